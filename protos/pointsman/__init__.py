@@ -1,0 +1,1 @@
+"""The wire contract of Pointsman: generated messages and stubs, nothing else."""

@@ -1,0 +1,6 @@
+from pointsman.v1 import describe_routing_pb2 as _describe_routing_pb2
+from pointsman.v1 import route_decision_pb2 as _route_decision_pb2
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor

@@ -1,0 +1,1 @@
+"""The Pointsman server: decides which language model should serve a prompt."""

@@ -1,0 +1,2 @@
+"""Entry."""
+def main() -> int: return 0

@@ -1,0 +1,100 @@
+"""The errors of Pointsman, as a tree.
+
+PointsmanError
+├── InvalidRequest      a request's fields are out of bounds; every bad one is named
+├── Unauthenticated     no credentials, or wrong ones
+├── Overloaded          over the concurrency limit; come back after `retry_after` seconds
+├── NotServing          starting up or shutting down
+├── EngineFailed        one engine could not answer; never reaches a caller as a status
+├── EnginesFailed       none could; becomes outcome FAILED, never a status
+├── CacheFailed         the cache could not be read or written; becomes a miss
+├── SourceUnreadable    a flag source or a key file could not be read
+└── PolicyInvalid       a policy file has problems; every one is named with its path
+
+Facts are attributes. `transport.errors` holds the one table that gives them a gRPC status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pointsman_server.core.model import EngineFailure
+
+
+class PointsmanError(Exception):
+    """Whatever this service raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One bad field: its path in the request (`caller.user_id`) and what is wrong with it."""
+
+    field: str
+    description: str
+
+
+class InvalidRequest(PointsmanError):
+    """A request's fields are out of bounds."""
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in self.violations))
+
+
+class Unauthenticated(PointsmanError):
+    """No credentials, or wrong ones."""
+
+
+class Overloaded(PointsmanError):
+    """Over the concurrency limit."""
+
+    def __init__(self, *, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"over the concurrency limit; retry after {retry_after} s")
+
+
+class NotServing(PointsmanError):
+    """Starting up or shutting down."""
+
+
+class EngineFailed(PointsmanError):
+    """One engine could not answer."""
+
+    def __init__(self, failure: EngineFailure, *, elapsed: float = 0.0) -> None:
+        self.failure = failure
+        self.elapsed = elapsed
+        """Seconds that the engine was waited for; 0 when it was not called."""
+        super().__init__(f"{failure.engine}: {failure.stage}")
+
+
+class EnginesFailed(PointsmanError):
+    """No engine could answer; one failure each, in the order in which they were asked."""
+
+    def __init__(self, failures: Sequence[EngineFailure]) -> None:
+        self.failures = tuple(failures)
+        super().__init__(", ".join(f"{f.engine}: {f.stage}" for f in self.failures))
+
+
+class CacheFailed(PointsmanError):
+    """The cache could not be read or written."""
+
+
+class SourceUnreadable(PointsmanError):
+    """A flag source or a key file could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a policy file: its path there (`tiers.kilo-auto/small.policy`)."""
+
+    path: str
+    message: str
+
+
+class PolicyInvalid(PointsmanError):
+    """A policy file has problems."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{p.path}: {p.message}" for p in self.problems))

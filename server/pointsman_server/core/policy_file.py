@@ -1,0 +1,137 @@
+"""The policy file as values: what one version of it says, immutable once loaded.
+
+`policies.schema` checks the YAML and builds these; everything else reads them. Durations are in
+seconds, rates and shares between 0 and 1 unless a name says percent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pointsman_server.core.model import (
+    CatalogModel,
+    DataPolicy,
+    Mode,
+    RoutingContext,
+    Tier,
+)
+
+VIRTUAL_PREFIX = "kilo-auto/"
+"""Public ids under this prefix are pseudo-models: they are never a candidate."""
+
+UNLISTED = "unlisted"
+"""Stands in telemetry for a name that the policy file does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerRules:
+    """When an engine is given a rest."""
+
+    failures: int = 5
+    """Consecutive failures that open the circuit."""
+    pause: float = 10.0
+    """Seconds until a single probe is let through."""
+    slow: float = 1.0
+    """A call cut off by the caller's deadline counts as a failure if it took this long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MorphRules:
+    """Engine `morph`: where it is, how long it may take, where its key is."""
+
+    url: str = "https://api.morphllm.com"
+    """Base URL; `/v1/router/multimodel` is appended."""
+    timeout: float = 5.0
+    connect_retries: int = 0
+    max_connections: int = 64
+    key_env: str | None = "MORPH_API_KEY"
+    key_file: str | None = None
+    """Wins over `key_env`; read again when it changes."""
+    breaker: BreakerRules = BreakerRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalRules:
+    """Engine `local`: how much predicted quality each policy may give up for a lower price."""
+
+    quality_loss: Mapping[str, float]
+    """Policy name -> the largest loss of predicted quality, 0..1."""
+    needs_info_threshold: float = 0.7
+    """Calibrated probability from which a prompt counts as too ambiguous to size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRules:
+    """Where decisions are kept, and for how long."""
+
+    url: str = "memory://"
+    max_entries: int = 200_000
+    ttl: float = 1_800.0
+    fallback_ttl: float = 60.0
+    """For decisions made while an engine before the answering one was failing."""
+    timeout: float = 0.05
+    """How long a lookup or a write may take before it counts as a miss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagRules:
+    """Runtime switches: where they are read, in order, and the policy file's own values."""
+
+    sources: tuple[str, ...] = ("environment", "policy_file")
+    values: Mapping[str, str]
+    memory: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRules:
+    """The decision log: where its lines go and which caller modes are named in it."""
+
+    stdout: bool = True
+    file: str | None = None
+    file_max_bytes: int = 64 * 1024 * 1024
+    file_backups: int = 5
+    known_modes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """One version of the policy file."""
+
+    version: str
+    """A hash of its content; `policy_version` on every answer."""
+    rules_digest: bytes
+    """A hash of the entries that change what is decided (catalog, tiers, engines), not of
+    mode or logging; part of every fingerprint."""
+    mode: Mode
+    serve_percent: float
+    tiers: Mapping[str, Tier]
+    catalog: Mapping[str, CatalogModel]
+    engines: tuple[str, ...]
+    """Engine names in the order in which they are asked."""
+    morph: MorphRules
+    local: LocalRules
+    cache: CacheRules
+    flags: FlagRules
+    log: LogRules
+    data_policy: DataPolicy = DataPolicy.THIRD_PARTY_ALLOWED
+    allow_organizations: bool = False
+    """Whether prompts of organisations may go to a third party's engine."""
+    classify_budget: float = 0.05
+
+    def is_virtual(self, public_id: str) -> bool:
+        """Whether an id names a tier or another pseudo-model rather than a model."""
+        return public_id in self.tiers or public_id.startswith(VIRTUAL_PREFIX)
+
+    def listed(self, name: str | None) -> str | None:
+        """`name` if the file knows it as a tier or model, `UNLISTED` if not.
+
+        Keeps free text of callers out of telemetry, and its cardinality bounded.
+        """
+        if name is None or name in self.catalog or name in self.tiers:
+            return name
+        return UNLISTED
+
+    def candidate_ids(self, routing: RoutingContext, tier: Tier) -> tuple[str, ...]:
+        """What the request may use: its own candidates, else the tier's defaults."""
+        return routing.candidate_models or tier.default_candidates
