@@ -1,2 +1,49 @@
-"""Entry."""
-def main() -> int: return 0
+"""`pointsman COMMAND ...`: finds the command among the installed ones and runs it.
+
+Commands are entry points of the group `pointsman.commands`, so that the client's and the server's
+live in their own rooms. Those of the server need its dependencies.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+
+_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the process's exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    commands = {entry.name: entry for entry in entry_points(group="pointsman.commands")}
+    if arguments and arguments[0] in {"--version", "-V"}:
+        print(f"pointsman {version('pointsman')}")
+        return 0
+    if not arguments or arguments[0] in {"--help", "-h"}:
+        print(_help(commands))
+        return 0 if arguments else _USAGE
+    entry = commands.get(arguments[0])
+    if entry is None:
+        print(f"pointsman: no command {arguments[0]!r}\n{_help(commands)}", file=sys.stderr)
+        return _USAGE
+    try:
+        command = entry.load()
+    except ModuleNotFoundError as error:
+        print(
+            f"pointsman {entry.name} needs the server's dependencies ({error.name} is missing):\n"
+            "    pip install 'pointsman[server]'",
+            file=sys.stderr,
+        )
+        return _USAGE
+    status: int = command(arguments[1:])
+    return status
+
+
+def _help(commands: dict[str, EntryPoint]) -> str:
+    names = "\n".join(f"  pointsman {name} --help" for name in sorted(commands))
+    return f"usage: pointsman COMMAND ...\n\ncommands:\n{names}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,11 +10,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_INVALID_FIELD: _ClassVar[ErrorReason]
     ERROR_REASON_INVALID_CREDENTIALS: _ClassVar[ErrorReason]
     ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
-    ERROR_REASON_NOT_SERVING: _ClassVar[ErrorReason]
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
 ERROR_REASON_INVALID_CREDENTIALS: ErrorReason
 ERROR_REASON_OVERLOADED: ErrorReason
-ERROR_REASON_NOT_SERVING: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason

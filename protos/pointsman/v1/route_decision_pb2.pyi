@@ -69,6 +69,7 @@ class SwitchReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SWITCH_REASON_UPGRADE: _ClassVar[SwitchReason]
     SWITCH_REASON_SAVING: _ClassVar[SwitchReason]
     SWITCH_REASON_INELIGIBLE: _ClassVar[SwitchReason]
+    SWITCH_REASON_REDECIDED: _ClassVar[SwitchReason]
 
 class DropReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -121,6 +122,7 @@ SWITCH_REASON_UNSPECIFIED: SwitchReason
 SWITCH_REASON_UPGRADE: SwitchReason
 SWITCH_REASON_SAVING: SwitchReason
 SWITCH_REASON_INELIGIBLE: SwitchReason
+SWITCH_REASON_REDECIDED: SwitchReason
 DROP_REASON_UNSPECIFIED: DropReason
 DROP_REASON_UNMAPPED: DropReason
 DROP_REASON_DUPLICATE: DropReason
@@ -215,7 +217,7 @@ class Constraints(_message.Message):
     def __init__(self, required_inputs: _Optional[_Iterable[_Union[Modality, str]]] = ..., prompt_tokens_estimate: _Optional[int] = ..., requires_tools: bool = ..., denied_models: _Optional[_Iterable[str]] = ..., keep_provider: bool = ...) -> None: ...
 
 class RouteDecisionResponse(_message.Message):
-    __slots__ = ("outcome", "decision", "serve_model", "shadow", "reason", "failures", "classification", "decision_id", "policy_version")
+    __slots__ = ("outcome", "decision", "serve_model", "shadow", "reason", "failures", "classification", "decision_id", "policy_version", "dropped")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     SERVE_MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -225,6 +227,7 @@ class RouteDecisionResponse(_message.Message):
     CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
     decision: Decision
     serve_model: str
@@ -234,7 +237,8 @@ class RouteDecisionResponse(_message.Message):
     classification: Classification
     decision_id: str
     policy_version: str
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., serve_model: _Optional[str] = ..., shadow: bool = ..., reason: _Optional[_Union[Reason, str]] = ..., failures: _Optional[_Iterable[_Union[EngineFailure, _Mapping]]] = ..., classification: _Optional[_Union[Classification, _Mapping]] = ..., decision_id: _Optional[str] = ..., policy_version: _Optional[str] = ...) -> None: ...
+    dropped: _containers.RepeatedCompositeFieldContainer[DroppedCandidate]
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., serve_model: _Optional[str] = ..., shadow: bool = ..., reason: _Optional[_Union[Reason, str]] = ..., failures: _Optional[_Iterable[_Union[EngineFailure, _Mapping]]] = ..., classification: _Optional[_Union[Classification, _Mapping]] = ..., decision_id: _Optional[str] = ..., policy_version: _Optional[str] = ..., dropped: _Optional[_Iterable[_Union[DroppedCandidate, _Mapping]]] = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("source", "model", "router_model", "policy", "difficulty", "confidence", "ambiguity", "ambiguity_confidence", "domain", "domain_confidence", "cached", "sticky", "switch_reason", "fallback_models", "ranking", "propensity", "conversation_source", "candidate_count", "dropped", "explanation")

@@ -33,8 +33,9 @@ class RoutingServiceStub(object):
     A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
     was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), UNAUTHENTICATED,
-    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), UNAVAILABLE, INTERNAL. Each carries a
-    google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman".
+    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries a google.rpc.ErrorInfo with an
+    ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC itself, means that the service is
+    starting or shutting down.
     """
 
     def __init__(self, channel):
@@ -62,8 +63,9 @@ class RoutingServiceServicer(object):
     A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
     was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), UNAUTHENTICATED,
-    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), UNAVAILABLE, INTERNAL. Each carries a
-    google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman".
+    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries a google.rpc.ErrorInfo with an
+    ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC itself, means that the service is
+    starting or shutting down.
     """
 
     def RouteDecision(self, request, context):
@@ -108,8 +110,9 @@ class RoutingService(object):
     A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
     was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), UNAUTHENTICATED,
-    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), UNAVAILABLE, INTERNAL. Each carries a
-    google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman".
+    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries a google.rpc.ErrorInfo with an
+    ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC itself, means that the service is
+    starting or shutting down.
     """
 
     @staticmethod

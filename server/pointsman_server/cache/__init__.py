@@ -1,0 +1,6 @@
+"""Where decisions are kept: `DecisionCache` over aiocache."""
+
+from pointsman_server.cache.adapter import AiocacheDecisionCache, CacheMeter
+from pointsman_server.cache.memory import BoundedMemoryCache
+
+__all__ = ["AiocacheDecisionCache", "BoundedMemoryCache", "CacheMeter"]

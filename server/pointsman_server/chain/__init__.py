@@ -1,0 +1,1 @@
+"""What wraps an engine. Each layer is a `DecisionEngine` and holds one `delegate`."""

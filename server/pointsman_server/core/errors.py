@@ -4,11 +4,10 @@ PointsmanError
 ├── InvalidRequest      a request's fields are out of bounds; every bad one is named
 ├── Unauthenticated     no credentials, or wrong ones
 ├── Overloaded          over the concurrency limit; come back after `retry_after` seconds
-├── NotServing          starting up or shutting down
 ├── EngineFailed        one engine could not answer; never reaches a caller as a status
 ├── EnginesFailed       none could; becomes outcome FAILED, never a status
-├── CacheFailed         the cache could not be read or written; becomes a miss
 ├── SourceUnreadable    a flag source or a key file could not be read
+├── ArtefactInvalid     the embedded engine's trained file is missing, corrupt or foreign
 └── PolicyInvalid       a policy file has problems; every one is named with its path
 
 Facts are attributes. `transport.errors` holds the one table that gives them a gRPC status.
@@ -54,14 +53,11 @@ class Overloaded(PointsmanError):
         super().__init__(f"over the concurrency limit; retry after {retry_after} s")
 
 
-class NotServing(PointsmanError):
-    """Starting up or shutting down."""
-
-
 class EngineFailed(PointsmanError):
     """One engine could not answer."""
 
     def __init__(self, failure: EngineFailure, *, elapsed: float = 0.0) -> None:
+        self.failures = (failure,)
         self.failure = failure
         self.elapsed = elapsed
         """Seconds that the engine was waited for; 0 when it was not called."""
@@ -76,12 +72,16 @@ class EnginesFailed(PointsmanError):
         super().__init__(", ".join(f"{f.engine}: {f.stage}" for f in self.failures))
 
 
-class CacheFailed(PointsmanError):
-    """The cache could not be read or written."""
-
-
 class SourceUnreadable(PointsmanError):
     """A flag source or a key file could not be read."""
+
+
+class ArtefactInvalid(PointsmanError):
+    """The embedded engine's trained file is missing, corrupt or made for other code."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"artefact of the engine `local`: {why}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ class SwitchReason(StrEnum):
     UPGRADE = "upgrade"
     SAVING = "saving"
     INELIGIBLE = "ineligible"
+    REDECIDED = "redecided"
 
 
 # ---------------------------------------------------------------- what the gateway sends
@@ -202,6 +203,11 @@ class RouteRequest:
 # ---------------------------------------------------------------- what the policy file knows
 
 
+def provider_of(public_id: str) -> str:
+    """The part of a public id before the first slash; all of it where there is none."""
+    return public_id.partition("/")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogModel:
     """One public model id and what is known of it. `None` always means "not known".
@@ -226,8 +232,8 @@ class CatalogModel:
 
     @property
     def provider(self) -> str:
-        """The part of the public id before the first slash; all of it where there is none."""
-        return self.public_id.partition("/")[0]
+        """Whose model it is."""
+        return provider_of(self.public_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +244,14 @@ class Tier:
     policy: str
     stickiness: Stickiness
     default_candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchValues:
+    """Runtime switches: what an operator turns without a restart."""
+
+    morph_router_enabled: bool = False
+    """Whether prompts may be sent to Morph."""
 
 
 # ---------------------------------------------------------------- what engines see and say
@@ -253,8 +267,9 @@ class EngineQuery:
     """At least two, in the caller's order; each has a `router_id` and no two the same."""
     policy: str
     default: CatalogModel
-    third_party_allowed: bool = False
-    """Whether the prompt may leave this process."""
+    engines: tuple[str, ...] = ()
+    """The engines in force for this request, in order: a flag that is off or a prompt that may
+    not leave the process takes an engine out."""
     deadline: float | None = None
     """When the caller needs the answer, on the monotonic clock in seconds; `None`: no limit."""
     key: bytes | None = None
@@ -369,3 +384,7 @@ class Outcome:
     reason: Reason | None = None
     failures: tuple[EngineFailure, ...] = ()
     classification: Classification | None = None
+    dropped: tuple[Dropped, ...] = ()
+    """Of a request that was skipped for want of candidates."""
+    engine_seconds: float = 0.0
+    """How long engines were waited for; 0 when none was asked."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from pointsman_server.core.model import Classification, EngineAnswer, EngineQuery
+from pointsman_server.core.model import (
+    Classification,
+    EngineAnswer,
+    EngineQuery,
+    Prompt,
+    SwitchValues,
+)
 from pointsman_server.core.record import DecisionRecord
 
 
@@ -28,18 +35,21 @@ class Classifier(Protocol):
 
 
 class DecisionCache(Protocol):
-    """Keeps small values for a while. Values are opaque here; `core.entry` reads them."""
+    """Keeps small values for a while. Values are opaque here; `core.entry` reads them.
+
+    It never raises: a cache that fails is a cache that misses.
+    """
 
     async def get(self, key: bytes) -> bytes | None:
-        """The value, or `None` where there is none or it expired. Raises `CacheFailed`."""
+        """The value, or `None` where there is none, it expired or the cache failed."""
         ...
 
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:
-        """Keep `value` for `ttl` seconds, replacing what is there. Raises `CacheFailed`."""
+        """Keep `value` for `ttl` seconds, replacing what is there. A failure is only counted."""
         ...
 
     async def add(self, key: bytes, value: bytes, *, ttl: float) -> bytes | None:
-        """Keep `value` unless there is one already; then return that. Raises `CacheFailed`."""
+        """Keep `value` unless there is one already: then leave and return that."""
         ...
 
     async def aclose(self) -> None:
@@ -64,6 +74,30 @@ class Clock(Protocol):
 
     def time(self) -> float:
         """Since the epoch; for log lines and ids."""
+        ...
+
+
+class Switches(Protocol):
+    """Runtime switches as the decision path reads them: remembered, and closed on failure."""
+
+    async def current(self) -> SwitchValues:
+        """What holds now. Never raises."""
+        ...
+
+
+class ClassificationLeg(Protocol):
+    """Runs a classifier beside a decision, so that neither waits for the other."""
+
+    def beside(self, prompt: Prompt) -> AbstractAsyncContextManager[ReadyClassification]:
+        """Start on entry; on exit stop what is not ready. The value is asked for the result."""
+        ...
+
+
+class ReadyClassification(Protocol):
+    """The classification, if it is ready by now."""
+
+    def __call__(self) -> Classification | None:
+        """Never waits, never raises."""
         ...
 
 

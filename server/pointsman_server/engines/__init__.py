@@ -1,0 +1,1 @@
+"""Who decides: `morph` over HTTP, `local` embedded."""

@@ -1,0 +1,1 @@
+"""The only room that knows gRPC and the stubs: decode, decide, encode."""

@@ -1,0 +1,28 @@
+"""The chain of one policy file, bottom-up, a line a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opentelemetry.trace import Tracer
+
+from pointsman_server.chain.cached import Cached, Kept
+from pointsman_server.chain.fallback import Fallback
+from pointsman_server.chain.singleflight import SingleFlight
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.ports import Clock, DecisionCache, DecisionEngine
+
+
+def build_chain(
+    rules: PolicyFile,
+    *,
+    engines: Mapping[str, DecisionEngine],
+    cache: DecisionCache,
+    tracer: Tracer,
+    clock: Clock,
+) -> DecisionEngine:
+    """What every decision passes through, cheapest first when read from the end."""
+    chain: DecisionEngine = Fallback(engines)
+    chain = Kept(chain, cache=cache, rules=rules.cache)
+    chain = SingleFlight(chain, clock=clock)
+    return Cached(chain, cache=cache, tracer=tracer)

@@ -1,0 +1,112 @@
+"""The engines that a policy file names, each behind its own wall."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.chain.breaker import Breaker, Circuit
+from pointsman_server.chain.guarded import Guarded
+from pointsman_server.chain.traced import Traced
+from pointsman_server.core.description import EngineDescription, EngineState
+from pointsman_server.core.in_force import THIRD_PARTY
+from pointsman_server.core.policy_file import LocalRules, MorphRules
+from pointsman_server.core.ports import Classifier, DecisionEngine
+from pointsman_server.engines import morph
+from pointsman_server.engines.keys import key_source
+from pointsman_server.engines.local import LocalEngine
+from pointsman_server.telemetry import Telemetry
+
+LOCAL = "local"
+
+_STATES = {
+    Circuit.CLOSED: EngineState.READY,
+    Circuit.OPEN: EngineState.CIRCUIT_OPEN,
+    Circuit.HALF_OPEN: EngineState.CIRCUIT_HALF_OPEN,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePart:
+    """An engine as the chain asks it, and what else its owner needs of it."""
+
+    name: str
+    engine: DecisionEngine
+    breaker: Breaker | None = None
+    classifier: Classifier | None = None
+    client: httpx.AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        """Close its connections, if it has any."""
+        if self.client is not None:
+            await self.client.aclose()
+
+    def describe(self, *, flag_on: bool) -> EngineDescription:
+        """Whether it is asked at this moment."""
+        third_party = self.name in THIRD_PARTY
+        if third_party and not flag_on:
+            return EngineDescription(
+                name=self.name, state=EngineState.FLAG_OFF, third_party=third_party
+            )
+        return EngineDescription(
+            name=self.name,
+            state=_STATES[self.breaker.state] if self.breaker else EngineState.READY,
+            consecutive_failures=self.breaker.consecutive_failures if self.breaker else 0,
+            third_party=third_party,
+        )
+
+
+def build_local(rules: LocalRules, *, ambient: Ambient, telemetry: Telemetry) -> EnginePart:
+    """The embedded engine. Raises where its artefact is missing or corrupt."""
+    local = LocalEngine.load(rules)
+    engine: DecisionEngine = Guarded(local, name=LOCAL)
+    engine = Traced(
+        engine,
+        name=LOCAL,
+        tracer=telemetry.tracer,
+        meter=telemetry.metrics.engine_call,
+        clock=ambient.clock,
+    )
+    return EnginePart(name=LOCAL, engine=engine, classifier=local)
+
+
+def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) -> EnginePart:
+    """Morph's router over a client of its own, which the part's owner closes."""
+
+    def propagate(headers: MutableMapping[str, str]) -> None:
+        telemetry.propagator.inject(headers)
+
+    client = morph.build_client(rules)
+    engine: DecisionEngine = morph.MorphEngine(
+        client,
+        rules=rules,
+        key=key_source(file=rules.key_file, variable=rules.key_env),
+        clock=ambient.clock,
+        propagate=propagate,
+    )
+    engine = Guarded(engine, name=morph.NAME)
+    breaker = Breaker(
+        engine,
+        name=morph.NAME,
+        rules=rules.breaker,
+        clock=ambient.clock,
+        on_state=telemetry.metrics.circuit,
+    )
+    url = urlsplit(rules.url)
+    engine = Traced(
+        breaker,
+        name=morph.NAME,
+        tracer=telemetry.tracer,
+        meter=telemetry.metrics.engine_call,
+        clock=ambient.clock,
+        http={
+            "http.request.method": "POST",
+            "server.address": url.hostname or "",
+            "url.path": morph.PATH,
+        },
+    )
+    return EnginePart(name=morph.NAME, engine=engine, breaker=breaker, client=client)

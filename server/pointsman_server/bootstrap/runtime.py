@@ -1,0 +1,161 @@
+"""What is in force: built whole for each version of the policy file, and swapped at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.chain import build_chain
+from pointsman_server.bootstrap.engines import LOCAL, EnginePart, build_local, build_morph
+from pointsman_server.bootstrap.stores import CachePart, build_cache, build_switches
+from pointsman_server.chain.beside import Beside
+from pointsman_server.core.decider import Decider
+from pointsman_server.core.description import Description
+from pointsman_server.core.errors import Problem
+from pointsman_server.core.incumbents import Incumbents
+from pointsman_server.core.keys import Keys
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.flags import RememberedSwitches
+from pointsman_server.policies.schema import Loaded
+from pointsman_server.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """One version of the policy file and what was built for it."""
+
+    rules: PolicyFile
+    engines: tuple[EnginePart, ...]
+    cache: CachePart
+    switches: RememberedSwitches
+    decider: Decider
+
+    def engine(self, name: str) -> EnginePart | None:
+        return next((e for e in self.engines if e.name == name), None)
+
+
+class Runtime:
+    """The decider in force. Cache, connections and circuits outlive a reload that spares them."""
+
+    def __init__(self, *, ambient: Ambient, telemetry: Telemetry, hash_key: bytes) -> None:
+        self._ambient = ambient
+        self._telemetry = telemetry
+        self._keys = Keys(hash_key)
+        self._parts: _Parts | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @property
+    def decider(self) -> Decider:
+        """Decides under the version in force."""
+        return self._in_force().decider
+
+    @property
+    def rules(self) -> PolicyFile:
+        """The version in force."""
+        return self._in_force().rules
+
+    def sample_rate(self) -> float:
+        """The decision log's share, as the switches say it."""
+        return self._in_force().switches.sample_rate()
+
+    async def apply(self, loaded: Loaded) -> None:
+        """Put a policy file in force. Raises, and changes nothing, where its parts do not build."""
+        before, after = self._parts, await self._build(loaded.policy_file)
+        self._parts = after
+        rules = loaded.policy_file
+        self._telemetry.metrics.policy(version=rules.version, mode=rules.mode)
+        if before is not None:
+            self._retire(before, after)
+
+    async def describe(
+        self, *, loaded_at: float, reload_problems: tuple[Problem, ...]
+    ) -> Description:
+        """What is in force now."""
+        parts = self._in_force()
+        switches = await parts.switches.current()
+        return Description(
+            rules=parts.rules,
+            engines=tuple(e.describe(flag_on=switches.morph_router_enabled) for e in parts.engines),
+            loaded_at=loaded_at,
+            reload_problems=reload_problems,
+            server_version=version("pointsman"),
+        )
+
+    async def aclose(self) -> None:
+        """Close connections and the cache."""
+        for task in tuple(self._leaving):
+            task.cancel()
+        if self._parts is not None:
+            for engine in self._parts.engines:
+                await engine.aclose()
+            await self._parts.cache.cache.aclose()
+
+    async def _build(self, rules: PolicyFile) -> _Parts:
+        ambient, telemetry = self._ambient, self._telemetry
+        engines = tuple([await self._engine(name, rules) for name in rules.engines])
+        cache = self._cache(rules)
+        switches = build_switches(rules.flags, ambient=ambient)
+        classifier = next((e.classifier for e in engines if e.classifier), None)
+        chain = build_chain(
+            rules,
+            engines={e.name: e.engine for e in engines},
+            cache=cache.cache,
+            tracer=telemetry.tracer,
+            clock=ambient.clock,
+        )
+        decider = Decider(
+            rules=rules,
+            engine=chain,
+            incumbents=Incumbents(cache.cache, keys=self._keys, ttl=rules.cache.ttl),
+            switches=switches,
+            classification=Beside(
+                classifier, budget=rules.classify_budget, tracer=telemetry.tracer
+            ),
+            keys=self._keys,
+            clock=ambient.clock,
+            entropy=ambient.entropy,
+            observers=telemetry.observers,
+        )
+        return _Parts(rules, engines, cache, switches, decider)
+
+    async def _engine(self, name: str, rules: PolicyFile) -> EnginePart:
+        before = self._parts
+        if name == LOCAL:
+            # In a thread: reading the artefact would hold up calls for some milliseconds.
+            return await asyncio.to_thread(
+                build_local, rules.local, ambient=self._ambient, telemetry=self._telemetry
+            )
+        kept = before.engine(name) if before and before.rules.morph == rules.morph else None
+        return kept or build_morph(rules.morph, ambient=self._ambient, telemetry=self._telemetry)
+
+    def _cache(self, rules: PolicyFile) -> CachePart:
+        before = self._parts
+        if before is not None and before.cache.serves(rules.cache):
+            return before.cache
+        return build_cache(rules.cache, ambient=self._ambient, telemetry=self._telemetry)
+
+    def _retire(self, before: _Parts, after: _Parts) -> None:
+        """Close what the new version does without, once the calls on it have ended."""
+        timeout = before.rules.morph.timeout
+        for engine in before.engines:
+            if engine not in after.engines:
+                self._later(timeout, engine.aclose())
+        if before.cache is not after.cache:
+            self._later(timeout, before.cache.cache.aclose())
+
+    def _later(self, seconds: float, work: Awaitable[None]) -> None:
+        async def leave() -> None:
+            await asyncio.sleep(seconds)
+            await work
+
+        task = asyncio.create_task(leave())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _in_force(self) -> _Parts:
+        if self._parts is None:
+            raise RuntimeError("no policy file has been applied")
+        return self._parts

@@ -1,0 +1,149 @@
+"""`pointsman serve`: settings and policy file -> a listening server, and its graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.runtime import Runtime
+from pointsman_server.core.description import Description
+from pointsman_server.policies.loader import load
+from pointsman_server.policies.watcher import PolicyWatcher
+from pointsman_server.settings import Settings
+from pointsman_server.telemetry import Telemetry, build_telemetry
+from pointsman_server.transport.auth import BearerAuthentication
+from pointsman_server.transport.rpc import Gate, Rpc
+from pointsman_server.transport.server import Server
+from pointsman_server.transport.servicer import RoutingServicer
+from pointsman_server.transport.tokens import TokenFile
+
+HASH_KEY_BYTES = 32
+_log = logging.getLogger("pointsman")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running server."""
+
+    port: int
+    metrics_port: int | None
+    runtime: Runtime
+    watcher: PolicyWatcher
+    telemetry: Telemetry
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings, *, ambient: Ambient | None = None) -> AsyncIterator[Serving]:
+    """Serve inside the block; leaving it drains calls and flushes telemetry.
+
+    Raises `PolicyInvalid`, `SourceUnreadable` or `OSError` where it cannot start.
+    """
+    ambient = ambient or Ambient()
+    loaded = load(settings.policy_file)
+    async with contextlib.AsyncExitStack() as stack:
+        telemetry = await build_telemetry(
+            environment=ambient.environment,
+            log=loaded.policy_file.log,
+            prometheus=settings.metrics_listen or None,
+        )
+        stack.push_async_callback(telemetry.aclose)
+        runtime = Runtime(ambient=ambient, telemetry=telemetry, hash_key=_hash_key(settings))
+        stack.push_async_callback(runtime.aclose)
+        await runtime.apply(loaded)
+        telemetry.sample_with(runtime.sample_rate)
+        watcher = PolicyWatcher(
+            settings.policy_file,
+            current=loaded,
+            on_loaded=runtime.apply,
+            on_outcome=lambda ok: telemetry.metrics.reload(ok=ok),
+            interval=settings.reload_interval,
+        )
+        await stack.enter_async_context(watcher)
+
+        async def describe() -> Description:
+            state = watcher.state
+            return await runtime.describe(
+                loaded_at=state.loaded_at, reload_problems=state.last_problems
+            )
+
+        gate = Gate(limit=settings.max_in_flight, meter=telemetry.metrics)
+        rpc = Rpc(
+            gate=gate,
+            tracer=telemetry.tracer,
+            propagator=telemetry.propagator,
+            clock=ambient.clock,
+        )
+        servicer = RoutingServicer(rpc=rpc, decider=lambda: runtime.decider, describe=describe)
+        server = Server(servicer, interceptors=_interceptors(settings.tokens_file))
+        port = await server.start(settings.listen)
+        stack.push_async_callback(_stop, server, settings)
+        for warning in loaded.warnings:
+            _log.warning("policy file: %s: %s", warning.path, warning.message)
+        yield Serving(port, telemetry.prometheus_port, runtime, watcher, telemetry)
+
+
+async def serve(settings: Settings, *, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads the policy file. `say` gets the start line."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with serving(settings) as running:
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(running.watcher.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        say(start_line(settings, running))
+        await stop.wait()
+        _log.info("stopping")
+
+
+def start_line(settings: Settings, running: Serving) -> str:
+    """What is in force, in one line."""
+    rules = running.runtime.rules
+    host = settings.listen.rpartition(":")[0]
+    metrics = f"{settings.metrics_listen.rpartition(':')[0]}:{running.metrics_port}"
+    return (
+        f"pointsman serving on {host}:{running.port}"
+        f" | mode {rules.mode}"
+        f" | engines {' then '.join(rules.engines)}"
+        f" | cache {rules.cache.url}"
+        f" | policy {settings.policy_file or 'built-in'} {rules.version}"
+        f" | metrics {metrics if running.metrics_port else 'off'}"
+        f" | tokens {'required' if settings.tokens_file else 'not required'}"
+    )
+
+
+async def _stop(server: Server, settings: Settings) -> None:
+    """NOT_SERVING first, so that load balancers leave before calls are refused."""
+    await server.say_not_serving()
+    await asyncio.sleep(settings.drain)
+    await server.stop(settings.grace)
+
+
+def _interceptors(tokens: Path | None) -> list[BearerAuthentication]:
+    return [BearerAuthentication(TokenFile(tokens))] if tokens else []
+
+
+def _hash_key(settings: Settings) -> bytes:
+    """The configured key, or a random one: then hashes hold for this process only."""
+    if settings.hash_key_file is not None:
+        return settings.hash_key_file.read_bytes().strip()
+    if settings.hash_key is not None:
+        return settings.hash_key.get_secret_value().encode()
+    _log.warning(
+        "POINTSMAN_HASH_KEY is not set: ids are hashed with a random key, so a shared cache and"
+        " hashes in logs hold for this process only"
+    )
+    return secrets.token_bytes(HASH_KEY_BYTES)

@@ -1,0 +1,92 @@
+"""A circuit breaker: an engine's outage costs microseconds, not its timeout a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from pointsman_server.core.errors import EngineFailed
+from pointsman_server.core.model import EngineAnswer, EngineFailure, EngineQuery
+from pointsman_server.core.policy_file import BreakerRules
+from pointsman_server.core.ports import Clock, DecisionEngine
+
+CIRCUIT_OPEN = "circuit_open"
+_NOT_CALLED = frozenset({"unexpected_error"})
+_CUT_OFF = "deadline"
+
+
+class Circuit(StrEnum):
+    """Closed lets calls through, open none, half-open a single probe."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Breaker:
+    """Opens after consecutive failures and lets one probe through after a pause."""
+
+    def __init__(
+        self,
+        delegate: DecisionEngine,
+        *,
+        name: str,
+        rules: BreakerRules,
+        clock: Clock,
+        on_state: Callable[[str, str], None],
+    ) -> None:
+        self._delegate = delegate
+        self._name = name
+        self._rules = rules
+        self._clock = clock
+        self._on_state = on_state
+        self._opened_at: float | None = None
+        self._probing = False
+        self.consecutive_failures = 0
+
+    @property
+    def state(self) -> Circuit:
+        """What the next call would meet."""
+        if self._opened_at is None:
+            return Circuit.CLOSED
+        rested = self._clock.monotonic() - self._opened_at >= self._rules.pause
+        return Circuit.HALF_OPEN if rested else Circuit.OPEN
+
+    async def decide(self, query: EngineQuery) -> EngineAnswer:
+        """The delegate's answer, or `circuit_open` at once."""
+        state = self.state
+        if state is Circuit.OPEN or (state is Circuit.HALF_OPEN and self._probing):
+            raise EngineFailed(EngineFailure(engine=self._name, stage=CIRCUIT_OPEN))
+        self._probing = state is Circuit.HALF_OPEN
+        if self._probing:
+            self._on_state(self._name, Circuit.HALF_OPEN)
+        try:
+            answer = await self._delegate.decide(query)
+        except EngineFailed as error:
+            if self._counts(error):
+                self._failed()
+            raise
+        else:
+            self._answered()
+            return answer
+        finally:
+            if state is Circuit.HALF_OPEN:
+                self._probing = False
+
+    def _counts(self, error: EngineFailed) -> bool:
+        """Whether the engine is to blame: not for a missing key or an impatient caller."""
+        if error.failure.stage == _CUT_OFF:
+            return error.elapsed >= self._rules.slow
+        return error.failure.stage not in _NOT_CALLED
+
+    def _failed(self) -> None:
+        self.consecutive_failures += 1
+        if self._probing or self.consecutive_failures >= self._rules.failures:
+            self._opened_at = self._clock.monotonic()
+            self._on_state(self._name, Circuit.OPEN)
+
+    def _answered(self) -> None:
+        self.consecutive_failures = 0
+        if self._opened_at is not None:
+            self._opened_at = None
+            self._on_state(self._name, Circuit.CLOSED)

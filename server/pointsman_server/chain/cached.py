@@ -1,0 +1,63 @@
+"""Kept decisions: one layer finds them before anybody is asked, one keeps what was answered."""
+
+from __future__ import annotations
+
+from opentelemetry.trace import Tracer
+
+from pointsman_server.core import entry
+from pointsman_server.core.model import EngineAnswer, EngineQuery
+from pointsman_server.core.policy_file import CacheRules
+from pointsman_server.core.ports import DecisionCache, DecisionEngine
+
+
+class Cached:
+    """Answers from the cache where it can."""
+
+    def __init__(self, delegate: DecisionEngine, *, cache: DecisionCache, tracer: Tracer) -> None:
+        self._delegate = delegate
+        self._cache = cache
+        self._tracer = tracer
+
+    async def decide(self, query: EngineQuery) -> EngineAnswer:
+        """The kept answer for `query.key`, if it names one of this request's candidates."""
+        if query.key is not None:
+            with self._tracer.start_as_current_span("pointsman.cache.lookup") as span:
+                raw = await self._cache.get(query.key)
+                kept = entry.load(raw) if raw is not None else None
+                hit = kept is not None and entry.holds(kept, query.candidates)
+                span.set_attribute("pointsman.cached", hit)
+            if kept is not None and hit:
+                return kept
+        return await self._delegate.decide(query)
+
+
+class Kept:
+    """Keeps what its delegate answers. The first decision of a conversation wins."""
+
+    def __init__(
+        self, delegate: DecisionEngine, *, cache: DecisionCache, rules: CacheRules
+    ) -> None:
+        self._delegate = delegate
+        self._cache = cache
+        self._rules = rules
+
+    async def decide(self, query: EngineQuery) -> EngineAnswer:
+        """The delegate's answer, or one that another replica kept in the meantime.
+
+        An answer that stands in for a failing engine is kept for a short while only, so that an
+        outage does not decide for whole conversations.
+        """
+        answer = await self._delegate.decide(query)
+        if query.key is None:
+            return answer
+        ttl = self._rules.fallback_ttl if answer.failures else self._rules.ttl
+        value = entry.dump(answer)
+        there = await self._cache.add(query.key, value, ttl=ttl)
+        if there is None or there == value:
+            return answer
+        first = entry.load(there)
+        if first is not None and entry.holds(first, query.candidates):
+            return first
+        # What is there cannot be read or no longer fits: it must not hold the place.
+        await self._cache.put(query.key, value, ttl=ttl)
+        return answer

@@ -1,0 +1,105 @@
+"""The server's commands. Each takes its arguments and returns an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pointsman_server.bootstrap.morph_api import MorphApiSettings, serve_morph_api
+from pointsman_server.bootstrap.serve import serve as serve_until_stopped
+from pointsman_server.core.errors import PointsmanError, PolicyInvalid
+from pointsman_server.policies.check import check as check_policy
+from pointsman_server.policies.check import rendered
+from pointsman_server.policies.schema import json_schema
+from pointsman_server.settings import Settings
+from pointsman_server.telemetry.service_log import configure_logging
+
+_FAILED = 1
+_USAGE = 2
+
+
+def serve(argv: Sequence[str]) -> int:
+    """`pointsman serve`: the gRPC server, until SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="pointsman serve",
+        description="Serve routing decisions over gRPC.",
+        epilog="Further settings are environment variables, all POINTSMAN_*; telemetry follows"
+        " OTEL_*. See docs/operating.md.",
+    )
+    parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:50051")
+    parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
+    parser.add_argument("--metrics-listen", metavar="HOST:PORT", help="Prometheus; '' for none")
+    given = {k: v for k, v in vars(parser.parse_args(argv)).items() if v is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        return _complain([f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors()])
+    configure_logging(level=settings.log_level, fmt=settings.log_format)
+    return _run(serve_until_stopped(settings, say=_say))
+
+
+def check(argv: Sequence[str]) -> int:
+    """`pointsman check`: whether a policy file would be put in force, and why not."""
+    parser = argparse.ArgumentParser(prog="pointsman check", description="Check a policy file.")
+    parser.add_argument("file", nargs="?", type=Path, help="default: the built-in one")
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema instead")
+    arguments = parser.parse_args(argv)
+    if arguments.schema:
+        _say(json.dumps(json_schema(), indent=2))
+        return 0
+    report = check_policy(arguments.file)
+    for line in report.lines():
+        _say(line)
+    return 0 if report.ok else _FAILED
+
+
+def morph_api(argv: Sequence[str]) -> int:
+    """`pointsman morph-api`: a Morph-compatible HTTP endpoint over the embedded engine."""
+    parser = argparse.ArgumentParser(
+        prog="pointsman morph-api",
+        description="Serve POST /v1/router/multimodel and /v1/router/classify like Morph does,"
+        " decided by the embedded engine. See docs/morph-api.md.",
+    )
+    parser.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:8080")
+    parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
+    keys = parser.add_mutually_exclusive_group(required=True)
+    keys.add_argument("--keys-file", metavar="FILE", type=Path, help="bearer keys, one a line")
+    keys.add_argument("--key-env", metavar="NAME", help="environment variable with the bearer key")
+    parser.add_argument(
+        "--faults", action="store_true", help="for tests: let /testing/faults script failures"
+    )
+    settings = MorphApiSettings(**vars(parser.parse_args(argv)))
+    configure_logging(level="info", fmt="auto")
+    return _run(serve_morph_api(settings, say=_say))
+
+
+def _run(work: Coroutine[Any, Any, None]) -> int:
+    """Run until done; what keeps a server from starting is told in words, not in a traceback."""
+    try:
+        asyncio.run(work)
+    except PolicyInvalid as error:
+        return _complain(["the policy file has problems:", *rendered(error.problems)])
+    except (PointsmanError, OSError, RuntimeError, ValueError) as error:
+        return _complain([str(error) or type(error).__name__])
+    return 0
+
+
+def _complain(lines: Sequence[str]) -> int:
+    for line in lines:
+        print(f"pointsman: {line}", file=sys.stderr)
+    return _USAGE
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return "POINTSMAN_" + "_".join(str(part) for part in location).upper()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,269 @@
+"""One decision, in the order of the design: the ladder that every request climbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pointsman_server.core import entry
+from pointsman_server.core import stickiness as sticky
+from pointsman_server.core.candidates import Selection, default_model, fence, select
+from pointsman_server.core.errors import EngineFailed, EnginesFailed
+from pointsman_server.core.ids import ENTROPY_BYTES, uuid7
+from pointsman_server.core.in_force import engines_in_force
+from pointsman_server.core.incumbents import Incumbents
+from pointsman_server.core.keys import Keys, fingerprint
+from pointsman_server.core.model import (
+    ConversationSource,
+    Decision,
+    Dropped,
+    EngineAnswer,
+    EngineQuery,
+    Mode,
+    Outcome,
+    Reason,
+    RouteRequest,
+    SwitchReason,
+    Tier,
+    Verdict,
+    provider_of,
+)
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.ports import (
+    ClassificationLeg,
+    Clock,
+    DecisionEngine,
+    DecisionObserver,
+    Switches,
+)
+from pointsman_server.core.record import build_record
+from pointsman_server.core.serving import serve
+
+MINIMUM_CANDIDATES = 2
+"""With fewer there is no decision to make, and nobody is called."""
+
+
+class Decider:
+    """Decides under one version of the policy file."""
+
+    def __init__(
+        self,
+        *,
+        rules: PolicyFile,
+        engine: DecisionEngine,
+        incumbents: Incumbents,
+        switches: Switches,
+        classification: ClassificationLeg,
+        keys: Keys,
+        clock: Clock,
+        entropy: Callable[[int], bytes],
+        observers: Sequence[DecisionObserver] = (),
+    ) -> None:
+        self._rules = rules
+        self._engine = engine
+        self._incumbents = incumbents
+        self._switches = switches
+        self._classification = classification
+        self._keys = keys
+        self._clock = clock
+        self._entropy = entropy
+        self._observers = tuple(observers)
+
+    async def decide(self, request: RouteRequest, *, deadline: float | None = None) -> Outcome:
+        """Answer one request; `deadline` is on the monotonic clock. Engine failures are values.
+
+        The answer leaves when the decision is ready, with the classification if that is ready.
+        """
+        started = self._clock.monotonic()
+        if request.classify:
+            async with self._classification.beside(request.prompt) as ready:
+                outcome = replace(await self._route(request, deadline), classification=ready())
+        else:
+            outcome = await self._route(request, deadline)
+        self._tell(request, outcome, started)
+        return outcome
+
+    async def _route(self, request: RouteRequest, deadline: float | None) -> Outcome:
+        try:
+            case = await self._prepare(request, deadline)
+        except _Ended as end:
+            unrouted = self._unrouted(request, end.verdict, end.reason)
+            return replace(unrouted, dropped=end.dropped)
+        asked = self._clock.monotonic()
+        try:
+            answer = case.sole or await self._engine.decide(case.query)
+        except (EngineFailed, EnginesFailed) as error:
+            failed = self._unrouted(request, Verdict.FAILED, Reason.ENGINES_FAILED)
+            failures = error.failures
+            return replace(
+                failed, failures=failures, engine_seconds=self._clock.monotonic() - asked
+            )
+        waited = 0.0 if answer.cached else self._clock.monotonic() - asked
+        switch = await self._move(request, case, answer)
+        decision = self._decision(case, answer, switch)
+        serving = serve(request, decision, rules=self._rules, conversation=case.conversation)
+        return Outcome(
+            verdict=Verdict.ROUTED,
+            serve_model=serving.model,
+            decision_id=self._new_id(),
+            policy_version=self._rules.version,
+            decision=decision,
+            shadow=serving.shadow,
+            reason=serving.reason,
+            failures=answer.failures,
+            engine_seconds=waited,
+        )
+
+    async def _prepare(self, request: RouteRequest, deadline: float | None) -> _Case:
+        """Everything up to the cache: what is asked, of whom, between which models."""
+        rules, routing = self._rules, request.routing
+        if routing is None:
+            raise _Ended(Verdict.OFF, Reason.NO_ROUTING_CONTEXT)
+        if rules.mode is Mode.OFF:
+            raise _Ended(Verdict.OFF, Reason.MODE_OFF)
+        switches = await self._switches.current()
+        engines = engines_in_force(request, rules=rules, flag_on=switches.morph_router_enabled)
+        if engines.reason is Reason.FLAG_OFF:
+            raise _Ended(Verdict.OFF, engines.reason)
+        tier = rules.tiers.get(routing.auto_model)
+        if tier is None:
+            raise _Ended(Verdict.SKIPPED, Reason.UNKNOWN_TIER)
+        prompt = request.prompt.chosen()
+        if prompt is None:
+            raise _Ended(Verdict.SKIPPED, Reason.NO_PROMPT)
+        ids = rules.candidate_ids(routing, tier)
+        selection = select(ids, rules=rules, constraints=request.constraints)
+        if len(selection.eligible) < MINIMUM_CANDIDATES:
+            raise _Ended(Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES, selection.dropped)
+        if engines.reason is not None:
+            raise _Ended(Verdict.SKIPPED, engines.reason)
+        static_pick = rules.catalog.get(routing.resolved_model or "")
+        query = EngineQuery(
+            prompt=prompt,
+            candidates=selection.eligible,
+            policy=tier.policy,
+            default=default_model(selection.eligible, static_pick),
+            engines=engines.names,
+            deadline=deadline,
+        )
+        return await self._place(request, tier, selection, query)
+
+    async def _place(
+        self, request: RouteRequest, tier: Tier, selection: Selection, query: EngineQuery
+    ) -> _Case:
+        """Give the query its conversation, its key and, if the provider must stay, its fence."""
+        conversation, source = self._keys.conversation(request)
+        case = _Case(request, tier, selection, query, conversation, source)
+        if request.dry_run:
+            return case
+        mark = fingerprint(
+            policy=query.policy,
+            router_ids=tuple(m.router_id or "" for m in query.candidates),
+            default=query.default.router_id or "",
+            engines=query.engines,
+            rules=self._rules.rules_digest,
+        )
+        key = self._keys.decision(
+            conversation=conversation,
+            fingerprint=mark,
+            stickiness=tier.stickiness,
+            prompt=request.prompt,
+        )
+        case = replace(case, query=replace(query, key=key))
+        if not request.constraints.keep_provider:
+            return case
+        return _fenced(case, await self._incumbents.get(conversation))
+
+    async def _move(
+        self, request: RouteRequest, case: _Case, answer: EngineAnswer
+    ) -> SwitchReason | None:
+        """Note the model that the conversation is on now, if that is news."""
+        if request.dry_run or answer.cached:
+            return None
+        incumbent = case.incumbent or await self._incumbents.get(case.conversation)
+        before = incumbent.model if incumbent else None
+        if before != answer.model:
+            await self._incumbents.put(case.conversation, answer)
+        return sticky.switch_reason(before, answer.model, case.query.candidates)
+
+    def _decision(self, case: _Case, answer: EngineAnswer, switch: SwitchReason | None) -> Decision:
+        query = case.query
+        return Decision(
+            answer=answer,
+            policy=query.policy,
+            sticky=sticky.is_sticky(answer, case.tier.stickiness) or case.sole is not None,
+            switch_reason=switch,
+            fallback_models=sticky.fallback_models(answer, query.candidates, query.default),
+            propensity=1.0,
+            conversation_source=case.conversation_source,
+            candidate_count=len(query.candidates),
+            dropped=case.selection.dropped,
+        )
+
+    def _unrouted(self, request: RouteRequest, verdict: Verdict, reason: Reason) -> Outcome:
+        return Outcome(
+            verdict=verdict,
+            serve_model=request.static_pick or "",
+            decision_id=self._new_id(),
+            policy_version=self._rules.version,
+            reason=reason,
+        )
+
+    def _new_id(self) -> str:
+        return uuid7(seconds=self._clock.time(), entropy=self._entropy(ENTROPY_BYTES))
+
+    def _tell(self, request: RouteRequest, outcome: Outcome, started: float) -> None:
+        record = build_record(
+            request,
+            outcome,
+            rules=self._rules,
+            keys=self._keys,
+            time=self._clock.time(),
+            total_seconds=self._clock.monotonic() - started,
+        )
+        for observer in self._observers:
+            observer.observe(record)
+
+
+class _Ended(Exception):
+    """The ladder ends early: there is nothing to ask an engine."""
+
+    def __init__(self, verdict: Verdict, reason: Reason, dropped: tuple[Dropped, ...] = ()) -> None:
+        self.verdict = verdict
+        self.reason = reason
+        self.dropped = dropped
+        super().__init__(verdict, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A request that is worth an engine's time."""
+
+    request: RouteRequest
+    tier: Tier
+    selection: Selection
+    query: EngineQuery
+    conversation: bytes
+    conversation_source: ConversationSource
+    incumbent: EngineAnswer | None = None
+    sole: EngineAnswer | None = None
+    """The incumbent's answer, when the fence leaves nothing else to decide between."""
+
+
+def _fenced(case: _Case, incumbent: EngineAnswer | None) -> _Case:
+    """Hold the conversation to its incumbent's provider, if it has an incumbent.
+
+    The key stays that of the whole candidate set, so that a kept decision is found with and
+    without the fence.
+    """
+    if incumbent is None:
+        return case
+    selection = fence(case.selection, provider_of(incumbent.model))
+    candidates = selection.eligible
+    stays = entry.holds(incumbent, candidates)
+    if len(candidates) < MINIMUM_CANDIDATES and not stays:
+        raise _Ended(Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES, selection.dropped)
+    default = case.query.default if case.query.default in candidates else candidates[0]
+    query = replace(case.query, candidates=candidates, default=default)
+    sole = incumbent if len(candidates) < MINIMUM_CANDIDATES else None
+    return replace(case, selection=selection, query=query, incumbent=incumbent, sole=sole)

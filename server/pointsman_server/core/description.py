@@ -1,0 +1,41 @@
+"""What is in force, as `DescribeRouting` tells it. It holds no secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pointsman_server.core.errors import Problem
+from pointsman_server.core.policy_file import PolicyFile
+
+
+class EngineState(StrEnum):
+    """Whether an engine is asked."""
+
+    READY = "ready"
+    FLAG_OFF = "flag_off"
+    CIRCUIT_OPEN = "circuit_open"
+    CIRCUIT_HALF_OPEN = "circuit_half_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDescription:
+    """One engine; `consecutive_failures` is 0 after an answer."""
+
+    name: str
+    state: EngineState
+    consecutive_failures: int = 0
+    third_party: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """The policy file in force and the state of what it names."""
+
+    rules: PolicyFile
+    engines: tuple[EngineDescription, ...]
+    loaded_at: float
+    """When this version was loaded, in seconds since the epoch."""
+    reload_problems: tuple[Problem, ...]
+    """What was wrong with a newer version of the file, if that was refused."""
+    server_version: str

@@ -1,0 +1,37 @@
+"""Which engines may be asked for one request: the flag, the data policy, organisations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pointsman_server.core.model import DataPolicy, Reason, RouteRequest
+from pointsman_server.core.policy_file import PolicyFile
+
+THIRD_PARTY = frozenset({"morph"})
+"""Engines outside this process: a prompt that is sent to one has left the house."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnginesInForce:
+    """Engine names in order; where there are none, `reason` says by what."""
+
+    names: tuple[str, ...]
+    reason: Reason | None = None
+
+
+def engines_in_force(request: RouteRequest, *, rules: PolicyFile, flag_on: bool) -> EnginesInForce:
+    """The policy file's engines, less those that the flag or the prompt's owner forbids."""
+    names = tuple(n for n in rules.engines if flag_on or n not in THIRD_PARTY)
+    if not names:
+        return EnginesInForce((), Reason.FLAG_OFF)
+    if not _third_party_allowed(request, rules):
+        names = tuple(n for n in names if n not in THIRD_PARTY)
+    return EnginesInForce(names, None if names else Reason.THIRD_PARTY_DENIED)
+
+
+def _third_party_allowed(request: RouteRequest, rules: PolicyFile) -> bool:
+    if request.caller.organization_id is not None and not rules.allow_organizations:
+        return False
+    asked = request.data_policy
+    policy = rules.data_policy if asked is DataPolicy.UNSPECIFIED else asked
+    return policy is not DataPolicy.THIRD_PARTY_DENIED

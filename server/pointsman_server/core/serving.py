@@ -1,0 +1,51 @@
+"""Whether a decision is served, and to whom: mode, share, ambiguity, a concrete request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pointsman_server.core.model import Decision, Mode, Reason, RouteRequest
+from pointsman_server.core.policy_file import PolicyFile
+
+NEEDS_INFO = "needs_info"
+"""The difficulty of a prompt that is too ambiguous to size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The model to serve now, and why it is not the decision's where it is not."""
+
+    model: str
+    shadow: bool
+    reason: Reason | None
+
+
+def serve(
+    request: RouteRequest, decision: Decision, *, rules: PolicyFile, conversation: bytes
+) -> Serving:
+    """The decision's model where it may be served, else the static pick.
+
+    An ambiguous prompt stays exactly as it was without routing, and a request that named a
+    concrete model keeps it.
+    """
+    static_pick = request.static_pick or ""
+    shadow = not (rules.mode is Mode.SERVE and in_share(conversation, rules.serve_percent))
+    if decision.answer.difficulty == NEEDS_INFO:
+        return Serving(static_pick, shadow, Reason.AMBIGUOUS)
+    if _names_concrete_model(request, rules):
+        return Serving(static_pick, shadow, Reason.CONCRETE_MODEL_REQUESTED)
+    if shadow:
+        return Serving(static_pick, shadow, None)
+    return Serving(decision.model, shadow, None)
+
+
+def in_share(conversation: bytes, percent: float) -> bool:
+    """Whether a conversation belongs to the first `percent` of all; the same on every call."""
+    return int.from_bytes(conversation[:8], "big") * 100 < percent * 2**64
+
+
+def _names_concrete_model(request: RouteRequest, rules: PolicyFile) -> bool:
+    name = request.requested_model
+    if not name or request.routing is None:
+        return False
+    return name != request.routing.auto_model and not rules.is_virtual(name)

@@ -1,0 +1,64 @@
+"""Where the key of a remote engine comes from; read again when it changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from pointsman_server.core.errors import SourceUnreadable
+
+
+class KeySource(Protocol):
+    """Gives the key that is in force now."""
+
+    def read(self) -> str:
+        """The key, trimmed and not blank. Raises `SourceUnreadable`."""
+        ...
+
+
+class EnvironmentKey:
+    """A key in an environment variable."""
+
+    def __init__(self, variable: str, environment: Mapping[str, str]) -> None:
+        self._variable = variable
+        self._environment = environment
+
+    def read(self) -> str:
+        """The variable's value."""
+        key = self._environment.get(self._variable, "").strip()
+        if not key:
+            raise SourceUnreadable(f"environment variable {self._variable} holds no key")
+        return key
+
+
+class FileKey:
+    """A key in a file, such as a mounted secret. A failed reading is not remembered."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mark: tuple[int, int, int] | None = None
+        self._key = ""
+
+    def read(self) -> str:
+        """The file's content; read again when its identity, size or time of change does."""
+        try:
+            stat = self._path.stat()
+            mark = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            if mark != self._mark:
+                self._key = self._path.read_text(encoding="utf-8").strip()
+                self._mark = mark
+        except (OSError, UnicodeDecodeError) as error:
+            self._mark = None
+            raise SourceUnreadable(f"key file: {type(error).__name__}") from None
+        if not self._key:
+            raise SourceUnreadable("key file: empty")
+        return self._key
+
+
+def key_source(*, file: str | None, variable: str | None) -> KeySource:
+    """The file where one is named, else the variable."""
+    if file is not None:
+        return FileKey(Path(file))
+    return EnvironmentKey(variable or "", os.environ)

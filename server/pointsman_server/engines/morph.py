@@ -1,0 +1,133 @@
+"""Engine `morph`: Morph's model router over HTTP.
+
+`POST /v1/router/multimodel`, bearer key, JSON `{input, allowed_models, policy, default_model}`;
+the answer is an object with `model` and optional heads (Morph's API reference, 2026-06). Only the
+bounded prompt, router ids, the policy and the default leave the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import httpx
+
+from pointsman_server.core.errors import EngineFailed, SourceUnreadable
+from pointsman_server.core.model import EngineAnswer, EngineFailure, EngineQuery
+from pointsman_server.core.policy_file import MorphRules
+from pointsman_server.core.ports import Clock
+from pointsman_server.engines.keys import KeySource
+from pointsman_server.engines.morph_answer import read_answer
+
+NAME = "morph"
+PATH = "/v1/router/multimodel"
+RESPONSE_BYTES = 64 * 1024
+ANSWER_MARGIN = 0.03
+"""Seconds of the caller's deadline that are kept for the answer on its way back."""
+
+_log = logging.getLogger(__name__)
+
+
+class MorphEngine:
+    """Asks Morph over one shared client, which its owner closes."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        rules: MorphRules,
+        key: KeySource,
+        clock: Clock,
+        propagate: Callable[[MutableMapping[str, str]], None],
+    ) -> None:
+        self._client = client
+        self._rules = rules
+        self._key = key
+        self._clock = clock
+        self._propagate = propagate
+
+    async def decide(self, query: EngineQuery) -> EngineAnswer:
+        """Morph's pick among the query's candidates. Raises `EngineFailed`."""
+        started = self._clock.monotonic()
+        budget, cut_off = self._budget(query, started)
+        if budget <= 0:
+            raise _failed("deadline")
+        headers = self._headers()
+        try:
+            async with asyncio.timeout(budget):
+                status, body = await self._post(_body(query), headers)
+        except (TimeoutError, httpx.TimeoutException):
+            elapsed = self._clock.monotonic() - started
+            raise _failed("deadline" if cut_off else "timeout", elapsed=elapsed) from None
+        except httpx.HTTPError:
+            raise _failed("fetch", elapsed=self._clock.monotonic() - started) from None
+        if not httpx.codes.is_success(status):
+            raise _failed(f"http_{status}")
+        answer = read_answer(body, query)
+        if answer is None:
+            raise _failed("invalid_response")
+        return answer
+
+    def _budget(self, query: EngineQuery, now: float) -> tuple[float, bool]:
+        """Seconds for the call, and whether the caller's deadline is what bounds them."""
+        if query.deadline is None:
+            return self._rules.timeout, False
+        left = query.deadline - now - ANSWER_MARGIN
+        return min(self._rules.timeout, left), left < self._rules.timeout
+
+    def _headers(self) -> dict[str, str]:
+        try:
+            key = self._key.read()
+        except SourceUnreadable as error:
+            _log.warning("no key for engine morph: %s", error)
+            raise _failed("unexpected_error") from None
+        headers = {
+            "authorization": f"Bearer {key}",
+            "content-type": "application/json",
+            "accept": "application/json",
+            # A compressed body could unfold past any bound.
+            "accept-encoding": "identity",
+        }
+        self._propagate(headers)
+        return headers
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Status and body; a body over the bound comes back empty, which no answer is."""
+        url = self._rules.url.rstrip("/") + PATH
+        async with self._client.stream("POST", url, content=body, headers=headers) as response:
+            if not response.is_success:
+                return response.status_code, b""
+            received = bytearray()
+            async for chunk in response.aiter_raw():
+                received += chunk
+                if len(received) > RESPONSE_BYTES:
+                    return response.status_code, b""
+            return response.status_code, bytes(received)
+
+
+def build_client(rules: MorphRules) -> httpx.AsyncClient:
+    """The one client: keep-alive, bounded pool, no redirects, TLS verified."""
+    limits = httpx.Limits(
+        max_connections=rules.max_connections, max_keepalive_connections=rules.max_connections
+    )
+    transport = httpx.AsyncHTTPTransport(retries=rules.connect_retries, limits=limits)
+    return httpx.AsyncClient(
+        transport=transport, timeout=httpx.Timeout(rules.timeout), follow_redirects=False
+    )
+
+
+def _body(query: EngineQuery) -> bytes:
+    body: dict[str, Any] = {
+        "input": query.prompt,
+        "allowed_models": [m.router_id for m in query.candidates],
+        "policy": query.policy,
+        "default_model": query.default.router_id,
+    }
+    return json.dumps(body).encode()
+
+
+def _failed(stage: str, *, elapsed: float = 0.0) -> EngineFailed:
+    return EngineFailed(EngineFailure(engine=NAME, stage=stage), elapsed=elapsed)

@@ -1,0 +1,49 @@
+"""Sources of switches. Each is a `core.ports.SwitchSource`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pointsman_server.core.ports import SwitchSource
+
+ENVIRONMENT_PREFIX = "POINTSMAN_"
+
+
+class EnvironmentSource:
+    """Reads `POINTSMAN_<NAME>` from a mapping such as `os.environ`."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    async def read(self, name: str) -> str | None:
+        """The variable's text; `None` where it is unset."""
+        return self._environment.get(ENVIRONMENT_PREFIX + name.upper())
+
+
+class PolicyFileSource:
+    """Reads the policy file's own values."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    async def read(self, name: str) -> str | None:
+        """The file's text; `None` where it has none."""
+        return self._values.get(name)
+
+
+class FirstOf:
+    """Asks sources in order; the first that knows a switch decides it.
+
+    A source that cannot be read ends the search: what it would have said may be "off".
+    """
+
+    def __init__(self, sources: Sequence[SwitchSource]) -> None:
+        self._sources = tuple(sources)
+
+    async def read(self, name: str) -> str | None:
+        """The first text found. Raises `SourceUnreadable`."""
+        for source in self._sources:
+            text = await source.read(name)
+            if text is not None:
+                return text
+        return None

@@ -1,0 +1,67 @@
+"""Switches with a memory: read at most once a minute, closed when unreadable."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from pointsman_server.core.model import SwitchValues
+from pointsman_server.core.ports import Clock, SwitchSource
+from pointsman_server.core.sampling import effective_rate
+
+MORPH_ROUTER_ENABLED = "morph_router_enabled"
+DECISION_LOG_SAMPLE_RATE = "decision_log_sample_rate"
+ON = "true"
+
+_WARN_EVERY = 60.0
+_log = logging.getLogger(__name__)
+
+
+class RememberedSwitches:
+    """A good reading is remembered for `memory` seconds; a failed one is not remembered."""
+
+    def __init__(self, source: SwitchSource, *, clock: Clock, memory: float) -> None:
+        self._source = source
+        self._clock = clock
+        self._memory = memory
+        self._readings: dict[str, tuple[float, str | None]] = {}
+        self._warned: dict[str, float] = {}
+        self._rate = effective_rate(None)
+
+    async def current(self) -> SwitchValues:
+        """What holds now. The flag is on if and only if its trimmed text is exactly `true`."""
+        enabled = await self._read(MORPH_ROUTER_ENABLED)
+        self._rate = effective_rate(await self._read(DECISION_LOG_SAMPLE_RATE))
+        return SwitchValues(morph_router_enabled=enabled is not None and enabled.strip() == ON)
+
+    def sample_rate(self) -> float:
+        """The share of decisions that the decision log keeps, as last read."""
+        return self._rate
+
+    async def _read(self, name: str) -> str | None:
+        now = self._clock.monotonic()
+        reading = self._readings.get(name)
+        if reading is not None and now < reading[0]:
+            return reading[1]
+        try:
+            text = await self._source.read(name)
+        except Exception as error:  # noqa: BLE001  (whatever a source raises: closed)
+            self._readings.pop(name, None)
+            self._warn(name, error, now)
+            return None
+        self._readings[name] = (now + self._memory, text)
+        return text
+
+    def _warn(self, name: str, error: Exception, now: float) -> None:
+        if now - self._warned.get(name, -_WARN_EVERY) < _WARN_EVERY:
+            return
+        self._warned[name] = now
+        _log.warning(
+            json.dumps(
+                {
+                    "event": "auto_routing_config_read_failed",
+                    "key": name,
+                    "error": type(error).__name__,
+                }
+            )
+        )

@@ -1,0 +1,42 @@
+"""Deployment settings, from the environment: where to listen, which files to read.
+
+Every variable starts with `POINTSMAN_`. What is decided is the policy file's matter; telemetry
+follows the standard `OTEL_*` variables.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One field a variable: `listen` is `POINTSMAN_LISTEN`."""
+
+    model_config = SettingsConfigDict(env_prefix="POINTSMAN_", extra="ignore", frozen=True)
+
+    listen: str = "127.0.0.1:50051"
+    """`host:port` of the gRPC server; port 0 takes any free one."""
+    metrics_listen: str = "127.0.0.1:9464"
+    """`host:port` of the Prometheus endpoint; empty: none."""
+    policy_file: Path | None = None
+    """The policy file; the packaged default where unset."""
+    reload_interval: float = Field(default=1.0, gt=0, le=3600)
+    """Seconds between two looks at the policy file."""
+    hash_key: SecretStr | None = None
+    """Keys the hashes of ids. Replicas that share a cache share it."""
+    hash_key_file: Path | None = None
+    """The same from a file; wins over `hash_key`."""
+    tokens_file: Path | None = None
+    """Who may call: a line `name sha256-of-token` each. Unset: anybody who reaches the port."""
+    max_in_flight: int = Field(default=10_000, ge=1)
+    """Calls at once before further ones are refused with RESOURCE_EXHAUSTED."""
+    drain: float = Field(default=0.0, ge=0, le=300)
+    """Seconds between saying NOT_SERVING and taking no new calls."""
+    grace: float = Field(default=10.0, ge=0, le=300)
+    """Seconds that calls get to end at a stop."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"

@@ -1,0 +1,62 @@
+"""Bearer tokens: who may call. Only hashes of tokens are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+import grpc
+
+from pointsman_server.core.errors import Unauthenticated
+from pointsman_server.transport.errors import to_status
+from pointsman_server.transport.rpc import Context
+
+OPEN_SERVICES = ("/grpc.health.v1.Health/",)
+"""Probes of an orchestrator have no token, and health tells nothing that is worth one."""
+
+_SCHEME = "bearer "
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+def token_hash(token: str) -> str:
+    """The form in which tokens are kept: SHA-256 in hex. Tokens are random, not passwords."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class BearerAuthentication(grpc.aio.ServerInterceptor):
+    """Refuses calls without a known token; `tokens` gives name -> token hash at this moment."""
+
+    def __init__(self, tokens: Callable[[], Mapping[str, str]]) -> None:
+        self._tokens = tokens
+        self._refusal: Handler = grpc.unary_unary_rpc_method_handler(_refuse)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The real handler, or one that refuses."""
+        if handler_call_details.method.startswith(OPEN_SERVICES):
+            return await continuation(handler_call_details)
+        if self._caller(handler_call_details) is None:
+            return self._refusal
+        return await continuation(handler_call_details)
+
+    def _caller(self, call: grpc.HandlerCallDetails) -> str | None:
+        """The name that the call's token belongs to. Every token is compared, in constant time."""
+        header = next((v for k, v in call.invocation_metadata or () if k == "authorization"), "")
+        if not isinstance(header, str) or header[: len(_SCHEME)].lower() != _SCHEME:
+            return None
+        presented = token_hash(header[len(_SCHEME) :].strip())
+        name = None
+        for candidate, known in self._tokens().items():
+            if hmac.compare_digest(presented, known):
+                name = candidate
+        return name
+
+
+async def _refuse(_request: Any, context: Context) -> None:
+    status = to_status(Unauthenticated())
+    await context.abort(status.code, status.details, status.trailing_metadata)

@@ -1,0 +1,106 @@
+"""Core value -> wire response."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_server.core.model import (
+    Classification,
+    ConversationSource,
+    Decision,
+    Dropped,
+    DropReason,
+    EngineFailure,
+    Head,
+    Outcome,
+    Reason,
+    Source,
+    SwitchReason,
+    Verdict,
+)
+
+
+def _names(values: type[StrEnum], wire: EnumTypeWrapper, prefix: str) -> dict[StrEnum, str]:
+    """Each core value's name on the wire; a value that the contract lacks fails at import."""
+    return {value: wire.Name(wire.Value(f"{prefix}_{value.name}")) for value in values}
+
+
+_OUTCOMES = _names(Verdict, pb.Outcome, "OUTCOME")
+_REASONS = _names(Reason, pb.Reason, "REASON")
+_SOURCES = _names(Source, pb.Source, "SOURCE")
+_SWITCHES = _names(SwitchReason, pb.SwitchReason, "SWITCH_REASON")
+_DROPS = _names(DropReason, pb.DropReason, "DROP_REASON")
+_CONVERSATIONS = _names(ConversationSource, pb.ConversationSource, "CONVERSATION_SOURCE")
+
+
+def to_response(outcome: Outcome) -> pb.RouteDecisionResponse:
+    """The response that says how a request ended."""
+    return pb.RouteDecisionResponse(
+        outcome=_OUTCOMES[outcome.verdict],
+        decision=_decision(outcome.decision) if outcome.decision else None,
+        serve_model=outcome.serve_model,
+        shadow=outcome.shadow,
+        reason=_REASONS[outcome.reason] if outcome.reason else None,
+        failures=[_failure(f) for f in outcome.failures],
+        classification=_classification(outcome.classification) if outcome.classification else None,
+        decision_id=outcome.decision_id,
+        policy_version=outcome.policy_version,
+        dropped=_dropped(outcome.dropped),
+    )
+
+
+def _decision(decision: Decision) -> pb.Decision:
+    answer = decision.answer
+    switch = decision.switch_reason
+    return pb.Decision(
+        source=_SOURCES[answer.source],
+        model=answer.model,
+        router_model=answer.router_model,
+        policy=decision.policy,
+        difficulty=answer.difficulty,
+        confidence=answer.confidence,
+        ambiguity=answer.ambiguity,
+        ambiguity_confidence=answer.ambiguity_confidence,
+        domain=answer.domain,
+        domain_confidence=answer.domain_confidence,
+        cached=answer.cached,
+        sticky=decision.sticky,
+        switch_reason=_SWITCHES[switch] if switch else None,
+        fallback_models=decision.fallback_models,
+        ranking=[
+            pb.RankedCandidate(model=r.model, score=r.score, estimated_cost=r.estimated_cost)
+            for r in answer.ranking
+        ],
+        propensity=decision.propensity,
+        conversation_source=_CONVERSATIONS[decision.conversation_source],
+        candidate_count=decision.candidate_count,
+        dropped=_dropped(decision.dropped),
+        explanation=answer.explanation,
+    )
+
+
+def _dropped(dropped: tuple[Dropped, ...]) -> list[pb.DroppedCandidate]:
+    return [pb.DroppedCandidate(model=d.model, reason=_DROPS[d.reason]) for d in dropped]
+
+
+def _failure(failure: EngineFailure) -> pb.EngineFailure:
+    return pb.EngineFailure(engine=failure.engine, stage=failure.stage)
+
+
+def _classification(classification: Classification) -> pb.Classification:
+    return pb.Classification(
+        difficulty=_head(classification.difficulty),
+        ambiguity=_head(classification.ambiguity),
+        domain=_head(classification.domain),
+    )
+
+
+def _head(head: Head | None) -> pb.ClassificationHead | None:
+    if head is None:
+        return None
+    return pb.ClassificationHead(
+        label=head.label, confidence=head.confidence, meets_threshold=head.meets_threshold
+    )

@@ -1,0 +1,96 @@
+"""The one table from errors to gRPC statuses, and the details that each carries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2 as details
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+from pointsman_server.core.errors import (
+    EngineFailed,
+    EnginesFailed,
+    InvalidRequest,
+    Overloaded,
+    PointsmanError,
+    PolicyInvalid,
+    SourceUnreadable,
+    Unauthenticated,
+)
+
+DOMAIN = "pointsman"
+INTERNAL_TEXT = "internal error"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one error class looks on the wire: status, reason of the contract, fixed text."""
+
+    code: grpc.StatusCode
+    reason: str
+    text: str
+    more: Callable[[PointsmanError], list[Message]] = lambda _error: []
+
+
+def _bad_request(error: PointsmanError) -> list[Message]:
+    if not isinstance(error, InvalidRequest):
+        return []
+    violation = details.BadRequest.FieldViolation
+    return [
+        details.BadRequest(
+            field_violations=[
+                violation(field=v.field, description=v.description) for v in error.violations
+            ]
+        )
+    ]
+
+
+def _retry_info(error: PointsmanError) -> list[Message]:
+    if not isinstance(error, Overloaded):
+        return []
+    fraction, seconds = math.modf(error.retry_after)
+    delay = Duration(seconds=int(seconds), nanos=int(fraction * 1e9))
+    return [details.RetryInfo(retry_delay=delay)]
+
+
+_BUG = Rule(grpc.StatusCode.INTERNAL, "INTERNAL", INTERNAL_TEXT)
+
+RULES: dict[type[PointsmanError], Rule] = {
+    InvalidRequest: Rule(
+        grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "invalid request", _bad_request
+    ),
+    Unauthenticated: Rule(
+        grpc.StatusCode.UNAUTHENTICATED, "INVALID_CREDENTIALS", "a valid bearer token is required"
+    ),
+    Overloaded: Rule(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls at once", _retry_info
+    ),
+    # These become outcomes or problems of an operator; one that gets here is a bug.
+    EngineFailed: _BUG,
+    EnginesFailed: _BUG,
+    SourceUnreadable: _BUG,
+    PolicyInvalid: _BUG,
+}
+
+
+def to_status(error: Exception) -> grpc.Status:
+    """The status of an error; of anything that is not ours, INTERNAL with a fixed text."""
+    rule = RULES.get(type(error), _BUG) if isinstance(error, PointsmanError) else _BUG
+    extra = rule.more(error) if isinstance(error, PointsmanError) else []
+    text = f"{rule.text}: {error}" if isinstance(error, InvalidRequest) else rule.text
+    found = [details.ErrorInfo(reason=rule.reason, domain=DOMAIN), *extra]
+    packed = []
+    for message in found:
+        holder = AnyMessage()
+        holder.Pack(message)
+        packed.append(holder)
+    status = Status(code=rule.code.value[0], message=text, details=packed)
+    converted: grpc.Status = rpc_status.to_status(status)
+    return converted
