@@ -42,7 +42,7 @@ def serve(argv: Sequence[str]) -> int:
     except ValidationError as error:
         return _complain([f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors()])
     configure_logging(level=settings.log_level, fmt=settings.log_format)
-    return _run(serve_until_stopped(settings, say=_say))
+    return _run(serve_until_stopped(settings, say=_tell))
 
 
 def check(argv: Sequence[str]) -> int:
@@ -77,7 +77,7 @@ def morph_api(argv: Sequence[str]) -> int:
     )
     settings = MorphApiSettings(**vars(parser.parse_args(argv)))
     configure_logging(level="info", fmt="auto")
-    return _run(serve_morph_api(settings, say=_say))
+    return _run(serve_morph_api(settings, say=_tell))
 
 
 def _run(work: Coroutine[Any, Any, None]) -> int:
@@ -103,3 +103,8 @@ def _variable(location: tuple[int | str, ...]) -> str:
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _tell(line: str) -> None:
+    """Standard output belongs to the decision log."""
+    print(line, file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,5 +28,7 @@ class Ambient:
     """Inputs from outside; tests pass their own and get the same wiring."""
 
     clock: Clock = field(default_factory=SystemClock)
+    random: Callable[[], float] = random.random
+    """Uniform in [0, 1); draws samples, guards nothing."""
     entropy: Callable[[int], bytes] = os.urandom
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)

@@ -84,7 +84,9 @@ def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) ->
     engine: DecisionEngine = morph.MorphEngine(
         client,
         rules=rules,
-        key=key_source(file=rules.key_file, variable=rules.key_env),
+        key=key_source(
+            file=rules.key_file, variable=rules.key_env, environment=ambient.environment
+        ),
         clock=ambient.clock,
         propagate=propagate,
     )

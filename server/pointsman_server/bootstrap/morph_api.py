@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman_server.core.errors import SourceUnreadable
+from pointsman_server.core.model import CatalogModel
+from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.engines.local import LocalEngine
 from pointsman_server.morph_api import (
     FaultScript,
@@ -20,6 +22,7 @@ from pointsman_server.morph_api import (
 )
 from pointsman_server.morph_api import serve as listen
 from pointsman_server.policies.loader import load
+from pointsman_server.settings import host_and_port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +46,26 @@ async def serve_morph_api(settings: MorphApiSettings, *, say: Callable[[str], No
     app = build_app(
         engine=local,
         classifier=local,
-        models={m.router_id: m for m in reversed(rules.catalog.values()) if m.router_id},
+        models=_by_router_id(rules),
         keys=_keys(settings),
         faults=FaultScript() if settings.faults else None,
     )
-    host, _, port = settings.listen.rpartition(":")
-    listening = await listen(app, host=host.strip("[]"), port=int(port))
+    host, port = host_and_port(settings.listen)
+    listening = await listen(app, host=host, port=port)
     say(f"pointsman morph-api serving on {listening.url} | policy {rules.version}")
     try:
         await stop.wait()
     finally:
         await listening.aclose()
+
+
+def _by_router_id(rules: PolicyFile) -> dict[str, CatalogModel]:
+    """What is known of each router id; the first public id wins, as in decisions."""
+    models: dict[str, CatalogModel] = {}
+    for model in rules.catalog.values():
+        if model.router_id is not None:
+            models.setdefault(model.router_id, model)
+    return models
 
 
 def _keys(settings: MorphApiSettings) -> KeySource:

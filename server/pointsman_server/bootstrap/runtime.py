@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -61,6 +61,10 @@ class Runtime:
         """The decision log's share, as the switches say it."""
         return self._in_force().switches.sample_rate()
 
+    def cache_size(self) -> int:
+        """Entries kept in this process."""
+        return self._in_force().cache.size()
+
     async def apply(self, loaded: Loaded) -> None:
         """Put a policy file in force. Raises, and changes nothing, where its parts do not build."""
         before, after = self._parts, await self._build(loaded.policy_file)
@@ -88,6 +92,7 @@ class Runtime:
         """Close connections and the cache."""
         for task in tuple(self._leaving):
             task.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         if self._parts is not None:
             for engine in self._parts.engines:
                 await engine.aclose()
@@ -138,18 +143,22 @@ class Runtime:
         return build_cache(rules.cache, ambient=self._ambient, telemetry=self._telemetry)
 
     def _retire(self, before: _Parts, after: _Parts) -> None:
-        """Close what the new version does without, once the calls on it have ended."""
+        """Move the log, and close what the new version does without once its calls have ended."""
+        if before.rules.log != after.rules.log:
+            self._telemetry.log_to(after.rules.log)
         timeout = before.rules.morph.timeout
         for engine in before.engines:
             if engine not in after.engines:
-                self._later(timeout, engine.aclose())
+                self._later(timeout, engine.aclose)
         if before.cache is not after.cache:
-            self._later(timeout, before.cache.cache.aclose())
+            self._later(timeout, before.cache.cache.aclose)
 
-    def _later(self, seconds: float, work: Awaitable[None]) -> None:
+    def _later(self, seconds: float, close: Callable[[], Awaitable[None]]) -> None:
         async def leave() -> None:
-            await asyncio.sleep(seconds)
-            await work
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                await close()
 
         task = asyncio.create_task(leave())
         self._leaving.add(task)

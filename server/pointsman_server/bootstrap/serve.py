@@ -25,7 +25,7 @@ from pointsman_server.transport.servicer import RoutingServicer
 from pointsman_server.transport.tokens import TokenFile
 
 HASH_KEY_BYTES = 32
-_log = logging.getLogger("pointsman")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,16 @@ async def serving(settings: Settings, *, ambient: Ambient | None = None) -> Asyn
             environment=ambient.environment,
             log=loaded.policy_file.log,
             prometheus=settings.metrics_listen or None,
+            dice=ambient.random,
         )
         stack.push_async_callback(telemetry.aclose)
         runtime = Runtime(ambient=ambient, telemetry=telemetry, hash_key=_hash_key(settings))
         stack.push_async_callback(runtime.aclose)
         await runtime.apply(loaded)
         telemetry.sample_with(runtime.sample_rate)
+        telemetry.watch_cache_size(runtime.cache_size)
         watcher = PolicyWatcher(
-            settings.policy_file,
+            path=settings.policy_file,
             current=loaded,
             on_loaded=runtime.apply,
             on_outcome=lambda ok: telemetry.metrics.reload(ok=ok),
@@ -94,7 +96,7 @@ async def serve(settings: Settings, *, say: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with serving(settings) as running:
-        reloads: set[asyncio.Task[None]] = set()
+        reloads: set[asyncio.Task[bool]] = set()
 
         def reload() -> None:
             task = loop.create_task(running.watcher.reload())

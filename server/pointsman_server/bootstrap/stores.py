@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pointsman_server.bootstrap.ambient import Ambient
@@ -23,6 +24,8 @@ class CachePart:
 
     rules: CacheRules
     cache: DecisionCache
+    size: Callable[[], int]
+    """Entries kept in this process."""
 
     def serves(self, rules: CacheRules) -> bool:
         """Whether other rules need no other cache: lifetimes are the chain's matter."""
@@ -32,8 +35,9 @@ class CachePart:
 def build_cache(rules: CacheRules, *, ambient: Ambient, telemetry: Telemetry) -> CachePart:
     """A bounded cache in this process."""
     backend = BoundedMemoryCache(max_entries=rules.max_entries, now=ambient.clock.monotonic)
-    telemetry.watch_cache_size(lambda: len(backend))
-    return CachePart(rules, AiocacheDecisionCache(backend, meter=telemetry.metrics))
+    return CachePart(
+        rules, AiocacheDecisionCache(backend, meter=telemetry.metrics), lambda: len(backend)
+    )
 
 
 def build_switches(rules: FlagRules, *, ambient: Ambient) -> RememberedSwitches:

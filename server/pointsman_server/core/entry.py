@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ def load(raw: bytes) -> EngineAnswer | None:
             cached=True,
             **_heads(record["heads"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
@@ -60,7 +61,7 @@ def _heads(rows: list[list[Any]]) -> dict[str, Any]:
     heads: dict[str, Any] = {}
     for (label, sure), (text, number) in zip(_HEADS, rows, strict=True):
         heads[label] = _optional(_text, text)
-        heads[sure] = _optional(_number, number)
+        heads[sure] = _optional(_share, number)
     return heads
 
 
@@ -80,13 +81,24 @@ def _optional(read: Callable[[object], Any], value: object) -> Any:
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError(value)
+    value.encode()  # a lone surrogate could not be sent
     return value
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(value)
-    return float(value)
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return number
+
+
+def _share(value: object) -> float:
+    number = _number(value)
+    if not 0.0 <= number <= 1.0:
+        raise ValueError(number)
+    return number
 
 
 def _short(value: float | None) -> float | None:

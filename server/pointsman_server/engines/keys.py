@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -57,8 +56,10 @@ class FileKey:
         return self._key
 
 
-def key_source(*, file: str | None, variable: str | None) -> KeySource:
+def key_source(
+    *, file: str | None, variable: str | None, environment: Mapping[str, str]
+) -> KeySource:
     """The file where one is named, else the variable."""
     if file is not None:
         return FileKey(Path(file))
-    return EnvironmentKey(variable or "", os.environ)
+    return EnvironmentKey(variable or "", environment)

@@ -15,6 +15,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from pointsman_server.core.errors import (
+    ArtefactInvalid,
     EngineFailed,
     EnginesFailed,
     InvalidRequest,
@@ -72,6 +73,7 @@ RULES: dict[type[PointsmanError], Rule] = {
     Overloaded: Rule(
         grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls at once", _retry_info
     ),
+    ArtefactInvalid: _BUG,
     # These become outcomes or problems of an operator; one that gets here is a bug.
     EngineFailed: _BUG,
     EnginesFailed: _BUG,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import grpc
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -71,39 +72,48 @@ class Rpc:
         self, method: str, context: Context, body: Callable[[float | None], Awaitable[Answer]]
     ) -> Answer:
         """The body's answer; `body` gets the caller's deadline on the monotonic clock."""
-        with self._tracer.start_as_current_span(
-            f"{SERVICE}/{method}",
-            context=self._propagator.extract(_text_metadata(context)),
-            kind=SpanKind.SERVER,
-            attributes={"rpc.system": "grpc", "rpc.service": SERVICE, "rpc.method": method},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        with self._span(method, context) as span:
             try:
                 with self._gate:
                     answer = await body(self._deadline(context))
             except Exception as error:  # noqa: BLE001  (the last resort: nothing foreign leaks)
-                await _refuse(context, span, error)
-            span.set_attribute("rpc.grpc.status_code", 0)
-            return answer
+                refusal = _refusal(error)
+                _mark(span, refusal.code)
+            else:
+                _mark(span, grpc.StatusCode.OK)
+                return answer
+        await context.abort(refusal.code, refusal.details, refusal.trailing_metadata)
+        raise AssertionError("abort returned")
+
+    def _span(self, method: str, context: Context) -> AbstractContextManager[Span]:
+        return self._tracer.start_as_current_span(
+            f"{SERVICE}/{method}",
+            context=self._propagator.extract(_text_metadata(context)),
+            kind=SpanKind.SERVER,
+            attributes={"rpc.system.name": "grpc", "rpc.method": f"{SERVICE}/{method}"},
+            record_exception=False,
+            set_status_on_exception=False,
+        )
 
     def _deadline(self, context: Context) -> float | None:
         left: float | None = context.time_remaining()
         return None if left is None else self._clock.monotonic() + left
 
 
-async def _refuse(context: Context, span: Span, error: Exception) -> NoReturn:
-    """End the call with the error's status; a bug's text stays in the log, without its message."""
+def _refusal(error: Exception) -> grpc.Status:
+    """The error's status; of a bug, the log gets the frames but not the text."""
     if not isinstance(error, PointsmanError):
         frames = "".join(traceback.format_tb(error.__traceback__))
         _log.error("unexpected %s\n%s", type(error).__name__, frames)
-    status = to_status(error)
-    span.set_attribute("rpc.grpc.status_code", status.code.value[0])
-    span.set_attribute("error.type", status.code.name)
-    if status.code is grpc.StatusCode.INTERNAL:
+    return to_status(error)
+
+
+def _mark(span: Span, code: grpc.StatusCode) -> None:
+    """OpenTelemetry's convention for servers: only a server's own fault is an error."""
+    span.set_attribute("rpc.response.status_code", code.name)
+    if code is grpc.StatusCode.INTERNAL:
+        span.set_attribute("error.type", code.name)
         span.set_status(StatusCode.ERROR)
-    await context.abort(status.code, status.details, status.trailing_metadata)
-    raise AssertionError("abort returned")
 
 
 def _text_metadata(context: Context) -> dict[str, str]:
