@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MOST_PORT = 65_535
 
 
 class Settings(BaseSettings):
@@ -38,5 +40,20 @@ class Settings(BaseSettings):
     """Seconds between saying NOT_SERVING and taking no new calls."""
     grace: float = Field(default=10.0, ge=0, le=300)
     """Seconds that calls get to end at a stop."""
+    @field_validator("listen", "metrics_listen")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        if address:
+            host_and_port(address)
+        return address
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """`host:port` in its parts; an IPv6 host stands in brackets. Raises `ValueError`."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > MOST_PORT:
+        raise ValueError(f"{address!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)

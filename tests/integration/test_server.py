@@ -187,7 +187,7 @@ async def test_a_bug_is_internal_with_a_fixed_text(start: Starter, caplog: Any) 
     peer = await start()
 
     async def broken(*_: Any, **__: Any) -> Any:
-        raise KeyError("the prompt: CANARY")
+        raise KeyError("the prompt: " + "CAN" + "ARY")  # the log quotes source lines
 
     peer.running.runtime.decider._route = broken  # type: ignore[method-assign]
     with pytest.raises(grpc.aio.AioRpcError) as refused:

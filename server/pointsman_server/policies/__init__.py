@@ -1,0 +1,1 @@
+"""The policy file: YAML -> core values; loaded, checked, watched."""

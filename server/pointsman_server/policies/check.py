@@ -1,0 +1,67 @@
+"""What `pointsman check` tells of a policy file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pointsman_server.core.errors import PolicyInvalid, Problem
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.loader import read
+from pointsman_server.policies.schema import parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """The verdict on one policy file."""
+
+    problems: tuple[Problem, ...] = ()
+    """Why it would be refused; empty: it would be put in force."""
+    warnings: tuple[Problem, ...] = ()
+    summary: str = ""
+    """One line on what it says; empty where it has problems."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file would be put in force."""
+        return not self.problems
+
+    def lines(self) -> tuple[str, ...]:
+        """Write the report for a terminal: one line a finding, the summary last."""
+        return (
+            *rendered(self.problems),
+            *(f"warning: {line}" for line in rendered(self.warnings)),
+            *((self.summary,) if self.summary else ()),
+        )
+
+
+def check(path: Path | None) -> CheckReport:
+    """Check the file at `path`, or the packaged default. Raises nothing on a bad file."""
+    try:
+        return check_text(read(path))
+    except PolicyInvalid as invalid:
+        return CheckReport(problems=invalid.problems)
+
+
+def check_text(text: bytes | str) -> CheckReport:
+    """Check a policy file's content."""
+    try:
+        loaded = parse(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    except PolicyInvalid as invalid:
+        return CheckReport(problems=invalid.problems)
+    return CheckReport(warnings=loaded.warnings, summary=_summary(loaded.policy_file))
+
+
+def rendered(problems: Sequence[Problem]) -> tuple[str, ...]:
+    """Write `path: message` for each; the message alone where it is about the whole file."""
+    return tuple(f"{p.path}: {p.message}" if p.path else p.message for p in problems)
+
+
+def _summary(policy: PolicyFile) -> str:
+    routable = sum(1 for m in policy.catalog.values() if m.router_id and not m.experimental)
+    return (
+        f"ok: mode {policy.mode}, {len(policy.tiers)} tiers,"
+        f" {routable} of {len(policy.catalog)} models routable,"
+        f" engines {' then '.join(policy.engines)}, version {policy.version}"
+    )

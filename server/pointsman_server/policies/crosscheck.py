@@ -1,0 +1,43 @@
+"""Faults that lie between sections.
+
+They are looked for in what YAML gave, so that they are told together with the faults inside
+sections; values of a wrong shape are left to those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pointsman_server.core.policy_file import VIRTUAL_PREFIX
+from pointsman_server.policies.faults import Fault, meant, shown
+
+
+def cross_faults(document: object) -> Iterator[Fault]:
+    """Candidates that the catalog does not know; pseudo-models in the catalog."""
+    tiers, catalog = _mapping(document, "tiers"), _mapping(document, "catalog")
+    for name, tier in tiers.items():
+        yield from _unknown_candidates(name, tier, tiers=tiers, catalog=catalog)
+    for public_id in catalog:
+        if public_id in tiers or public_id.startswith(VIRTUAL_PREFIX):
+            message = f"is a pseudo-model (a tier, or under `{VIRTUAL_PREFIX}`), not a model"
+            yield Fault(("catalog", public_id), message)
+
+
+def _unknown_candidates(
+    name: str, tier: object, *, tiers: Mapping[str, object], catalog: Mapping[str, object]
+) -> Iterator[Fault]:
+    candidates = tier.get("candidates") if isinstance(tier, dict) else None
+    for at, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
+        if not isinstance(candidate, str) or candidate in catalog:
+            continue
+        path = ("tiers", name, "candidates", at)
+        if candidate in tiers or candidate.startswith(VIRTUAL_PREFIX):
+            yield Fault(path, f"`{shown(candidate)}` is a pseudo-model, not a model")
+        elif catalog:
+            hint = meant(candidate, catalog)
+            yield Fault(path, f"`{shown(candidate)}` is not in the catalog{hint}")
+
+
+def _mapping(document: object, key: str) -> Mapping[str, object]:
+    found = document.get(key) if isinstance(document, dict) else None
+    return found if isinstance(found, dict) else {}

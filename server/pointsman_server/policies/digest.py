@@ -1,0 +1,59 @@
+"""Hashes of a policy file: of its bytes, and of what in it changes decisions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pointsman_server.core.model import CatalogModel, Tier
+from pointsman_server.core.policy_file import PolicyFile
+
+_VERSION_DIGITS = 16
+
+
+def version_of(data: bytes) -> str:
+    """Give the first 16 hex digits of SHA-256 over the file's bytes: `policy_version`."""
+    return hashlib.sha256(data).hexdigest()[:_VERSION_DIGITS]
+
+
+def rules_digest(policy: PolicyFile) -> bytes:
+    """Hash, by SHA-256, catalog, tiers with their stickiness, and engines in one canonical form.
+
+    Order in the file, comments, mode, cache, flags and log leave it as it is.
+    """
+    rules = {
+        "catalog": {name: _model(model) for name, model in policy.catalog.items()},
+        "tiers": {name: _tier(tier) for name, tier in policy.tiers.items()},
+        "engines": policy.engines,
+        "morph": {"url": policy.morph.url},
+        "local": {
+            "quality_loss": dict(policy.local.quality_loss),
+            "needs_info_threshold": policy.local.needs_info_threshold,
+        },
+    }
+    text = json.dumps(rules, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _model(model: CatalogModel) -> dict[str, object]:
+    return {
+        "router_id": model.router_id,
+        "input_price": model.input_price,
+        "output_price": model.output_price,
+        "context_window": model.context_window,
+        "inputs": None if model.inputs is None else sorted(model.inputs),
+        "tools": model.tools,
+        "experimental": model.experimental,
+        "topic_scores": dict(model.topic_scores),
+        "score": model.score,
+        "capability": model.capability,
+        "size": model.size,
+    }
+
+
+def _tier(tier: Tier) -> dict[str, object]:
+    return {
+        "policy": tier.policy,
+        "stickiness": tier.stickiness,
+        "candidates": tier.default_candidates,
+    }

@@ -1,0 +1,63 @@
+"""A policy file's bytes -> the core's value, with every problem of it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from pydantic import ValidationError
+
+from pointsman_server.core.errors import PolicyInvalid, Problem
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.advice import advice
+from pointsman_server.policies.crosscheck import cross_faults
+from pointsman_server.policies.digest import rules_digest, version_of
+from pointsman_server.policies.faults import MOST_PROBLEMS, Fault, to_problems
+from pointsman_server.policies.sections.document import PolicyDocument
+from pointsman_server.policies.violations import to_faults
+from pointsman_server.policies.yaml_tree import YamlTree, read_yaml
+
+_MOST_WORDED = 1_000
+"""Findings that are worded before they are put in order: a hostile file has no more to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A policy file without problems, and what is worth a warning in it."""
+
+    policy_file: PolicyFile
+    warnings: tuple[Problem, ...]
+
+
+def parse(data: bytes) -> Loaded:
+    """Check one policy file. Raises `PolicyInvalid` with all of its problems."""
+    tree = read_yaml(data)
+    document, faults = _validated(tree)
+    if document is None or faults:
+        raise PolicyInvalid(to_problems(faults, lines=tree.lines))
+    policy = document.to_core(version=version_of(data))
+    policy = replace(policy, rules_digest=rules_digest(policy))
+    warnings = to_problems(tuple(advice(policy)), lines=tree.lines)
+    return Loaded(policy_file=policy, warnings=warnings)
+
+
+def json_schema() -> dict[str, object]:
+    """Give the JSON Schema of the policy file, for editors that complete and check YAML."""
+    schema: dict[str, object] = PolicyDocument.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _validated(tree: YamlTree) -> tuple[PolicyDocument | None, tuple[Fault, ...]]:
+    """Give the document, where pydantic accepts it, and all faults.
+
+    A value that could not even be read from the text is told of once.
+    """
+    if tree.value is None:
+        return None, (Fault((), "is empty"),)
+    faults = (*tree.faults, *islice(cross_faults(tree.value), MOST_PROBLEMS + 1))
+    try:
+        return PolicyDocument.model_validate(tree.value), faults
+    except ValidationError as error:
+        told = {fault.path for fault in tree.faults}
+        found = islice(to_faults(error, model=PolicyDocument), _MOST_WORDED)
+        return None, (*faults, *(f for f in found if f.path not in told))

@@ -1,0 +1,71 @@
+"""`catalog`: public model ids and what is known of each."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pointsman_server.core.model import CatalogModel, Modality
+from pointsman_server.policies.sections.base import Section
+from pointsman_server.policies.sections.lists import DISTINCT, ListOf
+from pointsman_server.policies.sections.scalars import name, number, phrase, whole
+
+ModelId = Annotated[str, name()]
+Share = Annotated[float, number(0, 1)]
+Price = Annotated[float, number(0, 100_000)]
+Input = Literal["image", "file", "audio", "video"]
+
+
+class ScoresSection(Section):
+    """Published benchmark scores of one model, as shares of right answers."""
+
+    overall: Share | None = None
+    """One score over all topics."""
+    topics: Annotated[dict[Annotated[str, phrase(64)], Share], Field(max_length=256)] = Field(
+        default_factory=dict
+    )
+    """Topic -> score on it."""
+
+
+class ModelSection(Section):
+    """One public model id. What is left out is not known, which is not the same as no."""
+
+    router_id: ModelId | None = None
+    """The id that engines know the model by; without one it is never a candidate."""
+    input_price: Price | None = None
+    """US dollars per million input tokens."""
+    output_price: Price | None = None
+    """US dollars per million output tokens."""
+    context_window: Annotated[int, whole(1, 1_000_000_000)] | None = None
+    """Tokens that input and output together may take."""
+    inputs: Annotated[ListOf[Input], Field(max_length=16), DISTINCT] | None = None
+    """What it takes besides text; an empty list: nothing."""
+    tools: bool | None = None
+    """Whether it can call tools."""
+    experimental: bool = False
+    """Whether it is kept out of every decision."""
+    scores: ScoresSection = ScoresSection()
+    """Published benchmark scores."""
+    capability: Share | None = None
+    """How able it is by your own judgement, where no score is published."""
+    size: Literal["small", "medium", "large", "frontier"] | None = None
+    """Its class, where nothing better is known."""
+
+    def to_core(self, public_id: str) -> CatalogModel:
+        """Give the entry as a core value."""
+        return CatalogModel(
+            public_id=public_id,
+            router_id=self.router_id,
+            input_price=self.input_price,
+            output_price=self.output_price,
+            context_window=self.context_window,
+            inputs=None if self.inputs is None else frozenset(map(Modality, self.inputs)),
+            tools=self.tools,
+            experimental=self.experimental,
+            topic_scores=MappingProxyType(dict(self.scores.topics)),
+            score=self.scores.overall,
+            capability=self.capability,
+            size=self.size,
+        )

@@ -1,0 +1,75 @@
+"""The whole policy file: its sections and the few values that stand beside them."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pointsman_server.core.model import DataPolicy, Mode
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.sections.base import Section
+from pointsman_server.policies.sections.catalog import ModelId, ModelSection
+from pointsman_server.policies.sections.engines import EnginesSection
+from pointsman_server.policies.sections.scalars import name, number
+from pointsman_server.policies.sections.service import (
+    CacheSection,
+    ClassificationSection,
+    DecisionLogSection,
+    FlagsSection,
+)
+from pointsman_server.policies.sections.tiers import StickinessName, TierSection
+
+TierName = Annotated[str, name()]
+
+
+class PolicyDocument(Section):
+    """The policy file of Pointsman."""
+
+    mode: Literal["off", "shadow", "serve"] = "shadow"
+    """What decisions are for: nothing, to be recorded only, or to be served."""
+    serve_percent: Annotated[float, number(0, 100)] = 100.0
+    """In mode `serve`, the share of conversations that are served, in percent."""
+    stickiness: StickinessName = "conversation"
+    """How long one decision holds, for tiers that do not say."""
+    data_policy: Literal["third_party_allowed", "third_party_denied"] = "third_party_allowed"
+    """Whether prompts may go to a third party's engine when a request does not say."""
+    organizations: Literal["allowed", "denied"] = "denied"
+    """Whether prompts of organisations may go to a third party's engine."""
+    tiers: Annotated[dict[TierName, TierSection], Field(min_length=1, max_length=1_000)]
+    """The pseudo-models that users select, by name."""
+    catalog: Annotated[dict[ModelId, ModelSection], Field(min_length=1, max_length=10_000)]
+    """The models, by public id."""
+    engines: EnginesSection = EnginesSection()
+    """Who decides."""
+    cache: CacheSection = CacheSection()
+    """Where decisions are kept."""
+    flags: FlagsSection = FlagsSection()
+    """Runtime switches."""
+    classification: ClassificationSection = ClassificationSection()
+    """Labels beside the decision."""
+    decision_log: DecisionLogSection = DecisionLogSection()
+    """Where decision lines go."""
+
+    def to_core(self, *, version: str, rules_digest: bytes = b"") -> PolicyFile:
+        """Give the file as a core value."""
+        return PolicyFile(
+            version=version,
+            rules_digest=rules_digest,
+            mode=Mode(self.mode),
+            serve_percent=self.serve_percent,
+            tiers=MappingProxyType(
+                {n: t.to_core(n, stickiness=self.stickiness) for n, t in self.tiers.items()}
+            ),
+            catalog=MappingProxyType({i: m.to_core(i) for i, m in self.catalog.items()}),
+            engines=self.engines.order,
+            morph=self.engines.morph.to_core(),
+            local=self.engines.local.to_core(),
+            cache=self.cache.to_core(),
+            flags=self.flags.to_core(),
+            log=self.decision_log.to_core(),
+            data_policy=DataPolicy(self.data_policy),
+            allow_organizations=self.organizations == "allowed",
+            classify_budget=self.classification.budget,
+        )

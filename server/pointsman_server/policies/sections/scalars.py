@@ -1,0 +1,163 @@
+"""The single values of a policy file, as annotations: each knows its bounds and says them.
+
+`Annotated[float, number(0, 100)]` is checked by that `Scalar` alone, so that one message names
+both bounds and the JSON Schema has them too. No message repeats the value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s?(ms|s|m|h|d)")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_LONGEST_PATH = 4_096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    """One kind of value. Compared by identity: what annotates a type must be hashable."""
+
+    checked: Callable[[object], object]
+    """Takes what YAML gave and returns the value, or raises ValueError with a sentence."""
+    json_schema: Mapping[str, object]
+    bounds: str
+    """In words, for people: `1ms to 1m`."""
+
+    def __get_pydantic_core_schema__(
+        self, _source: object, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.checked)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, object]:
+        return dict(self.json_schema)
+
+
+def number(minimum: float, maximum: float) -> Scalar:
+    """Describe a number between two bounds, both allowed."""
+    bounds = f"{minimum:,} to {maximum:,}"
+
+    def checked(value: object) -> float:
+        if not _is_number(value) or not minimum <= value <= maximum:
+            raise ValueError(f"must be a number from {bounds}")
+        return float(value)
+
+    return Scalar(checked, {"type": "number", "minimum": minimum, "maximum": maximum}, bounds)
+
+
+def whole(minimum: int, maximum: int) -> Scalar:
+    """Describe a whole number between two bounds, both allowed."""
+    bounds = f"{minimum:,} to {maximum:,}"
+
+    def checked(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
+            raise ValueError(f"must be a whole number from {bounds}")
+        return value
+
+    return Scalar(checked, {"type": "integer", "minimum": minimum, "maximum": maximum}, bounds)
+
+
+def duration(minimum: str, maximum: str) -> Scalar:
+    """Describe seconds as a number, or text with a unit (`50ms`, `30m`) like the bounds."""
+    least, most = seconds_of(minimum), seconds_of(maximum)
+    bounds = f"{minimum} to {maximum}"
+
+    def checked(value: object) -> float:
+        seconds = seconds_of(value)
+        if not least <= seconds <= most:
+            raise ValueError(f"must be a duration from {bounds}")
+        return seconds
+
+    number_schema = {"type": "number", "minimum": least, "maximum": most}
+    text_schema = {"type": "string", "pattern": f"^{_DURATION.pattern}$"}
+    return Scalar(checked, {"anyOf": [number_schema, text_schema]}, bounds)
+
+
+def name(longest: int = 256) -> Scalar:
+    """Describe an id or a name: printable text without spaces."""
+    bounds = f"1 to {longest} characters"
+
+    def checked(value: object) -> str:
+        if not _is_line(value, longest) or " " in value:
+            raise ValueError(f"must be text of {bounds} without spaces")
+        return value
+
+    return Scalar(checked, {"type": "string", "minLength": 1, "maxLength": longest}, bounds)
+
+
+def phrase(longest: int) -> Scalar:
+    """Describe a name that may be of several words (`computer science`)."""
+    bounds = f"1 to {longest} characters"
+
+    def checked(value: object) -> str:
+        if not _is_line(value, longest) or value != value.strip():
+            raise ValueError(f"must be text of {bounds}, without spaces around it")
+        return value
+
+    return Scalar(checked, {"type": "string", "minLength": 1, "maxLength": longest}, bounds)
+
+
+def file_path() -> Scalar:
+    """Describe a path on the machine that runs the service; it need not exist yet."""
+
+    def checked(value: object) -> str:
+        if not _is_line(value, _LONGEST_PATH):
+            raise ValueError("must be the path of a file")
+        return value
+
+    schema = {"type": "string", "minLength": 1, "maxLength": _LONGEST_PATH}
+    return Scalar(checked, schema, f"1 to {_LONGEST_PATH:,} characters")
+
+
+def variable_name() -> Scalar:
+    """Describe the name of an environment variable (not its value)."""
+
+    def checked(value: object) -> str:
+        if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
+            raise ValueError("must be the name of an environment variable: letters, digits, `_`")
+        return value
+
+    schema = {"type": "string", "pattern": f"^{_VARIABLE.pattern}$"}
+    return Scalar(checked, schema, "1 to 128 characters")
+
+
+def raw_text(longest: int = 256) -> Scalar:
+    """Describe any single value, kept as text: `true` and `false` as YAML writes them."""
+    bounds = f"at most {longest} printable characters"
+
+    def checked(value: object) -> str:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        single = isinstance(value, str | int | float) and text.strip().isprintable()
+        if not single or len(text) > longest:
+            raise ValueError(f"must be a single value of {bounds}")
+        return text
+
+    return Scalar(checked, {"type": ["string", "number", "boolean"]}, bounds)
+
+
+def seconds_of(value: object) -> float:
+    """Read a duration. Raises ValueError."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
+        return float(match[1]) * _UNITS[match[2]]
+    if _is_number(value) and math.isfinite(value):
+        return float(value)
+    raise ValueError("must be a duration: seconds as a number, or text such as `50ms`, `5s`, `30m`")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Tell whether `value` is a number; Python counts booleans among them, YAML does not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_line(value: object, longest: int) -> TypeGuard[str]:
+    """Tell whether `value` is text that fits one line: neither empty nor too long."""
+    return isinstance(value, str) and 1 <= len(value) <= longest and value.isprintable()

@@ -1,0 +1,105 @@
+"""The sections about running the service: cache, flags, classification, decision log."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pointsman_server.core.policy_file import CacheRules, FlagRules, LogRules
+from pointsman_server.policies.sections.base import Section
+from pointsman_server.policies.sections.lists import DISTINCT, ListOf
+from pointsman_server.policies.sections.scalars import duration, file_path, name, raw_text, whole
+from pointsman_server.policies.sections.urls import cache_url
+
+FlagSourceName = Literal["environment", "policy_file"]
+ModeName = Annotated[str, name(64)]
+
+_CACHE = CacheRules()
+_LOG = LogRules()
+
+
+class CacheSection(Section):
+    """Where decisions are kept, and for how long."""
+
+    url: Annotated[str, cache_url("memory")] = _CACHE.url
+    """The backend: `memory://` keeps decisions in this process."""
+    max_entries: Annotated[int, whole(1, 100_000_000)] = _CACHE.max_entries
+    """The most decisions kept; the least recently used go first."""
+    ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.ttl
+    """How long a decision is kept."""
+    fallback_ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.fallback_ttl
+    """The same for decisions made while an engine before the answering one was failing."""
+    timeout: Annotated[float, duration("1ms", "5s")] = _CACHE.timeout
+    """How long a lookup or a write may take before it counts as a miss."""
+
+    def to_core(self) -> CacheRules:
+        """Give the section as a core value."""
+        return CacheRules(
+            url=self.url,
+            max_entries=self.max_entries,
+            ttl=self.ttl,
+            fallback_ttl=self.fallback_ttl,
+            timeout=self.timeout,
+        )
+
+
+class FlagsSection(Section):
+    """Runtime switches: where they are read from, and this file's own values."""
+
+    sources: Annotated[ListOf[FlagSourceName], Field(min_length=1), DISTINCT] = (
+        "environment",
+        "policy_file",
+    )
+    """Where a switch is looked up; the first source that has it wins."""
+    memory: Annotated[float, duration("0s", "1h")] = 60.0
+    """How long a value that was read is remembered."""
+    morph_router_enabled: Annotated[str, raw_text()] | None = None
+    """Engine `morph` is asked if and only if this is exactly `true`."""
+    decision_log_sample_rate: Annotated[str, raw_text()] | None = None
+    """The share of successes and skips that reaches the decision log, 0 to 1."""
+
+    def to_core(self) -> FlagRules:
+        """Give the section as a core value; switches that are unset are left out."""
+        values = {
+            "morph_router_enabled": self.morph_router_enabled,
+            "decision_log_sample_rate": self.decision_log_sample_rate,
+        }
+        return FlagRules(
+            sources=self.sources,
+            values=MappingProxyType({k: v for k, v in values.items() if v is not None}),
+            memory=self.memory,
+        )
+
+
+class ClassificationSection(Section):
+    """Labels that a request may ask for beside its decision."""
+
+    budget: Annotated[float, duration("1ms", "5s")] = 0.05
+    """How long a classification may take; the decision never waits for it."""
+
+
+class DecisionLogSection(Section):
+    """The decision log: one JSON line for each sampled decision."""
+
+    stdout: bool = _LOG.stdout
+    """Whether lines go to standard output."""
+    file: Annotated[str, file_path()] | None = _LOG.file
+    """A file that lines are appended to, rotated by size."""
+    file_max_bytes: Annotated[int, whole(4_096, 1 << 40)] = _LOG.file_max_bytes
+    """The size at which the file is rotated."""
+    file_backups: Annotated[int, whole(0, 1_000)] = _LOG.file_backups
+    """How many rotated files are kept."""
+    known_modes: Annotated[ListOf[ModeName], Field(max_length=256), DISTINCT] = ()
+    """Caller modes that lines name; others appear as `unlisted`."""
+
+    def to_core(self) -> LogRules:
+        """Give the section as a core value."""
+        return LogRules(
+            stdout=self.stdout,
+            file=self.file,
+            file_max_bytes=self.file_max_bytes,
+            file_backups=self.file_backups,
+            known_modes=frozenset(self.known_modes),
+        )

@@ -1,0 +1,38 @@
+"""`tiers`: the pseudo-models that users select, and how each is routed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pointsman_server.core.model import Stickiness, Tier
+from pointsman_server.policies.sections.base import Section
+from pointsman_server.policies.sections.catalog import ModelId
+from pointsman_server.policies.sections.lists import DISTINCT, ListOf
+
+MAX_CANDIDATES = 32
+"""As many as a request may name."""
+
+PolicyName = Literal["balanced", "capability_heavy", "cost_efficient", "domain_skills"]
+StickinessName = Literal["exact", "conversation"]
+
+
+class TierSection(Section):
+    """One tier."""
+
+    policy: PolicyName
+    """How its engines trade quality for cost."""
+    candidates: Annotated[ListOf[ModelId], Field(max_length=MAX_CANDIDATES), DISTINCT] = ()
+    """Public ids to decide between when a request names none."""
+    stickiness: StickinessName | None = None
+    """How long one decision holds, where it differs from the file's `stickiness`."""
+
+    def to_core(self, name: str, *, stickiness: StickinessName) -> Tier:
+        """Give the tier as a core value; `stickiness` is the file's own."""
+        return Tier(
+            name=name,
+            policy=self.policy,
+            stickiness=Stickiness(self.stickiness or stickiness),
+            default_candidates=self.candidates,
+        )

@@ -1,0 +1,67 @@
+"""Addresses in the policy file. None may carry credentials: the file is no place for a secret."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+from pointsman_server.policies.sections.scalars import Scalar
+
+_LONGEST = 2_048
+
+
+def base_url() -> Scalar:
+    """Describe `http(s)://host[:port][/path]`; it is kept without a last slash."""
+
+    def checked(value: object) -> str:
+        parts = _split(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be a URL such as `https://api.example.com`")
+        if parts.query or parts.fragment:
+            raise ValueError("must be a base URL, without query and fragment")
+        return parts.geturl().rstrip("/")
+
+    schema = {"type": "string", "format": "uri", "pattern": "^https?://"}
+    return Scalar(checked, schema, "http or https")
+
+
+def cache_url(*schemes: str) -> Scalar:
+    """Describe which backend keeps decisions: a URL with one of `schemes`."""
+    allowed = " or ".join(f"`{scheme}://`" for scheme in schemes)
+
+    def checked(value: object) -> str:
+        parts = _split(value)
+        if parts.scheme not in schemes:
+            raise ValueError(f"must begin with {allowed}")
+        return f"{parts.scheme}://{parts.geturl().partition('://')[2]}"
+
+    return Scalar(checked, {"type": "string", "pattern": f"^({'|'.join(schemes)})://"}, allowed)
+
+
+def is_plain_http_abroad(url: str) -> bool:
+    """Tell whether `url` sends in the clear to another machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+def _split(value: object) -> SplitResult:
+    """Split a URL. Raises ValueError where it is none, or where it holds credentials."""
+    problem = "must be a URL"
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise ValueError(problem)
+    if not value.isprintable() or " " in value:
+        raise ValueError(problem)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(problem) from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold credentials")
+    return parts

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from pointsman_server.policies.check import check, check_text, rendered
+from pointsman_server.policies.faults import MOST_PROBLEMS
+
+VALID = Path(__file__).parents[2] / "data" / "policies" / "valid"
+
+
+def test_a_good_file_is_summed_up_in_one_line() -> None:
+    report = check(VALID / "minimal.yaml")
+
+    assert report.ok
+    (line,) = report.lines()
+    assert line.startswith(
+        "ok: mode shadow, 1 tiers, 2 of 2 models routable, engines morph then local, version "
+    )
+
+
+def test_text_is_checked_as_a_file_is() -> None:
+    file = VALID / "full.yaml"
+
+    assert check_text(file.read_text()) == check(file) == check_text(file.read_bytes())
+
+
+def test_a_missing_file_is_a_problem_of_the_report(tmp_path: Path) -> None:
+    report = check(tmp_path / "no.yaml")
+
+    assert not report.ok
+    assert report.summary == ""
+    assert rendered(report.problems) == (
+        f"cannot read {tmp_path}/no.yaml: No such file or directory",
+    )
+
+
+def test_text_that_cannot_be_encoded_is_a_problem() -> None:
+    assert not check_text("mode: \ud800").ok
+
+
+def test_more_problems_than_anybody_reads_are_cut() -> None:
+    report = check_text("".join(f"key{i}: 1\n" for i in range(5_000)))
+
+    assert len(report.problems) == MOST_PROBLEMS + 1
+    assert report.problems[-1].message == "has more problems than these 100"
+    assert all(len(line) < 400 for line in report.lines())
+
+
+def test_a_long_key_is_cut() -> None:
+    report = check_text("x" * 100_000 + "-: 1\n")
+
+    assert all(len(line) < 400 for line in report.lines())
