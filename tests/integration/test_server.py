@@ -11,10 +11,10 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from grpc_status import rpc_status
 from pointsman.v1 import describe_routing_pb2
 from pointsman.v1 import route_decision_pb2 as pb
 
+from support.details import detail
 from support.served import Starter, policy_text, request
 
 BURST = 4_000
@@ -47,8 +47,8 @@ async def test_calls_over_the_limit_are_refused_with_a_time_to_come_back(start: 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(request())
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert _details(refused.value, error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() > 0
-    assert _details(refused.value, error_details_pb2.ErrorInfo).reason == "OVERLOADED"
+    assert detail(refused.value, error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() > 0
+    assert detail(refused.value, error_details_pb2.ErrorInfo).reason == "OVERLOADED"
     first.cancel()
 
 
@@ -84,7 +84,7 @@ async def test_without_a_known_token_calls_are_unauthenticated(
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(request(), metadata=metadata)
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert _details(refused.value, error_details_pb2.ErrorInfo).reason == "INVALID_CREDENTIALS"
+    assert detail(refused.value, error_details_pb2.ErrorInfo).reason == "INVALID_CREDENTIALS"
 
 
 async def test_with_a_known_token_calls_are_answered(start: Starter, tmp_path: Any) -> None:
@@ -105,7 +105,7 @@ async def test_every_bad_field_is_named_at_once(start: Starter) -> None:
         await peer.decide(bad)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     named = {
-        v.field for v in _details(refused.value, error_details_pb2.BadRequest).field_violations
+        v.field for v in detail(refused.value, error_details_pb2.BadRequest).field_violations
     }
     assert named == {
         "caller.user_id",
@@ -123,7 +123,7 @@ async def test_a_request_over_64_kib_is_refused_as_a_whole(start: Starter) -> No
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(request("x" * 70_000))
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    [violation] = _details(refused.value, error_details_pb2.BadRequest).field_violations
+    [violation] = detail(refused.value, error_details_pb2.BadRequest).field_violations
     assert violation.field == "request"
 
 
@@ -203,28 +203,3 @@ def _tokens(folder: Any) -> Any:
     path.write_text(f"gateway {hashlib.sha256(b's3cret').hexdigest()}\n")
     return path
 
-
-def _details(error: grpc.aio.AioRpcError, kind: type[Any]) -> Any:
-    status = rpc_status.from_call(_Trailers(error))
-    for packed in status.details:
-        if packed.Is(kind.DESCRIPTOR):
-            found = kind()
-            packed.Unpack(found)
-            return found
-    raise AssertionError(f"no {kind.__name__} in {status}")
-
-
-class _Trailers:
-    """What `rpc_status` reads of a call."""
-
-    def __init__(self, error: grpc.aio.AioRpcError) -> None:
-        self._error = error
-
-    def trailing_metadata(self) -> Any:
-        return tuple(self._error.trailing_metadata() or ())
-
-    def code(self) -> Any:
-        return self._error.code()
-
-    def details(self) -> Any:
-        return self._error.details()

@@ -22,6 +22,7 @@ from pointsman_server.engines.local import LocalEngine
 from pointsman_server.telemetry import Telemetry
 
 LOCAL = "local"
+MORPH = morph.NAME
 
 _STATES = {
     Circuit.CLOSED: EngineState.READY,

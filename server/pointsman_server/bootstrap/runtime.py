@@ -9,7 +9,13 @@ from importlib.metadata import version
 
 from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.chain import build_chain
-from pointsman_server.bootstrap.engines import LOCAL, EnginePart, build_local, build_morph
+from pointsman_server.bootstrap.engines import (
+    LOCAL,
+    MORPH,
+    EnginePart,
+    build_local,
+    build_morph,
+)
 from pointsman_server.bootstrap.stores import CachePart, build_cache, build_switches
 from pointsman_server.chain.beside import Beside
 from pointsman_server.core.decider import Decider
@@ -100,10 +106,13 @@ class Runtime:
 
     async def _build(self, rules: PolicyFile) -> _Parts:
         ambient, telemetry = self._ambient, self._telemetry
-        engines = tuple([await self._engine(name, rules) for name in rules.engines])
+        # In a thread: reading the artefact would hold up calls for some milliseconds.
+        local = await asyncio.to_thread(
+            build_local, rules.local, ambient=ambient, telemetry=telemetry
+        )
+        engines = tuple(local if n == LOCAL else self._morph(rules) for n in rules.engines)
         cache = self._cache(rules)
         switches = build_switches(rules.flags, ambient=ambient)
-        classifier = next((e.classifier for e in engines if e.classifier), None)
         chain = build_chain(
             rules,
             engines={e.name: e.engine for e in engines},
@@ -116,8 +125,9 @@ class Runtime:
             engine=chain,
             incumbents=Incumbents(cache.cache, keys=self._keys, ttl=rules.cache.ttl),
             switches=switches,
+            # Classification is independent of who decides.
             classification=Beside(
-                classifier, budget=rules.classify_budget, tracer=telemetry.tracer
+                local.classifier, budget=rules.classify_budget, tracer=telemetry.tracer
             ),
             keys=self._keys,
             clock=ambient.clock,
@@ -126,14 +136,9 @@ class Runtime:
         )
         return _Parts(rules, engines, cache, switches, decider)
 
-    async def _engine(self, name: str, rules: PolicyFile) -> EnginePart:
+    def _morph(self, rules: PolicyFile) -> EnginePart:
         before = self._parts
-        if name == LOCAL:
-            # In a thread: reading the artefact would hold up calls for some milliseconds.
-            return await asyncio.to_thread(
-                build_local, rules.local, ambient=self._ambient, telemetry=self._telemetry
-            )
-        kept = before.engine(name) if before and before.rules.morph == rules.morph else None
+        kept = before.engine(MORPH) if before and before.rules.morph == rules.morph else None
         return kept or build_morph(rules.morph, ambient=self._ambient, telemetry=self._telemetry)
 
     def _cache(self, rules: PolicyFile) -> CachePart:

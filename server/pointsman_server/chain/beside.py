@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 class Beside:
     """Runs a classifier in a task of its own, bounded by its own budget in seconds."""
 
-    def __init__(self, classifier: Classifier | None, *, budget: float, tracer: Tracer) -> None:
+    def __init__(self, classifier: Classifier, *, budget: float, tracer: Tracer) -> None:
         self._classifier = classifier
         self._budget = budget
         self._tracer = tracer
@@ -28,10 +28,10 @@ class Beside:
     async def beside(self, prompt: Prompt) -> AsyncIterator[Callable[[], Classification | None]]:
         """Start classifying; the value yielded is asked for what is ready."""
         text = prompt.chosen()
-        if self._classifier is None or text is None:
+        if text is None:
             yield _nothing
             return
-        task = asyncio.create_task(self._classify(self._classifier, text))
+        task = asyncio.create_task(self._classify(text))
         # An embedded classifier is done within its first step: without this a request that needs
         # no engine would be answered before it began.
         await asyncio.sleep(0)
@@ -43,11 +43,11 @@ class Beside:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _classify(self, classifier: Classifier, text: str) -> Classification | None:
+    async def _classify(self, text: str) -> Classification | None:
         with self._tracer.start_as_current_span("pointsman.classify"):
             try:
                 async with asyncio.timeout(self._budget):
-                    return await classifier.classify(text)
+                    return await self._classifier.classify(text)
             except Exception as error:  # noqa: BLE001  (a leg's failure is the absence of a value)
                 _log.warning("classification failed: %s", type(error).__name__)
                 return None

@@ -1,0 +1,71 @@
+"""The bodies of the two routes, validated and bounded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pointsman_server.core.model import PROMPT_CODE_POINTS
+from pointsman_server.morph_api.errors import Refused
+from pointsman_server.morph_api.fields import Fields
+from pointsman_server.morph_api.limits import Limits
+
+POLICIES = ("balanced", "cost_efficient", "capability_heavy", "domain_skills")
+HEADS = ("difficulty", "ambiguity", "domain")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteBody:
+    """`POST /v1/router/multimodel`."""
+
+    prompt: str
+    """Non-blank and trimmed; at most `PROMPT_CODE_POINTS`, which is what engines look at."""
+    allowed_models: tuple[str, ...] | None
+    """`None`: all models of the catalog."""
+    allowed_providers: tuple[str, ...] | None
+    policy: str
+    default_model: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifyBody:
+    """`POST /v1/router/classify`."""
+
+    prompt: str
+    heads: tuple[str, ...]
+    """Which labels are asked for, in the order of `HEADS`."""
+
+
+def parse_json(raw: bytes) -> object:
+    """The JSON value of a body; raises `Refused` with 400."""
+    try:
+        # Nesting beyond the interpreter's stack is a RecursionError.
+        return json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise Refused(400, code="invalid_json", message="the body is not JSON in UTF-8") from None
+
+
+def route_body(raw: object, *, limits: Limits) -> RouteBody:
+    """Read a `multimodel` body; raises `InvalidRequest` that names every bad field."""
+    fields = Fields(raw)
+    body = RouteBody(
+        prompt=fields.prompt("input", at_most=limits.input_code_points)[:PROMPT_CODE_POINTS],
+        allowed_models=fields.names("allowed_models", at_most=limits.models),
+        allowed_providers=fields.names("allowed_providers", at_most=limits.models),
+        policy=fields.choice("policy", of=POLICIES, default="balanced"),
+        default_model=fields.name("default_model"),
+    )
+    fields.finish()
+    return body
+
+
+def classify_body(raw: object, *, limits: Limits) -> ClassifyBody:
+    """Read a `classify` body; raises `InvalidRequest` that names every bad field."""
+    fields = Fields(raw)
+    prompt = fields.prompt("input", at_most=limits.input_code_points)[:PROMPT_CODE_POINTS]
+    asked = fields.names("classes", at_most=limits.models)
+    if asked is not None and not set(asked) <= set(HEADS):
+        fields.bad("classes", f"must be some of {', '.join(HEADS)}")
+    fields.finish()
+    heads = tuple(head for head in HEADS if asked is None or head in asked)
+    return ClassifyBody(prompt=prompt, heads=heads)
