@@ -40,9 +40,10 @@ format: setup ## Format the code and the contract.
 stubs: setup ## Generate the Python stubs from the contract.
 	$(BIN)/python tools/stubs.py
 
-lock: setup ## Resolve the lock file anew.
-	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
-	  --extra server --output-file requirements/dev.txt pyproject.toml requirements/dev.in
+lock: setup ## Resolve the lock files anew.
+	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --extra server --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
 
 clean: ## Remove what was built.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,1 +1,127 @@
-"""The Python client of Pointsman."""
+"""The Python client of Pointsman: asks which language model should serve a prompt.
+
+`RoutingClient` asks, `normalise` reads request bodies, `routing_from` and `plan_mirror` help a
+gateway, and `pointsman_client.testing` has a fake service. What is named here and there is public;
+the other modules are not.
+"""
+
+from pointsman_client.answers import (
+    Choice,
+    Classification,
+    ClassificationHead,
+    ConversationSource,
+    Decision,
+    DroppedCandidate,
+    DropReason,
+    EngineFailure,
+    Outcome,
+    RankedCandidate,
+    Reason,
+    RouteResult,
+    Source,
+    SwitchReason,
+)
+from pointsman_client.bodies.normalise import normalise, read_body
+from pointsman_client.channel import Keepalive, Tls
+from pointsman_client.client import DECIDE_TIMEOUT, ROUTE_TIMEOUT, RoutingClient
+from pointsman_client.description import (
+    EngineDescription,
+    EngineState,
+    Mode,
+    ModelDescription,
+    PolicyProblem,
+    RoutingDescription,
+    Stickiness,
+    TierDescription,
+)
+from pointsman_client.errors import (
+    ClientClosed,
+    ClientFault,
+    DeadlineExceeded,
+    Denied,
+    ErrorFacts,
+    Fallback,
+    FieldViolation,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    RoutingError,
+    ServiceFault,
+    Unavailable,
+    Unsupported,
+    UnusableBody,
+)
+from pointsman_client.gateway import MirrorPlan, MirrorSkip, plan_mirror, routing_from
+from pointsman_client.mirror import Mirror, MirrorCounts, MirrorLimits
+from pointsman_client.model import (
+    ApiKind,
+    Constraints,
+    DataPolicy,
+    Modality,
+    NormalisedPrompt,
+    RouteRequest,
+    Routing,
+)
+from pointsman_client.tokens import TokenFile
+
+__all__ = [
+    "DECIDE_TIMEOUT",
+    "ROUTE_TIMEOUT",
+    "ApiKind",
+    "Choice",
+    "Classification",
+    "ClassificationHead",
+    "ClientClosed",
+    "ClientFault",
+    "Constraints",
+    "ConversationSource",
+    "DataPolicy",
+    "DeadlineExceeded",
+    "Decision",
+    "Denied",
+    "DropReason",
+    "DroppedCandidate",
+    "EngineDescription",
+    "EngineFailure",
+    "EngineState",
+    "ErrorFacts",
+    "Fallback",
+    "FieldViolation",
+    "InvalidRequest",
+    "Keepalive",
+    "Mirror",
+    "MirrorCounts",
+    "MirrorLimits",
+    "MirrorPlan",
+    "MirrorSkip",
+    "Modality",
+    "Mode",
+    "ModelDescription",
+    "NormalisedPrompt",
+    "NotFound",
+    "Outcome",
+    "Overloaded",
+    "PolicyProblem",
+    "RankedCandidate",
+    "Reason",
+    "RouteRequest",
+    "RouteResult",
+    "Routing",
+    "RoutingClient",
+    "RoutingDescription",
+    "RoutingError",
+    "ServiceFault",
+    "Source",
+    "Stickiness",
+    "SwitchReason",
+    "TierDescription",
+    "Tls",
+    "TokenFile",
+    "Unavailable",
+    "Unsupported",
+    "UnusableBody",
+    "normalise",
+    "plan_mirror",
+    "read_body",
+    "routing_from",
+]

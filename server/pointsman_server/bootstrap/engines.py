@@ -14,8 +14,8 @@ from pointsman_server.chain.guarded import Guarded
 from pointsman_server.chain.traced import Traced
 from pointsman_server.core.description import EngineDescription, EngineState
 from pointsman_server.core.in_force import THIRD_PARTY
-from pointsman_server.core.policy_file import LocalRules, MorphRules
-from pointsman_server.core.ports import Classifier, DecisionEngine
+from pointsman_server.core.policy_file import MorphRules
+from pointsman_server.core.ports import DecisionEngine
 from pointsman_server.engines import morph
 from pointsman_server.engines.keys import key_source
 from pointsman_server.engines.local import LocalEngine
@@ -38,7 +38,6 @@ class EnginePart:
     name: str
     engine: DecisionEngine
     breaker: Breaker | None = None
-    classifier: Classifier | None = None
     client: httpx.AsyncClient | None = None
 
     async def aclose(self) -> None:
@@ -61,9 +60,8 @@ class EnginePart:
         )
 
 
-def build_local(rules: LocalRules, *, ambient: Ambient, telemetry: Telemetry) -> EnginePart:
-    """The embedded engine. Raises where its artefact is missing or corrupt."""
-    local = LocalEngine.load(rules)
+def build_local(local: LocalEngine, *, ambient: Ambient, telemetry: Telemetry) -> EnginePart:
+    """The embedded engine."""
     engine: DecisionEngine = Guarded(local, name=LOCAL)
     engine = Traced(
         engine,
@@ -72,7 +70,7 @@ def build_local(rules: LocalRules, *, ambient: Ambient, telemetry: Telemetry) ->
         meter=telemetry.metrics.engine_call,
         clock=ambient.clock,
     )
-    return EnginePart(name=LOCAL, engine=engine, classifier=local)
+    return EnginePart(name=LOCAL, engine=engine)
 
 
 def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) -> EnginePart:

@@ -24,6 +24,7 @@ from pointsman_server.core.errors import Problem
 from pointsman_server.core.incumbents import Incumbents
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.engines.local import LocalEngine
 from pointsman_server.flags import RememberedSwitches
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.telemetry import Telemetry
@@ -107,10 +108,12 @@ class Runtime:
     async def _build(self, rules: PolicyFile) -> _Parts:
         ambient, telemetry = self._ambient, self._telemetry
         # In a thread: reading the artefact would hold up calls for some milliseconds.
-        local = await asyncio.to_thread(
-            build_local, rules.local, ambient=ambient, telemetry=telemetry
-        )
-        engines = tuple(local if n == LOCAL else self._morph(rules) for n in rules.engines)
+        local = await asyncio.to_thread(LocalEngine.load, rules.local)
+        known = {
+            LOCAL: lambda: build_local(local, ambient=ambient, telemetry=telemetry),
+            MORPH: lambda: self._morph(rules),
+        }
+        engines = tuple(known[name]() for name in rules.engines)
         cache = self._cache(rules)
         switches = build_switches(rules.flags, ambient=ambient)
         chain = build_chain(
@@ -126,9 +129,7 @@ class Runtime:
             incumbents=Incumbents(cache.cache, keys=self._keys, ttl=rules.cache.ttl),
             switches=switches,
             # Classification is independent of who decides.
-            classification=Beside(
-                local.classifier, budget=rules.classify_budget, tracer=telemetry.tracer
-            ),
+            classification=Beside(local, budget=rules.classify_budget, tracer=telemetry.tracer),
             keys=self._keys,
             clock=ambient.clock,
             entropy=ambient.entropy,

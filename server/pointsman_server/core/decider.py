@@ -37,7 +37,7 @@ from pointsman_server.core.ports import (
     Switches,
 )
 from pointsman_server.core.record import build_record
-from pointsman_server.core.serving import serve
+from pointsman_server.core.serving import NEEDS_INFO, serve
 
 MINIMUM_CANDIDATES = 2
 """With fewer there is no decision to make, and nobody is called."""
@@ -178,7 +178,8 @@ class Decider:
         self, request: RouteRequest, case: _Case, answer: EngineAnswer
     ) -> SwitchReason | None:
         """Note the model that the conversation is on now, if that is news."""
-        if request.dry_run or answer.cached:
+        # Too ambiguous to size: the static pick is served, so the conversation does not go there.
+        if request.dry_run or answer.cached or answer.difficulty == NEEDS_INFO:
             return None
         incumbent = case.incumbent or await self._incumbents.get(case.conversation)
         before = incumbent.model if incumbent else None

@@ -1,0 +1,1 @@
+"""From a request body, as the gateway got it, to what the service is asked with. No gRPC here."""

@@ -1,0 +1,131 @@
+"""How the service is reached: transport security, keepalive, retries, channel options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+SERVICE = "pointsman.v1.RoutingService"
+
+_MOST_RETRIES = 4  # gRPC allows five attempts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Transport security. All are PEM; without `root_certificates` the system's roots hold.
+
+    `certificate_chain` and `private_key` identify the client to a service that asks for it.
+    `server_name` is the name that the service's certificate must bear, where it is not the host
+    of the target.
+    """
+
+    root_certificates: bytes | None = None
+    certificate_chain: bytes | None = None
+    private_key: bytes | None = field(default=None, repr=False)
+    server_name: str | None = None
+
+    @classmethod
+    def from_files(
+        cls,
+        *,
+        roots: str | Path | None = None,
+        certificate: str | Path | None = None,
+        key: str | Path | None = None,
+        server_name: str | None = None,
+    ) -> Tls:
+        """Read each file that is named; raises `OSError` for one that cannot be read."""
+        return cls(
+            root_certificates=Path(roots).read_bytes() if roots else None,
+            certificate_chain=Path(certificate).read_bytes() if certificate else None,
+            private_key=Path(key).read_bytes() if key else None,
+            server_name=server_name,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepalive:
+    """HTTP/2 pings that notice a dead connection before a call does; in seconds.
+
+    A service closes connections that ping more often than it allows (by default every five
+    minutes, and with `without_calls` every two hours): agree on it before going below.
+    """
+
+    every: float = 300.0
+    timeout: float = 5.0
+    without_calls: bool = False
+
+
+def open_channel(
+    target: str,
+    *,
+    tls: Tls | None,
+    keepalive: Keepalive | None,
+    retries: int,
+    options: Mapping[str, int | str],
+) -> grpc.aio.Channel:
+    """A channel on the running loop. `options` are gRPC channel arguments and win over ours."""
+    arguments = _arguments(tls=tls, keepalive=keepalive, retries=retries) | dict(options)
+    if tls is None:
+        return grpc.aio.insecure_channel(target, options=tuple(arguments.items()))
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=tls.root_certificates,
+        private_key=tls.private_key,
+        certificate_chain=tls.certificate_chain,
+    )
+    return grpc.aio.secure_channel(target, credentials, options=tuple(arguments.items()))
+
+
+def service_config(retries: int) -> str:
+    """Retries by gRPC itself, as a service config (JSON): `UNAVAILABLE` only, with a budget.
+
+    The budget (`retryThrottling`) stops retries while more than about one call in ten fails, so
+    that an outage does not multiply the load on a service that is coming back.
+    """
+    method: dict[str, object] = {"name": [{"service": SERVICE}]}
+    if retries:
+        method["retryPolicy"] = {
+            "maxAttempts": min(retries, _MOST_RETRIES) + 1,
+            "initialBackoff": "0.02s",
+            "maxBackoff": "0.2s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+    return json.dumps(
+        {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            "methodConfig": [method],
+            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+        }
+    )
+
+
+def _arguments(
+    *, tls: Tls | None, keepalive: Keepalive | None, retries: int
+) -> dict[str, int | str]:
+    arguments: dict[str, int | str] = {
+        "grpc.primary_user_agent": "pointsman-client-python",
+        "grpc.service_config": service_config(retries),
+        "grpc.enable_retries": 1 if retries else 0,
+        # After an outage a gateway wants its service back in seconds; gRPC waits up to 120.
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.max_reconnect_backoff_ms": 5_000,
+        # An `http_proxy` that is meant for the internet is no way to a neighbour.
+        "grpc.enable_http_proxy": 0,
+        # Clients of one target do not share a connection, nor its back-off.
+        "grpc.use_local_subchannel_pool": 1,
+    }
+    if tls is not None and tls.server_name:
+        arguments["grpc.ssl_target_name_override"] = tls.server_name
+    if keepalive is not None:
+        arguments |= {
+            "grpc.keepalive_time_ms": round(keepalive.every * 1_000),
+            "grpc.keepalive_timeout_ms": round(keepalive.timeout * 1_000),
+            "grpc.keepalive_permit_without_calls": int(keepalive.without_calls),
+            "grpc.http2.max_pings_without_data": 0,
+        }
+    return arguments

@@ -1,0 +1,91 @@
+"""What `describe` answers: what is in force at the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What decisions are for: nothing, to be recorded only, or to be served."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    SERVE = "serve"
+    UNRECOGNISED = "unrecognised"
+
+
+class Stickiness(StrEnum):
+    """How long one decision holds."""
+
+    EXACT = "exact"
+    CONVERSATION = "conversation"
+    UNRECOGNISED = "unrecognised"
+
+
+class EngineState(StrEnum):
+    """Whether an engine is asked."""
+
+    READY = "ready"
+    FLAG_OFF = "flag_off"
+    CIRCUIT_OPEN = "circuit_open"
+    CIRCUIT_HALF_OPEN = "circuit_half_open"
+    UNRECOGNISED = "unrecognised"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierDescription:
+    """A tier and how it is routed."""
+
+    name: str
+    policy: str
+    stickiness: Stickiness | None
+    default_candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDescription:
+    """A model of the catalog. Prices are US dollars per million tokens; `None`: not known."""
+
+    model: str
+    router_model: str
+    routable: bool
+    input_price: float | None = None
+    output_price: float | None = None
+    context_window: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDescription:
+    """An engine and its state; prompts sent to a `third_party` leave the service."""
+
+    name: str
+    state: EngineState | None
+    consecutive_failures: int = 0
+    third_party: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyProblem:
+    """One thing wrong in the newest version of the policy file, and its path there."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingDescription:
+    """What is in force. `reload_problems` is empty when the file on disk is the one in force."""
+
+    mode: Mode | None
+    serve_percent: float
+    tiers: tuple[TierDescription, ...]
+    models: tuple[ModelDescription, ...]
+    engines: tuple[EngineDescription, ...]
+    policy_version: str
+    policy_loaded_at: datetime | None
+    reload_problems: tuple[PolicyProblem, ...]
+    server_version: str
+    third_party_allowed: bool
+    organizations_allowed: bool

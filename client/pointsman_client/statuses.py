@@ -1,0 +1,52 @@
+"""Which gRPC status becomes which error: one table, total over `grpc.StatusCode` but `OK`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import grpc
+import grpc.aio
+
+from pointsman_client.details import read_details
+from pointsman_client.errors import (
+    DeadlineExceeded,
+    Denied,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    RoutingError,
+    ServiceFault,
+    Unavailable,
+    Unsupported,
+)
+
+ERRORS: Mapping[grpc.StatusCode, type[RoutingError]] = {
+    # A server that sheds early answers CANCELLED; so does a proxy that gives up. The caller's own
+    # cancellation never comes this way: it stays an asyncio.CancelledError.
+    grpc.StatusCode.CANCELLED: Unavailable,
+    grpc.StatusCode.UNKNOWN: ServiceFault,
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: ServiceFault,
+    grpc.StatusCode.PERMISSION_DENIED: Denied,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+    grpc.StatusCode.FAILED_PRECONDITION: ServiceFault,
+    grpc.StatusCode.ABORTED: Unavailable,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidRequest,
+    grpc.StatusCode.UNIMPLEMENTED: Unsupported,
+    grpc.StatusCode.INTERNAL: ServiceFault,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DATA_LOSS: ServiceFault,
+    grpc.StatusCode.UNAUTHENTICATED: Denied,
+}
+
+
+def error_from(failure: grpc.aio.AioRpcError) -> RoutingError:
+    """The error of this client that says what `failure` says."""
+    code = failure.code()
+    facts = read_details(code.name, trailers=failure.trailing_metadata() or ())
+    text = failure.details() if not facts.violations else ""
+    message = f"{code.name}: {text}" if text else code.name
+    # A status that a newer gRPC may bring is no reason to let its exception through.
+    return ERRORS.get(code, ServiceFault)(message, facts=facts)

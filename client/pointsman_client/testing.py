@@ -1,0 +1,212 @@
+"""A fake service for the tests of whoever uses the client.
+
+It is a real gRPC server on a free port of the loopback, so the client under test runs whole:
+
+    async with FakeService() as fake:
+        fake.answer(routed("anthropic/claude-sonnet-4.6"))
+        async with RoutingClient(fake.target) as client:
+            ...
+        assert fake.calls[0].request.caller.user_id == "u-1"
+
+Leaving the context fails if an answer that was queued was not asked for, or if the service was
+asked with no answer queued: both mean that the test is not about what it says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeVar
+
+import grpc
+import grpc.aio
+from pointsman.v1 import describe_routing_pb2 as describe_pb
+from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import routing_service_pb2_grpc
+
+from pointsman_client.answers import Reason
+from pointsman_client.details import TRAILER, write_details
+from pointsman_client.errors import ErrorFacts, FieldViolation
+
+_Answer = TypeVar("_Answer", pb.RouteDecisionResponse, describe_pb.DescribeRoutingResponse)
+
+FOREVER = float("inf")
+"""A delay that outlasts every deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An answer that is a status. `status` is its name, e.g. `UNAVAILABLE`; see `ErrorFacts`."""
+
+    status: str
+    message: str = ""
+    reason: str | None = None
+    violations: Sequence[tuple[str, str]] = ()
+    """Bad fields: (path, what is wrong)."""
+    retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.status not in grpc.StatusCode.__members__ or self.status == "OK":
+            raise ValueError(f"no refusal has the status {self.status!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call that the service got: the message, its metadata, the seconds to its deadline."""
+
+    request: pb.RouteDecisionRequest
+    metadata: Mapping[str, str]
+    timeout: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scripted:
+    answer: pb.RouteDecisionResponse | Refusal
+    delay: float
+
+
+def routed(
+    model: str, *, serve_model: str | None = None, shadow: bool = False, **decision: Any
+) -> pb.RouteDecisionResponse:
+    """Answer with a decision for `model`; `decision` are further fields of the proto `Decision`.
+
+    `serve_model` is `model` unless given: in shadow, give the static pick.
+    """
+    fields: dict[str, Any] = {
+        "source": pb.SOURCE_LOCAL,
+        "router_model": model,
+        "policy": "balanced",
+    } | decision
+    return pb.RouteDecisionResponse(
+        outcome=pb.OUTCOME_ROUTED,
+        decision=pb.Decision(model=model, **fields),
+        serve_model=model if serve_model is None else serve_model,
+        shadow=shadow,
+        decision_id="00000000-0000-7000-8000-000000000000",
+        policy_version="fake",
+    )
+
+
+def not_routed(
+    outcome: str, *, reason: Reason, serve_model: str = "", **response: Any
+) -> pb.RouteDecisionResponse:
+    """Answer without a decision: `outcome` is `skipped`, `failed` or `off`."""
+    return pb.RouteDecisionResponse(
+        outcome=f"OUTCOME_{outcome.upper()}",
+        reason=f"REASON_{reason.name}",
+        serve_model=serve_model,
+        decision_id="00000000-0000-7000-8000-000000000000",
+        policy_version="fake",
+        **response,
+    )
+
+
+class FakeService:
+    """A service that answers what it was told to, in that order; see the module."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        """What `RouteDecision` was asked, in the order of arrival."""
+        self.description: describe_pb.DescribeRoutingResponse | Refusal
+        self.description = describe_pb.DescribeRoutingResponse(policy_version="fake")
+        """What `DescribeRouting` answers."""
+        self.target = ""
+        """Where it listens, for `RoutingClient`."""
+        self._queue: deque[_Scripted] = deque()
+        self._standing: _Scripted | None = None
+        self._unexpected = 0
+        self._arrival = asyncio.Condition()
+        self._server: grpc.aio.Server | None = None
+
+    def answer(self, answer: pb.RouteDecisionResponse | Refusal, *, delay: float = 0.0) -> None:
+        """Queue one answer, given `delay` seconds after it is asked for."""
+        self._queue.append(_Scripted(answer=answer, delay=delay))
+
+    def always(self, answer: pb.RouteDecisionResponse | Refusal, *, delay: float = 0.0) -> None:
+        """Answer this whenever nothing is queued."""
+        self._standing = _Scripted(answer=answer, delay=delay)
+
+    async def asked(self, times: int) -> None:
+        """Wait until `RouteDecision` has been asked that many times."""
+        async with self._arrival:
+            await self._arrival.wait_for(lambda: len(self.calls) >= times)
+
+    async def __aenter__(self) -> Self:
+        self._server = grpc.aio.server()
+        register: Any = routing_service_pb2_grpc.add_RoutingServiceServicer_to_server
+        register(_Servicer(self), self._server)
+        self.target = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._server is not None:
+            await self._server.stop(grace=None)
+        if error is None:
+            self._check()
+
+    def _check(self) -> None:
+        if self._queue:
+            raise AssertionError(f"{len(self._queue)} queued answer(s) were not asked for")
+        if self._unexpected:
+            raise AssertionError(f"asked {self._unexpected} time(s) with no answer queued")
+
+    async def _note(self, call: Call) -> _Scripted:
+        async with self._arrival:
+            self.calls.append(call)
+            self._arrival.notify_all()
+        if self._queue:
+            return self._queue.popleft()
+        if self._standing is None:
+            self._unexpected += 1
+            refusal = Refusal(status="FAILED_PRECONDITION", message="no answer was queued")
+            return _Scripted(answer=refusal, delay=0.0)
+        return self._standing
+
+
+class _Servicer(routing_service_pb2_grpc.RoutingServiceServicer):
+    def __init__(self, fake: FakeService) -> None:
+        self._fake = fake
+
+    async def RouteDecision(  # noqa: N802  # the contract's name
+        self, request: pb.RouteDecisionRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.RouteDecisionResponse:
+        metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
+        call = Call(request=request, metadata=metadata, timeout=context.time_remaining())
+        scripted = await self._fake._note(call)  # noqa: SLF001  # two halves of one thing
+        await asyncio.sleep(scripted.delay)
+        return await _give(scripted.answer, context=context)
+
+    async def DescribeRouting(  # noqa: N802  # the contract's name
+        self,
+        request: describe_pb.DescribeRoutingRequest,  # noqa: ARG002  # it is empty
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> describe_pb.DescribeRoutingResponse:
+        return await _give(self._fake.description, context=context)
+
+
+async def _give(
+    answer: _Answer | Refusal, *, context: grpc.aio.ServicerContext[Any, Any]
+) -> _Answer:
+    if not isinstance(answer, Refusal):
+        return answer
+    return await _refuse(answer, context=context)
+
+
+async def _refuse(refusal: Refusal, *, context: grpc.aio.ServicerContext[Any, Any]) -> NoReturn:
+    code = grpc.StatusCode[refusal.status]
+    facts = ErrorFacts(
+        reason=refusal.reason,
+        violations=tuple(FieldViolation(*each) for each in refusal.violations),
+        retry_after=refusal.retry_after,
+    )
+    details = write_details(code=code.value[0], message=refusal.message, facts=facts)
+    await context.abort(code, refusal.message, trailing_metadata=((TRAILER, details),))

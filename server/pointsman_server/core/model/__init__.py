@@ -1,0 +1,81 @@
+"""The values that a decision is made of: frozen, slotted, free of any library.
+
+They cross every room. A value that reaches this module is already validated and bounded
+(`transport.mapping` and `policies.schema` do that); nothing here checks again.
+"""
+
+from pointsman_server.core.model._catalog import (
+    CatalogModel,
+    SwitchValues,
+    Tier,
+    provider_of,
+)
+from pointsman_server.core.model._engine import (
+    Classification,
+    EngineAnswer,
+    EngineFailure,
+    EngineQuery,
+    Head,
+    RankedModel,
+)
+from pointsman_server.core.model._outcome import (
+    Decision,
+    Dropped,
+    Outcome,
+)
+from pointsman_server.core.model._request import (
+    NO_CONSTRAINTS,
+    PROMPT_CODE_POINTS,
+    Caller,
+    Constraints,
+    Prompt,
+    RouteRequest,
+    RoutingContext,
+)
+from pointsman_server.core.model._words import (
+    ApiKind,
+    ConversationSource,
+    DataPolicy,
+    DropReason,
+    Modality,
+    Mode,
+    Reason,
+    Source,
+    Stickiness,
+    SwitchReason,
+    Verdict,
+)
+
+__all__ = [
+    "NO_CONSTRAINTS",
+    "PROMPT_CODE_POINTS",
+    "ApiKind",
+    "Caller",
+    "CatalogModel",
+    "Classification",
+    "Constraints",
+    "ConversationSource",
+    "DataPolicy",
+    "Decision",
+    "DropReason",
+    "Dropped",
+    "EngineAnswer",
+    "EngineFailure",
+    "EngineQuery",
+    "Head",
+    "Modality",
+    "Mode",
+    "Outcome",
+    "Prompt",
+    "RankedModel",
+    "Reason",
+    "RouteRequest",
+    "RoutingContext",
+    "Source",
+    "Stickiness",
+    "SwitchReason",
+    "SwitchValues",
+    "Tier",
+    "Verdict",
+    "provider_of",
+]

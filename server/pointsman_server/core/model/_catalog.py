@@ -1,0 +1,59 @@
+"""What the policy file knows: models, tiers, switches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pointsman_server.core.model._words import Modality, Stickiness
+
+
+def provider_of(public_id: str) -> str:
+    """The part of a public id before the first slash; all of it where there is none."""
+    return public_id.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogModel:
+    """One public model id and what is known of it. `None` always means "not known".
+
+    Prices are US dollars per million tokens; `context_window` is in tokens; `score`,
+    `capability` and the values of `topic_scores` lie between 0 and 1.
+    """
+
+    public_id: str
+    router_id: str | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+    context_window: int | None = None
+    inputs: frozenset[Modality] | None = None
+    tools: bool | None = None
+    experimental: bool = False
+    topic_scores: Mapping[str, float] = field(default_factory=dict)
+    score: float | None = None
+    capability: float | None = None
+    size: str | None = None
+    """A declared class, weakest knowledge of all: `small`, `medium`, `large` or `frontier`."""
+
+    @property
+    def provider(self) -> str:
+        """Whose model it is."""
+        return provider_of(self.public_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """A pseudo-model that users select, and how it is routed."""
+
+    name: str
+    policy: str
+    stickiness: Stickiness
+    default_candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchValues:
+    """Runtime switches: what an operator turns without a restart."""
+
+    morph_router_enabled: bool = False
+    """Whether prompts may be sent to Morph."""

@@ -1,0 +1,91 @@
+"""What engines see and say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pointsman_server.core.model._catalog import CatalogModel
+from pointsman_server.core.model._words import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineQuery:
+    """All that an engine is told. It holds no id of a person and no system prompt."""
+
+    prompt: str
+    """Non-blank, trimmed, at most `PROMPT_CODE_POINTS` code points."""
+    candidates: tuple[CatalogModel, ...]
+    """At least two, in the caller's order; each has a `router_id` and no two the same."""
+    policy: str
+    default: CatalogModel
+    engines: tuple[str, ...] = ()
+    """The engines in force for this request, in order: a flag that is off or a prompt that may
+    not leave the process takes an engine out."""
+    deadline: float | None = None
+    """When the caller needs the answer, on the monotonic clock in seconds; `None`: no limit."""
+    key: bytes | None = None
+    """Identifies the decision in the cache; `None`: neither read nor written (a dry run)."""
+
+    def by_router_id(self, router_id: str) -> CatalogModel | None:
+        """The candidate of this request that the engine knows as `router_id`."""
+        for candidate in self.candidates:
+            if candidate.router_id == router_id:
+                return candidate
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedModel:
+    """One candidate as an engine saw it: predicted quality 0..1, expected US dollars a request."""
+
+    model: str
+    score: float | None = None
+    estimated_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFailure:
+    """One engine that could not answer, and the stage of `contract.md` at which it failed."""
+
+    engine: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineAnswer:
+    """What an engine says. `model` is the public id of one of the query's candidates."""
+
+    source: Source
+    model: str
+    router_model: str
+    difficulty: str | None = None
+    confidence: float | None = None
+    ambiguity: str | None = None
+    ambiguity_confidence: float | None = None
+    domain: str | None = None
+    domain_confidence: float | None = None
+    ranking: tuple[RankedModel, ...] = ()
+    """Best first; public ids; empty where the engine does not score candidates."""
+    explanation: str | None = None
+    """One line for people, without a word of the prompt."""
+    cached: bool = False
+    failures: tuple[EngineFailure, ...] = ()
+    """The engines that were asked before the one that answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One classification: a label, how sure, and whether that is sure enough to act on."""
+
+    label: str
+    confidence: float
+    meets_threshold: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """What a prompt looks like, whatever model it goes to."""
+
+    difficulty: Head | None = None
+    ambiguity: Head | None = None
+    domain: Head | None = None

@@ -1,0 +1,250 @@
+"""`pointsman decide` against the fake service, as a person and as a script see it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pointsman.v1 import route_decision_pb2 as pb
+from pointsman_client import Reason
+from pointsman_client.cli import decide
+from pointsman_client.testing import FakeService, Refusal, not_routed, routed
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeService]:
+    """A fake service on a loop of its own: the command runs one itself."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    service = FakeService()
+    asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result()
+    yield service
+    asyncio.run_coroutine_threadsafe(service.__aexit__(None, None, None), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def run(fake: FakeService, *argv: str) -> int:
+    return decide([*argv, "--address", fake.target, "--timeout", "30"])
+
+
+ROUTED = routed(
+    "vendor/b",
+    serve_model="vendor/a",
+    shadow=True,
+    policy="capability_heavy",
+    difficulty="hard",
+    confidence=0.875,
+    domain="coding",
+    cached=True,
+    sticky=True,
+    switch_reason=pb.SWITCH_REASON_UPGRADE,
+    conversation_source=pb.CONVERSATION_SOURCE_SESSION,
+    candidate_count=2,
+    fallback_models=["vendor/a"],
+    ranking=[
+        {"model": "vendor/b", "score": 0.91, "estimated_cost": 0.0125},
+        {"model": "vendor/a"},
+    ],
+    dropped=[{"model": "vendor/c", "reason": pb.DROP_REASON_UNMAPPED}],
+    explanation="good at code",
+)
+ROUTED.failures.add(engine="morph", stage="http_503")
+ROUTED.classification.difficulty.label = "hard"
+ROUTED.classification.difficulty.confidence = 0.5
+
+TABLE = """\
+serve        vendor/a
+static pick  vendor/a
+decided      vendor/b (shadow: recorded, not served)
+outcome      routed
+
+source        local
+policy        capability_heavy
+difficulty    hard (88% sure)
+ambiguity     -
+domain        coding
+cached        yes
+sticky        yes
+switched      upgrade
+conversation  by session
+candidates    2
+then try      vendor/a
+why           good at code
+
+classified
+  difficulty  hard (50% sure) (too unsure to act on)
+
+ranking     score  cost in USD
+  vendor/b   0.91     0.012500
+  vendor/a      -            -
+
+dropped
+  vendor/c  unmapped
+
+failed
+  morph  http_503
+
+decision id  00000000-0000-7000-8000-000000000000
+policy file  fake
+"""
+
+
+def test_a_decision_is_printed_with_its_why(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.answer(ROUTED)
+    assert run(fake, "Fix it", "--tier", "t", "--static-pick", "vendor/a") == 0
+    assert capsys.readouterr().out == TABLE
+
+
+def test_a_request_that_is_not_routed_is_an_answer_too(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = not_routed("skipped", reason=Reason.INSUFFICIENT_CANDIDATES)
+    answer.dropped.add(model="vendor/c", reason=pb.DROP_REASON_DENIED)
+    fake.answer(answer)
+    assert run(fake, "Fix it", "--tier", "t") == 0
+    printed = capsys.readouterr().out
+    assert "serve        - (nothing to serve)\n" in printed
+    assert "outcome      skipped: insufficient_candidates\n" in printed
+    assert "dropped\n  vendor/c  denied\n" in printed
+
+
+def test_json_holds_the_whole_answer(fake: FakeService, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.answer(ROUTED)
+    assert run(fake, "Fix it", "--tier", "t", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["serve_model"] == "vendor/a"
+    assert printed["decision"]["confidence"] == 0.875
+    assert printed["decision"]["dropped"] == [{"model": "vendor/c", "reason": "unmapped"}]
+    assert printed["failures"] == [{"engine": "morph", "stage": "http_503"}]
+
+
+def test_the_arguments_become_the_request(fake: FakeService, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    fake.answer(routed("vendor/b"))
+    status = run(
+        fake,
+        "Fix it",
+        *("--tier", "t", "--candidate", "vendor/a", "--candidate", "vendor/b"),
+        *("--session", "s", "--user", "u", "--static-pick", "vendor/a"),
+        *("--token-file", str(token), "--dry-run", "--classify"),
+    )
+    assert status == 0
+    call = fake.calls[0]
+    assert call.metadata["authorization"] == "Bearer secret"
+    assert call.request == pb.RouteDecisionRequest(
+        prompt=pb.Prompt(user_prompt_prefix="Fix it"),
+        caller=pb.Caller(user_id="u", session_id="s"),
+        routing=pb.RoutingContext(
+            auto_model="t", candidate_models=["vendor/a", "vendor/b"], resolved_model="vendor/a"
+        ),
+        constraints=pb.Constraints(),
+        classify=True,
+        dry_run=True,
+    )
+
+
+def test_a_dash_reads_the_prompt_from_standard_input(
+    fake: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("piped in\n"))
+    fake.answer(routed("vendor/b"))
+    assert run(fake, "-", "--tier", "t") == 0
+    assert fake.calls[0].request.prompt.user_prompt_prefix == "piped in"
+
+
+def test_the_address_comes_from_the_environment(
+    fake: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POINTSMAN_ADDRESS", fake.target)
+    fake.answer(routed("vendor/b"))
+    assert decide(["Fix it", "--tier", "t", "--timeout", "30"]) == 0
+
+
+def test_a_refusal_names_every_field(fake: FakeService, capsys: pytest.CaptureFixture[str]) -> None:
+    fields = [("caller.user_id", "is blank"), ("routing.auto_model", "is blank")]
+    fake.always(Refusal(status="INVALID_ARGUMENT", reason="INVALID_FIELD", violations=fields))
+    assert run(fake, "Fix it", "--tier", "", "--user", "") == 3
+    assert capsys.readouterr().err == (
+        "pointsman decide: the request was refused:\n"
+        "  caller.user_id: is blank\n"
+        "  routing.auto_model: is blank\n"
+    )
+    assert run(fake, "Fix it", "--tier", "", "--json") == 3
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["kind"] == "invalid"
+    assert printed["reason"] == "INVALID_FIELD"
+    assert [each["field"] for each in printed["violations"]] == [field for field, _ in fields]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("UNAUTHENTICATED", 3),
+        ("PERMISSION_DENIED", 3),
+        ("UNIMPLEMENTED", 3),
+        ("RESOURCE_EXHAUSTED", 1),
+        ("INTERNAL", 1),
+    ],
+)
+def test_other_statuses_tell_a_refusal_from_no_answer(
+    fake: FakeService, capsys: pytest.CaptureFixture[str], status: str, code: int
+) -> None:
+    fake.answer(Refusal(status=status, message="words"))
+    assert run(fake, "Fix it", "--tier", "t") == code
+    assert f"pointsman decide: {status}: words" in capsys.readouterr().err
+
+
+def test_a_service_that_is_not_there_is_said_with_its_address(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{closed.getsockname()[1]}"
+    assert decide(["Fix it", "--tier", "t", "--address", target, "--timeout", "30"]) == 1
+    said = capsys.readouterr().err
+    assert f"(at {target}; start one with: pointsman serve)" in said
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "prompt"),
+        (["Fix it"], "--tier"),
+        (["Fix it", "--tier", "t", "--timeout", "0"], "more than 0"),
+        (["Fix it", "--tier", "t", "--timeout", "soon"], "soon"),
+        (["Fix it", "--tier", "t", "--colour"], "--colour"),
+        (["Fix it", "--tier", "t", "--token-file", "/nowhere/token"], "/nowhere/token"),
+        (["Fix it", "--tier", "t", "--ca", "/nowhere/ca.pem"], "/nowhere/ca.pem"),
+    ],
+)
+def test_bad_usage_says_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], argv: list[str], said: str
+) -> None:
+    assert decide(argv) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert decide(["--help"]) == 0
+    assert "Exit status:" in capsys.readouterr().out
+
+
+def test_no_argument_is_forgotten_in_help(capsys: pytest.CaptureFixture[Any]) -> None:
+    decide(["--help"])
+    printed = capsys.readouterr().out
+    for name in ("candidate", "static-pick", "session", "dry-run", "json", "token-file", "ca"):
+        assert f"--{name}" in printed
