@@ -14,7 +14,7 @@ import httpx
 import pytest
 from pointsman.v1 import route_decision_pb2 as pb
 from support.morph import ScriptedMorph
-from support.otlp_sink import OtlpSink
+from support.otlp_sink import OtlpSink, grpc_collector
 from support.served import FRONTIER, Peer, Starter, policy_text, request
 
 CANARIES = {
@@ -113,7 +113,8 @@ async def test_no_canary_comes_out_anywhere(
     start: Starter, tmp_path: Any, caplog: Any, capfd: Any
 ) -> None:
     caplog.set_level(logging.DEBUG, "pointsman_server")
-    async with ScriptedMorph(keys=(CANARIES["morph_key"],)) as morph, OtlpSink() as sink:
+    sink = OtlpSink()
+    async with ScriptedMorph(keys=(CANARIES["morph_key"],)) as morph, grpc_collector(sink) as url:
         peer = await start(
             policy=policy_text(
                 engines={"order": ["morph", "local"], "morph": {"url": morph.url}},
@@ -123,7 +124,7 @@ async def test_no_canary_comes_out_anywhere(
             environment={
                 "MORPH_API_KEY": CANARIES["morph_key"],
                 "POINTSMAN_MORPH_ROUTER_ENABLED": "true",
-                "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": url,
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
                 "OTEL_METRIC_EXPORT_INTERVAL": "100",
             },
@@ -137,7 +138,7 @@ async def test_no_canary_comes_out_anywhere(
         errors = await _error_texts(peer)
         bodies = json.dumps([call.body for call in morph.calls])
         await peer.stop()
-        spans, metrics = sink.spans_text(), sink.metrics_text()
+        spans, metrics = str(sink.spans), str(sink.metrics)
     lines = peer.log_file.read_text()
     assert "pointsman.outcome" in spans
     assert "pointsman.decisions" in metrics
