@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -36,13 +37,17 @@ def serve(argv: Sequence[str]) -> int:
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:50051")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
     parser.add_argument("--metrics-listen", metavar="HOST:PORT", help="Prometheus; '' for none")
+    _let_set(parser)
     given = {k: v for k, v in vars(parser.parse_args(argv)).items() if v is not None}
+    assignments = given.pop("assignments")
     try:
         settings = Settings(**given)
     except ValidationError as error:
         return _complain([f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors()])
-    configure_logging(level=settings.log_level, fmt=settings.log_format)
-    return _run(serve_until_stopped(settings, say=_tell))
+    configure_logging(
+        level=settings.log_level, fmt=settings.log_format, secrets=lambda: _secrets(settings)
+    )
+    return _run(serve_until_stopped(settings, say=_tell, assignments=assignments))
 
 
 def check(argv: Sequence[str]) -> int:
@@ -50,11 +55,12 @@ def check(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman check", description="Check a policy file.")
     parser.add_argument("file", nargs="?", type=Path, help="default: the built-in one")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema instead")
+    _let_set(parser)
     arguments = parser.parse_args(argv)
     if arguments.schema:
         _say(json.dumps(json_schema(), indent=2))
         return 0
-    report = check_policy(arguments.file)
+    report = check_policy(arguments.file, assignments=arguments.assignments)
     for line in report.lines():
         _say(line)
     return 0 if report.ok else _FAILED
@@ -78,6 +84,26 @@ def morph_api(argv: Sequence[str]) -> int:
     settings = MorphApiSettings(**vars(parser.parse_args(argv)))
     configure_logging(level="info", fmt="auto")
     return _run(serve_morph_api(settings, say=_tell))
+
+
+def _let_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="assignments",
+        metavar="PATH=VALUE",
+        help="set a value over the policy file, e.g. llm.routes.plan_create=reasoning; the value"
+        " is YAML; may be repeated",
+    )
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """What the service log must not show, should a library ever quote it."""
+    found = [os.environ.get("MORPH_API_KEY", "")]
+    if settings.hash_key is not None:
+        found.append(settings.hash_key.get_secret_value())
+    return found
 
 
 def _run(work: Coroutine[Any, Any, None]) -> int:

@@ -40,15 +40,16 @@ class Settings(BaseSettings):
     """Seconds between saying NOT_SERVING and taking no new calls."""
     grace: float = Field(default=10.0, ge=0, le=300)
     """Seconds that calls get to end at a stop."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
+
     @field_validator("listen", "metrics_listen")
     @classmethod
     def _is_address(cls, address: str) -> str:
         if address:
             host_and_port(address)
         return address
-
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["auto", "json", "text"] = "auto"
 
 
 def host_and_port(address: str) -> tuple[str, int]:

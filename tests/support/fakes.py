@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from builders import answer
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import (
     Classification,
@@ -17,6 +16,8 @@ from pointsman_server.core.model import (
     SwitchValues,
 )
 from pointsman_server.core.record import DecisionRecord
+
+from support.builders import answer
 
 
 class FakeClock:

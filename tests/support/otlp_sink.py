@@ -46,7 +46,7 @@ class OtlpSink:
     async def until(self, arrived: Callable[[OtlpSink], bool]) -> None:
         """Wait for what is expected to arrive."""
         async with asyncio.timeout(PATIENCE):
-            while not arrived(self):
+            while not arrived(self):  # noqa: ASYNC110 - filled from threads too
                 await asyncio.sleep(0.01)
 
 
@@ -85,8 +85,12 @@ class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
 async def grpc_collector(sink: OtlpSink) -> AsyncIterator[str]:
     """An OTLP/gRPC collector; the value is its endpoint."""
     server = grpc.aio.server()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(sink), server)
-    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(sink), server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call]
+        _Traces(sink), server
+    )
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(  # type: ignore[no-untyped-call]
+        _Metrics(sink), server
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -111,7 +115,7 @@ async def http_collector(sink: OtlpSink) -> AsyncIterator[str]:
 
 def _http_handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.path == "/v1/traces":
                 sink.headers |= {key.lower(): value for key, value in self.headers.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 
 from pointsman_server.core.model import SwitchValues
@@ -56,12 +55,5 @@ class RememberedSwitches:
         if now - self._warned.get(name, -_WARN_EVERY) < _WARN_EVERY:
             return
         self._warned[name] = now
-        _log.warning(
-            json.dumps(
-                {
-                    "event": "auto_routing_config_read_failed",
-                    "key": name,
-                    "error": type(error).__name__,
-                }
-            )
-        )
+        event = "auto_routing_config_read_failed"
+        _log.warning(event, extra={"event": event, "key": name, "error": type(error).__name__})

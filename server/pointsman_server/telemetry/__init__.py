@@ -1,0 +1,10 @@
+"""Spans, metrics and the decision log: the only room that knows the OpenTelemetry SDK.
+
+What other rooms report reaches `Telemetry.metrics` through callbacks that the composition root
+hands them.
+"""
+
+from pointsman_server.telemetry.build import build_telemetry
+from pointsman_server.telemetry.telemetry import Telemetry
+
+__all__ = ["Telemetry", "build_telemetry"]

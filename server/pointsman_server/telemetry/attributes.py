@@ -1,0 +1,128 @@
+"""What spans and metrics say of a decision: `pointsman.*` attributes.
+
+Values are names that the policy file knows, closed sets, hashes and numbers; never text of callers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from opentelemetry import trace
+
+from pointsman_server.core.model import Decision, Dropped
+from pointsman_server.core.record import DecisionRecord
+
+AUTO_MODEL: Final = "pointsman.auto_model"
+POLICY: Final = "pointsman.policy"
+OUTCOME: Final = "pointsman.outcome"
+REASON: Final = "pointsman.reason"
+SOURCE: Final = "pointsman.source"
+STATIC_PICK: Final = "pointsman.static_pick"
+ROUTED_MODEL: Final = "pointsman.routed_model"
+SERVED_MODEL: Final = "pointsman.served_model"
+AGREEMENT: Final = "pointsman.agreement"
+DIFFICULTY: Final = "pointsman.difficulty"
+CONFIDENCE: Final = "pointsman.confidence"
+AMBIGUITY: Final = "pointsman.ambiguity"
+DOMAIN: Final = "pointsman.domain"
+CANDIDATE_COUNT: Final = "pointsman.candidate_count"
+DROPPED: Final = "pointsman.dropped"
+CACHED: Final = "pointsman.cached"
+STICKY: Final = "pointsman.sticky"
+SWITCH_REASON: Final = "pointsman.switch_reason"
+SHADOW: Final = "pointsman.shadow"
+FAILURES: Final = "pointsman.failures"
+DRY_RUN: Final = "pointsman.dry_run"
+DECISION_ID: Final = "pointsman.decision_id"
+POLICY_VERSION: Final = "pointsman.policy_version"
+
+# Of a resolution.
+PURPOSE: Final = "pointsman.purpose"
+PROFILE: Final = "pointsman.profile"
+TIER: Final = "pointsman.tier"
+OVERRIDDEN: Final = "pointsman.profile_overridden"
+ATTEMPTS: Final = "pointsman.attempts"
+
+ERROR_TYPE: Final = "error.type"
+
+# Metrics only, or spans below the server's.
+ENGINE: Final = "pointsman.engine"
+STAGE: Final = "pointsman.stage"
+CACHE_RESULT: Final = "pointsman.cache.result"
+CIRCUIT_STATE: Final = "pointsman.circuit.state"
+RELOAD_RESULT: Final = "pointsman.reload.result"
+LOSS: Final = "pointsman.loss"
+SIGNAL: Final = "pointsman.signal"
+MODE: Final = "pointsman.mode"
+VERSION: Final = "pointsman.version"
+PYTHON_VERSION: Final = "pointsman.python_version"
+
+AttributeValue: TypeAlias = str | bool | int | float | Sequence[str]
+
+
+def decision_attributes(record: DecisionRecord) -> dict[str, AttributeValue]:
+    """The server span's account of `record`; what is not known is left out."""
+    outcome = record.outcome
+    facts: dict[str, AttributeValue | None] = {
+        OUTCOME: outcome.verdict.value,
+        REASON: outcome.reason.value if outcome.reason else None,
+        AUTO_MODEL: record.auto_model,
+        STATIC_PICK: record.static_pick,
+        SERVED_MODEL: record.served_model,
+        AGREEMENT: record.agreement,
+        SHADOW: outcome.shadow,
+        DRY_RUN: record.dry_run,
+        FAILURES: tuple(f"{f.engine}:{f.stage}" for f in outcome.failures) or None,
+        DROPPED: _counted(dropped_by_reason(dropped_of(record))),
+        DECISION_ID: outcome.decision_id,
+        POLICY_VERSION: outcome.policy_version,
+    }
+    if outcome.decision is not None:
+        facts |= _of_decision(outcome.decision)
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _of_decision(decision: Decision) -> dict[str, AttributeValue | None]:
+    answer = decision.answer
+    return {
+        POLICY: decision.policy,
+        SOURCE: answer.source.value,
+        ROUTED_MODEL: answer.model,
+        DIFFICULTY: answer.difficulty,
+        CONFIDENCE: answer.confidence,
+        AMBIGUITY: answer.ambiguity,
+        DOMAIN: answer.domain,
+        CANDIDATE_COUNT: decision.candidate_count,
+        CACHED: answer.cached,
+        STICKY: decision.sticky,
+        SWITCH_REASON: decision.switch_reason.value if decision.switch_reason else None,
+    }
+
+
+def dropped_of(record: DecisionRecord) -> tuple[Dropped, ...]:
+    """The candidates that were not decided between."""
+    decision = record.outcome.decision
+    return decision.dropped if decision else record.outcome.dropped
+
+
+def dropped_by_reason(dropped: Iterable[Dropped]) -> Mapping[str, int]:
+    """How many candidates each reason took out. Their names are the caller's text: left out."""
+    return Counter(item.reason.value for item in dropped)
+
+
+def _counted(reasons: Mapping[str, int]) -> tuple[str, ...] | None:
+    return tuple(f"{reason}:{count}" for reason, count in sorted(reasons.items())) or None
+
+
+class SpanAttributes:
+    """A `DecisionObserver` that writes each decision onto the span it was made in, if recorded."""
+
+    __slots__ = ()
+
+    def observe(self, record: DecisionRecord) -> None:
+        """Annotate the current span; nothing is built when it does not record."""
+        span = trace.get_current_span()
+        if span.is_recording():
+            span.set_attributes(decision_attributes(record))

@@ -1,0 +1,73 @@
+"""The decision log: which decisions are written, and when. Writing happens off the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opentelemetry import trace
+
+from pointsman_server.core.model import Reason
+from pointsman_server.core.policy_file import LogRules
+from pointsman_server.core.record import DecisionRecord
+from pointsman_server.core.resolver import ResolutionRecord
+from pointsman_server.core.sampling import DEFAULT_RATE
+from pointsman_server.telemetry.log_line import LogEntry
+from pointsman_server.telemetry.log_sinks import build_sinks
+from pointsman_server.telemetry.log_writer import LineWriter
+from pointsman_server.telemetry.resolutions import ResolutionEntry
+
+UNLOGGED = frozenset({Reason.NO_ROUTING_CONTEXT, Reason.FLAG_OFF, Reason.MODE_OFF})
+"""Nothing was to be decided: ordinary requests would drown the rest."""
+
+
+class DecisionLog:
+    """A `DecisionObserver`: samples what is usual, keeps all failures and model switches."""
+
+    def __init__(self, writer: LineWriter, *, random: Callable[[], float]) -> None:
+        """`random` throws the dice: a number in [0, 1)."""
+        self._writer = writer
+        self._random = random
+        self._rate: Callable[[], float] = _default_rate
+
+    def sample_with(self, rate: Callable[[], float]) -> None:
+        """Ask `rate` for each decision which share of them is to be drawn."""
+        self._rate = rate
+
+    def write_to(self, rules: LogRules) -> None:
+        """Write to where `rules` say from now on."""
+        self._writer.write_to(build_sinks(rules))
+
+    def observe(self, record: DecisionRecord) -> None:
+        """Write `record`, if it is drawn or one of those that always are."""
+        if record.dry_run or record.outcome.reason in UNLOGGED:
+            return
+        rate = self._rate()
+        sampled = self._random() < rate
+        if sampled or _always(record):
+            self._writer.put(
+                LogEntry(record=record, sampled=sampled, sample_rate=rate, trace_id=_trace_id())
+            )
+
+    def resolved(self, record: ResolutionRecord) -> None:
+        """Write `record`, if it is drawn."""
+        rate = self._rate()
+        if not record.dry_run and self._random() < rate:
+            self._writer.put(ResolutionEntry(record=record, sample_rate=rate, trace_id=_trace_id()))
+
+    async def aclose(self, *, bound: float) -> None:
+        """Write what is queued, for `bound` seconds at most."""
+        await self._writer.aclose(bound=bound)
+
+
+def _default_rate() -> float:
+    return DEFAULT_RATE
+
+
+def _always(record: DecisionRecord) -> bool:
+    decision = record.outcome.decision
+    return record.is_error or (decision is not None and decision.switch_reason is not None)
+
+
+def _trace_id() -> str | None:
+    context = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else None

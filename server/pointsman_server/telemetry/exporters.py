@@ -1,0 +1,94 @@
+"""Builds what sends spans and metrics away. Exporters are imported only when one is asked for.
+
+Certificates and compression are left to the exporters, which read their standard variables from
+the process's environment; `environment` has checked them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, SpanExportResult
+
+from pointsman_server.telemetry.environment import GRPC, OTLP, OtlpTarget, SignalRules
+
+
+def build_span_exporters(rules: SignalRules) -> tuple[SpanExporter, ...]:
+    """One for each that `rules` name."""
+    return tuple(
+        _otlp_spans(rules.otlp)
+        if name == OTLP and rules.otlp
+        # Standard output belongs to the decision log.
+        else ConsoleSpanExporter(out=sys.stderr)
+        for name in rules.exporters
+    )
+
+
+def build_metric_exporters(rules: SignalRules) -> tuple[MetricExporter, ...]:
+    """One for each that `rules` name."""
+    return tuple(
+        _otlp_metrics(rules.otlp)
+        if name == OTLP and rules.otlp
+        else ConsoleMetricExporter(out=sys.stderr)
+        for name in rules.exporters
+    )
+
+
+def _otlp_spans(target: OtlpTarget) -> SpanExporter:
+    headers = {key.lower(): value for key, value in target.headers.items()}
+    if target.protocol == GRPC:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
+            OTLPSpanExporter,
+        )
+
+        return OTLPSpanExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter as OTLPHttpSpanExporter,
+    )
+
+    return OTLPHttpSpanExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+
+
+def _otlp_metrics(target: OtlpTarget) -> MetricExporter:
+    headers = {key.lower(): value for key, value in target.headers.items()}
+    if target.protocol == GRPC:
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415
+            OTLPMetricExporter,
+        )
+
+        return OTLPMetricExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
+        OTLPMetricExporter as OTLPHttpMetricExporter,
+    )
+
+    return OTLPHttpMetricExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+
+
+class CountingSpanExporter(SpanExporter):
+    """Passes spans on and counts the batches that were not taken."""
+
+    def __init__(self, delegate: SpanExporter) -> None:
+        self._delegate = delegate
+        self.failures = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send `spans`; blocks."""
+        try:
+            result = self._delegate.export(spans)
+        except Exception:
+            self.failures += 1
+            raise
+        if result is not SpanExportResult.SUCCESS:
+            self.failures += 1
+        return result
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Send what the delegate holds back."""
+        return self._delegate.force_flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        """Let go of the connection; an export under way is cut off."""
+        self._delegate.shutdown()

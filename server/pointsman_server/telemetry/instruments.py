@@ -1,0 +1,185 @@
+"""The metrics of Pointsman: names, units, attributes. `docs/metrics.md` says how to read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from pointsman_server.telemetry import attributes as a
+
+CIRCUIT_STATES: Final = ("closed", "open", "half_open")
+
+DURATION_BOUNDS: Final = (
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Seconds: from a cached answer's tenths of a millisecond to past an engine's time-out."""
+
+
+class Kind(Enum):
+    """How an instrument's numbers add up."""
+
+    COUNTER = auto()
+    """Only grows."""
+    UP_DOWN = auto()
+    """Grows and shrinks; adds up over processes."""
+    GAUGE = auto()
+    """A state; does not add up."""
+    HISTOGRAM = auto()
+    """How often a duration fell within each bound of `DURATION_BOUNDS`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """One metric; `unit` is a UCUM code, as OpenTelemetry wants it."""
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    attributes: tuple[str, ...] = ()
+
+
+DECISIONS = Instrument(
+    name="pointsman.decisions",
+    kind=Kind.COUNTER,
+    unit="{decision}",
+    description="Requests answered, dry runs excepted.",
+    attributes=(a.OUTCOME, a.REASON, a.SOURCE, a.AUTO_MODEL, a.POLICY, a.AGREEMENT),
+)
+DECISION_DURATION = Instrument(
+    name="pointsman.decision.duration",
+    kind=Kind.HISTOGRAM,
+    unit="s",
+    description="From the validated request to its outcome, dry runs excepted.",
+    attributes=(a.OUTCOME, a.SOURCE, a.CACHED),
+)
+RESOLUTIONS = Instrument(
+    name="pointsman.resolutions",
+    kind=Kind.COUNTER,
+    unit="{resolution}",
+    description="Purposes resolved to LLM configs, dry runs excepted.",
+    attributes=(a.PURPOSE, a.PROFILE, a.TIER, a.OVERRIDDEN),
+)
+RESOLUTION_DURATION = Instrument(
+    name="pointsman.resolution.duration",
+    kind=Kind.HISTOGRAM,
+    unit="s",
+    description="From the validated request to its attempts, dry runs excepted.",
+    attributes=(a.TIER,),
+)
+DRY_RUNS = Instrument(
+    name="pointsman.dry_runs",
+    kind=Kind.COUNTER,
+    unit="{decision}",
+    description="Dry runs answered.",
+    attributes=(a.OUTCOME,),
+)
+SWITCHES = Instrument(
+    name="pointsman.switches",
+    kind=Kind.COUNTER,
+    unit="{switch}",
+    description="Conversations that left the model that they were on.",
+    attributes=(a.SWITCH_REASON,),
+)
+CANDIDATES_DROPPED = Instrument(
+    name="pointsman.candidates.dropped",
+    kind=Kind.COUNTER,
+    unit="{candidate}",
+    description="Candidates of requests that were not decided between.",
+    attributes=(a.DROPPED,),
+)
+ENGINE_DURATION = Instrument(
+    name="pointsman.engine.duration",
+    kind=Kind.HISTOGRAM,
+    unit="s",
+    description="Calls of an engine; a stage is set where the call failed.",
+    attributes=(a.ENGINE, a.STAGE),
+)
+ENGINE_FAILURES = Instrument(
+    name="pointsman.engine.failures",
+    kind=Kind.COUNTER,
+    unit="{failure}",
+    description="Times that an engine could not answer, open circuits included.",
+    attributes=(a.ENGINE, a.STAGE),
+)
+CACHE_LOOKUPS = Instrument(
+    name="pointsman.cache.lookups",
+    kind=Kind.COUNTER,
+    unit="{lookup}",
+    description="Reads of the cache: kept decisions, and the models that conversations are on.",
+    attributes=(a.CACHE_RESULT,),
+)
+CACHE_WRITE_FAILURES = Instrument(
+    name="pointsman.cache.write_failures",
+    kind=Kind.COUNTER,
+    unit="{failure}",
+    description="Writes of the cache that failed.",
+)
+CACHE_ENTRIES = Instrument(
+    name="pointsman.cache.entries",
+    kind=Kind.UP_DOWN,
+    unit="{entry}",
+    description="Entries of the cache in this process.",
+)
+CIRCUIT = Instrument(
+    name="pointsman.circuit.state",
+    kind=Kind.GAUGE,
+    unit="{state}",
+    description="1 for the state that an engine's circuit is in, 0 for the others.",
+    attributes=(a.ENGINE, a.CIRCUIT_STATE),
+)
+IN_FLIGHT = Instrument(
+    name="pointsman.in_flight",
+    kind=Kind.UP_DOWN,
+    unit="{request}",
+    description="Requests being answered.",
+)
+SHED = Instrument(
+    name="pointsman.shed",
+    kind=Kind.COUNTER,
+    unit="{request}",
+    description="Requests refused over the concurrency limit.",
+)
+POLICY_RELOADS = Instrument(
+    name="pointsman.policy.reloads",
+    kind=Kind.COUNTER,
+    unit="{reload}",
+    description="Changed policy files that were taken or refused.",
+    attributes=(a.RELOAD_RESULT,),
+)
+POLICY_INFO = Instrument(
+    name="pointsman.policy.info",
+    kind=Kind.GAUGE,
+    unit="{policy}",
+    description="Always 1; its attributes say which policy file is in force.",
+    attributes=(a.POLICY_VERSION, a.MODE),
+)
+BUILD_INFO = Instrument(
+    name="pointsman.build.info",
+    kind=Kind.GAUGE,
+    unit="{build}",
+    description="Always 1; its attributes say what runs.",
+    attributes=(a.VERSION, a.PYTHON_VERSION),
+)
+LOG_LINES = Instrument(
+    name="pointsman.decision_log.lines",
+    kind=Kind.COUNTER,
+    unit="{line}",
+    description="Lines of the decision log that were written.",
+)
+LOG_DROPPED = Instrument(
+    name="pointsman.decision_log.dropped",
+    kind=Kind.COUNTER,
+    unit="{line}",
+    description="Lines of the decision log that were lost.",
+    attributes=(a.LOSS,),
+)
+EXPORT_FAILURES = Instrument(
+    name="pointsman.export.failures",
+    kind=Kind.COUNTER,
+    unit="{batch}",
+    description="Batches that a collector did not take.",
+    attributes=(a.SIGNAL,),
+)

@@ -1,0 +1,79 @@
+"""Builds what records spans from `TelemetryRules`, and closes it within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import entry_points, version
+from typing import cast
+
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from pointsman_server.core.errors import Problem
+from pointsman_server.telemetry.detached import within
+from pointsman_server.telemetry.environment import TelemetryRules
+from pointsman_server.telemetry.exporters import CountingSpanExporter, build_span_exporters
+from pointsman_server.telemetry.sampling import HeadSampler
+from pointsman_server.telemetry.variables import EnvironmentInvalid
+
+SCOPE = "pointsman_server"
+
+
+class Spans:
+    """A tracer provider of our own and its exporters; `tracer` is `None` where there is none."""
+
+    def __init__(self, rules: TelemetryRules, *, resource: Resource) -> None:
+        self._exporters = tuple(map(CountingSpanExporter, build_span_exporters(rules.spans)))
+        self._provider: TracerProvider | None = None
+        self.tracer: Tracer | None = None
+        if self._exporters:
+            self._provider = self._build(rules, resource)
+            self.tracer = self._provider.get_tracer(SCOPE, version("pointsman"))
+
+    def _build(self, rules: TelemetryRules, resource: Resource) -> TracerProvider:
+        provider = TracerProvider(
+            sampler=HeadSampler(rules.sampler), resource=resource, shutdown_on_exit=False
+        )
+        for exporter in self._exporters:
+            processor = BatchSpanProcessor(
+                exporter,
+                max_queue_size=rules.batch.queue,
+                schedule_delay_millis=rules.batch.delay * 1_000,
+                max_export_batch_size=rules.batch.size,
+            )
+            provider.add_span_processor(processor)
+        return provider
+
+    @property
+    def failures(self) -> int:
+        """Batches that were not taken."""
+        return sum(exporter.failures for exporter in self._exporters)
+
+    async def aclose(self, *, bound: float) -> None:
+        """Send what is queued, for `bound` seconds at most."""
+        if self._provider is None:
+            return
+        flushed = await within(bound, self._provider.shutdown, name="pointsman-span-flush")
+        if not flushed:
+            # The flush hangs in an export; without its connection that ends.
+            await asyncio.gather(
+                *(within(0.5, e.shutdown, name="pointsman-span-cut") for e in self._exporters)
+            )
+
+
+def build_propagator(names: tuple[str, ...]) -> TextMapPropagator:
+    """What reads and writes trace headers. Raises `EnvironmentInvalid` for an unknown name."""
+    if names == ("tracecontext",):
+        return TraceContextTextMapPropagator()
+    return CompositePropagator([_propagator(name) for name in names])
+
+
+def _propagator(name: str) -> TextMapPropagator:
+    for entry_point in entry_points(group="opentelemetry_propagator", name=name):
+        return cast("TextMapPropagator", entry_point.load()())
+    raise EnvironmentInvalid([Problem("OTEL_PROPAGATORS", f"no propagator {name!r} is installed")])

@@ -1,0 +1,79 @@
+"""Everything that this room offers, as one value that is closed as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.trace import Tracer
+
+from pointsman_server.core.policy_file import LogRules
+from pointsman_server.core.ports import DecisionObserver
+from pointsman_server.core.resolver import ResolutionObserver
+from pointsman_server.telemetry.decision_log import DecisionLog
+from pointsman_server.telemetry.instruments import CACHE_ENTRIES
+from pointsman_server.telemetry.metric_export import MetricExport
+from pointsman_server.telemetry.metrics import Metrics
+from pointsman_server.telemetry.prometheus import PrometheusEndpoint
+from pointsman_server.telemetry.sdk_log import SdkLog
+from pointsman_server.telemetry.spans import Spans
+
+CLOSING = 3.0
+"""Seconds that a collector gets at the end to take what is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What `Telemetry` owns."""
+
+    spans: Spans
+    metric_export: MetricExport
+    decision_log: DecisionLog
+    endpoint: PrometheusEndpoint
+    sdk_log: SdkLog
+
+    async def aclose(self, *, bound: float) -> None:
+        """End everything, for little over `bound` seconds."""
+        await self.endpoint.aclose()
+        await asyncio.gather(
+            self.decision_log.aclose(bound=bound),
+            self.metric_export.aclose(bound=bound),
+            self.spans.aclose(bound=bound),
+        )
+        self.sdk_log.remove()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """Spans, metrics and the decision log of one process; no global provider knows of them."""
+
+    tracer: Tracer
+    """Opens the span of a call (kind `SERVER`) and, below one that records, any other."""
+    propagator: TextMapPropagator
+    """Reads and writes trace headers."""
+    metrics: Metrics
+    observers: tuple[DecisionObserver, ...]
+    """To be told of every decision, inside the span that it was made in."""
+    resolution_observers: tuple[ResolutionObserver, ...]
+    """The same for every resolution of a purpose."""
+    prometheus_port: int | None
+    """Where `/metrics` is served, if it is."""
+    parts: Parts
+
+    def sample_with(self, rate: Callable[[], float]) -> None:
+        """Ask `rate` for the share of decisions that the decision log draws."""
+        self.parts.decision_log.sample_with(rate)
+
+    def log_to(self, rules: LogRules) -> None:
+        """Write the decision log to where `rules` say from now on."""
+        self.parts.decision_log.write_to(rules)
+
+    def watch_cache_size(self, size: Callable[[], int]) -> None:
+        """Ask `size`, and no former one, for the number of decisions kept in this process."""
+        self.metrics.watch(CACHE_ENTRIES, lambda: {(): size()})
+
+    async def aclose(self, *, bound: float = CLOSING) -> None:
+        """Stop serving metrics; send and write what is left, for little over `bound` seconds."""
+        await self.parts.aclose(bound=bound)
