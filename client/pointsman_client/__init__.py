@@ -30,10 +30,14 @@ from pointsman_client.description import (
     Mode,
     ModelDescription,
     PolicyProblem,
+    ProfileDescription,
+    ProfileShare,
+    PurposeDescription,
     RoutingDescription,
     Stickiness,
     TierDescription,
 )
+from pointsman_client.eligible import UnusableResponse
 from pointsman_client.errors import (
     ClientClosed,
     ClientFault,
@@ -51,6 +55,7 @@ from pointsman_client.errors import (
     Unsupported,
     UnusableBody,
 )
+from pointsman_client.fallback import FailedAttempt, NoAttempts, failed_attempts
 from pointsman_client.gateway import MirrorPlan, MirrorSkip, plan_mirror, routing_from
 from pointsman_client.mirror import Mirror, MirrorCounts, MirrorLimits
 from pointsman_client.model import (
@@ -62,12 +67,14 @@ from pointsman_client.model import (
     RouteRequest,
     Routing,
 )
+from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.tokens import TokenFile
 
 __all__ = [
     "DECIDE_TIMEOUT",
     "ROUTE_TIMEOUT",
     "ApiKind",
+    "Attempt",
     "Choice",
     "Classification",
     "ClassificationHead",
@@ -85,6 +92,7 @@ __all__ = [
     "EngineFailure",
     "EngineState",
     "ErrorFacts",
+    "FailedAttempt",
     "Fallback",
     "FieldViolation",
     "InvalidRequest",
@@ -97,13 +105,18 @@ __all__ = [
     "Modality",
     "Mode",
     "ModelDescription",
+    "NoAttempts",
     "NormalisedPrompt",
     "NotFound",
     "Outcome",
     "Overloaded",
     "PolicyProblem",
+    "ProfileDescription",
+    "ProfileShare",
+    "PurposeDescription",
     "RankedCandidate",
     "Reason",
+    "ResolvedRoute",
     "RouteRequest",
     "RouteResult",
     "Routing",
@@ -120,6 +133,8 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "UnusableBody",
+    "UnusableResponse",
+    "failed_attempts",
     "normalise",
     "plan_mirror",
     "read_body",

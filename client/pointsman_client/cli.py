@@ -41,11 +41,11 @@ def decide(argv: Sequence[str]) -> int:
         tls = Tls.from_files(roots=arguments.ca) if arguments.ca else arguments.tls
         prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
     except (OSError, UnicodeDecodeError) as error:
-        return _complain(f"cannot read: {error}", status=BAD_USAGE)
+        return complain(f"cannot read: {error}", status=BAD_USAGE, command="decide")
     try:
         result = asyncio.run(_ask(prompt, arguments=arguments, token=token, tls=tls))
     except RoutingError as error:
-        return _explain(error, arguments=arguments)
+        return explain(error, arguments=arguments, command="decide")
     if arguments.json:
         _print(json.dumps(asdict(result), indent=2))
     else:
@@ -70,7 +70,7 @@ async def _ask(
         )
 
 
-def _explain(error: RoutingError, *, arguments: argparse.Namespace) -> int:
+def explain(error: RoutingError, *, arguments: argparse.Namespace, command: str) -> int:
     """Say what went wrong: every bad field on a line of its own, and what to look at."""
     status = REFUSED if isinstance(error, _REFUSALS) else UNREACHABLE
     if arguments.json:
@@ -78,16 +78,18 @@ def _explain(error: RoutingError, *, arguments: argparse.Namespace) -> int:
         facts = {"status": error.status, "reason": error.reason, "violations": fields}
         _print(json.dumps({"error": str(error), "kind": error.fallback, **facts}, indent=2))
     if error.violations:
-        _complain("the request was refused:", status=status)
+        complain("the request was refused:", status=status, command=command)
         for each in error.violations:
             sys.stderr.write(f"  {each.field}: {each.description}\n")
         return status
     hint = f" (at {arguments.address}; start one with: pointsman serve)"
-    return _complain(f"{error}{hint if status == UNREACHABLE else ''}", status=status)
+    text = f"{error}{hint if status == UNREACHABLE else ''}"
+    return complain(text, status=status, command=command)
 
 
-def _complain(message: str, *, status: int) -> int:
-    sys.stderr.write(f"pointsman decide: {message}\n")
+def complain(message: str, *, status: int, command: str) -> int:
+    """Say what is wrong; returns the exit status."""
+    sys.stderr.write(f"pointsman {command}: {message}\n")
     return status
 
 
@@ -116,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--user", default="pointsman-decide", help="the user (default: %(default)s)")
     add("--classify", action="store_true", help="also classify the prompt")
     add("--dry-run", action="store_true", help="decide and explain, but keep and record nothing")
+    add_connection(parser)
+    return parser
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Let a command say which service it asks, how long it waits, and how it prints."""
+    add = parser.add_argument
     add("--json", action="store_true", help="print JSON")
     add("--timeout", type=_seconds, metavar="SECONDS", help="how long to wait (default: 2)")
     add(
@@ -126,7 +135,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--token-file", metavar="FILE", help="a file that holds the bearer token")
     add("--tls", action="store_true", help="use TLS with the system's roots")
     add("--ca", metavar="FILE", help="use TLS with the roots of this PEM file")
-    return parser
 
 
 def _seconds(text: str) -> float:

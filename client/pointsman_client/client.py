@@ -2,40 +2,34 @@
 """The client: one channel, three ways to ask.
 
 `route` raises what went wrong, `decide` answers the static pick instead, `mirror` asks in the
-background and answers nobody. `_ask` is the way of one call: token, metadata, call, pushback.
+background and answers nobody. `connection` is the way of one call.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self, TypeVar, Unpack
 
-import grpc
-import grpc.aio
-from pointsman.v1 import describe_routing_pb2, routing_service_pb2_grpc
+from pointsman.v1 import describe_routing_pb2
 
 from pointsman_client.answers import Choice, RouteResult
 from pointsman_client.asking import Promptlike, RequestFields, build_request, static_pick_of
-from pointsman_client.channel import Keepalive, Tls, open_channel
+from pointsman_client.channel import Keepalive, Tls
+from pointsman_client.connection import Connection, faults_named
 from pointsman_client.decode import to_description, to_result
 from pointsman_client.description import RoutingDescription
 from pointsman_client.encode import to_message
-from pointsman_client.errors import (
-    ClientClosed,
-    ClientFault,
-    DeadlineExceeded,
-    Overloaded,
-    RoutingError,
-)
+from pointsman_client.errors import RoutingError
+from pointsman_client.fallback import Call
 from pointsman_client.mirror import Mirror, MirrorCounts, MirrorLimits
 from pointsman_client.model import ApiKind, RouteRequest
-from pointsman_client.statuses import error_from
-from pointsman_client.tokens import TokenSource, bearer
-from pointsman_client.trace import trace_metadata
+from pointsman_client.purposes import Purposes
+from pointsman_client.routes import Attempt, ResolvedRoute
+from pointsman_client.tokens import TokenSource
+
+Answer = TypeVar("Answer")
 
 ROUTE_TIMEOUT = 2.0
 """Seconds. For a caller that wants the answer or the error."""
@@ -68,20 +62,20 @@ class RoutingClient:
         mirror: MirrorLimits | None = None,
         options: Mapping[str, int | str] | None = None,
     ) -> None:
-        self._target = target
-        self._token = token
-        self._tls = Tls() if tls is True else (tls or None)
         self._timeout = _seconds(timeout)
         self._decide_timeout = _seconds(decide_timeout)
         if retries < 0:
             raise ValueError("retries must be 0 or more")
-        self._retries = retries
-        self._keepalive = keepalive
-        self._options = options or {}
-        self._channel: grpc.aio.Channel | None = None
-        self._stub: Any = None
-        self._closed = False
+        self._connection = Connection(
+            target,
+            token=token,
+            tls=Tls() if tls is True else (tls or None),
+            retries=retries,
+            keepalive=keepalive,
+            options=options or {},
+        )
         self._mirror = Mirror(self._route, limits=mirror)
+        self._purposes = Purposes(self._connection, timeout=self._timeout)
 
     async def route(
         self,
@@ -140,19 +134,80 @@ class RoutingClient:
         """What became of the mirrored requests so far."""
         return self._mirror.counts
 
+    async def resolve(
+        self,
+        purpose: str,
+        run_id: str,
+        *,
+        profile_override: str | None = None,
+        prompt: Promptlike | None = None,
+        api_kind: ApiKind | str | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[RequestFields],
+    ) -> ResolvedRoute:
+        """Ask which LLM configs should serve `purpose` in this run; raises a `RoutingError`.
+
+        A purpose whose route names a tier is decided for: from `prompt` and `fields`, like
+        `route`. Other purposes do not look at them.
+        """
+        return await self._purposes.resolve(
+            purpose,
+            run_id,
+            profile_override=profile_override,
+            prompt=prompt,
+            api_kind=api_kind,
+            timeout=None if timeout is None else _seconds(timeout),
+            fields=fields,
+        )
+
+    async def run_with_fallback(
+        self,
+        purpose: str,
+        run_id: str,
+        call: Call[Answer],
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        otherwise: Sequence[Attempt] = (),
+        profile_override: str | None = None,
+        prompt: Promptlike | None = None,
+        api_kind: ApiKind | str | None = None,
+        **fields: Unpack[RequestFields],
+    ) -> Answer:
+        """Resolve `purpose`, and `await call(attempt)` down its attempts until one answers.
+
+        Only an eligible error leads to the next attempt. The last error is raised, with all
+        attempts attached (`failed_attempts`). `timeout` bounds all of it, `attempt_timeout` each
+        attempt, in seconds; without them nothing is bounded. Within a run later calls begin with
+        the attempt that served the one before. `otherwise` is tried where the service does not
+        answer.
+        """
+        return await self._purposes.run_with_fallback(
+            purpose,
+            run_id,
+            call,
+            timeout=None if timeout is None else _seconds(timeout),
+            attempt_timeout=None if attempt_timeout is None else _seconds(attempt_timeout),
+            otherwise=otherwise,
+            profile_override=profile_override,
+            prompt=prompt,
+            api_kind=api_kind,
+            **fields,
+        )
+
     async def describe(self, *, timeout: float | None = None) -> RoutingDescription:
         """Ask what is in force; raises a `RoutingError`."""
         request = describe_routing_pb2.DescribeRoutingRequest()
         budget = _seconds(self._timeout if timeout is None else timeout)
-        with _faults_named():
-            return to_description(await self._ask("DescribeRouting", request, timeout=budget))
+        with faults_named():
+            return to_description(
+                await self._connection.ask("DescribeRouting", request, timeout=budget)
+            )
 
     async def aclose(self) -> None:
         """Let mirrored requests drain within their bound, then close; calls in flight end."""
         await self._mirror.aclose()
-        self._closed = True
-        if self._channel is not None:
-            await self._channel.close()
+        await self._connection.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -166,62 +221,9 @@ class RoutingClient:
         await self.aclose()
 
     async def _route(self, request: RouteRequest, *, timeout: float) -> RouteResult:
-        with _faults_named():
+        with faults_named():
             message = to_message(request)
-            return to_result(await self._ask("RouteDecision", message, timeout=timeout))
-
-    async def _ask(self, rpc: str, message: Any, *, timeout: float) -> Any:
-        """Ask until there is an answer or no time; a service that pushes back is asked later."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + timeout
-        pushbacks = 0
-        while True:
-            try:
-                return await self._call(rpc, message, timeout=deadline - clock())
-            except Overloaded as error:
-                pause = error.retry_after
-                if pause is None or pushbacks == self._retries or clock() + pause >= deadline:
-                    raise
-            pushbacks += 1
-            await asyncio.sleep(pause)
-
-    async def _call(self, rpc: str, message: Any, *, timeout: float) -> Any:
-        """One call. Whatever goes wrong becomes a `RoutingError`, without frames of gRPC."""
-        if timeout <= 0:
-            raise DeadlineExceeded("no time was left for the call")
-        try:
-            async with asyncio.timeout(timeout):
-                authorization = await bearer(self._token)
-            metadata = trace_metadata()
-            if authorization is not None:
-                metadata += (("authorization", authorization),)
-            call = getattr(self._open(), rpc)(message, timeout=timeout, metadata=metadata)
-            return await call
-        except grpc.aio.AioRpcError as failure:
-            raise error_from(failure) from None
-        except TimeoutError:
-            raise DeadlineExceeded("the token source took too long") from None
-        except asyncio.CancelledError:
-            # Closing the channel cancels its calls; that is no cancellation of our caller.
-            task = asyncio.current_task()
-            if self._closed and task is not None and not task.cancelling():
-                raise ClientClosed("the client was closed during the call") from None
-            raise
-
-    def _open(self) -> Any:
-        if self._closed:
-            raise ClientClosed("the client is closed")
-        if self._channel is None:
-            self._channel = open_channel(
-                self._target,
-                tls=self._tls,
-                keepalive=self._keepalive,
-                retries=self._retries,
-                options=self._options,
-            )
-            stub: Any = routing_service_pb2_grpc.RoutingServiceStub
-            self._stub = stub(self._channel)
-        return self._stub
+            return to_result(await self._connection.ask("RouteDecision", message, timeout=timeout))
 
 
 def _seconds(timeout: float) -> float:
@@ -231,14 +233,3 @@ def _seconds(timeout: float) -> float:
     if not math.isfinite(timeout):
         raise ValueError("timeout must be finite")
     return timeout
-
-
-@contextmanager
-def _faults_named() -> Iterator[None]:
-    """The last resort: a bug on the way of a call becomes a `ClientFault` with its cause."""
-    try:
-        yield
-    except RoutingError:
-        raise
-    except Exception as error:
-        raise ClientFault(f"unexpected {type(error).__name__}") from error

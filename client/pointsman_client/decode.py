@@ -113,6 +113,24 @@ def to_description(message: describe_pb.DescribeRoutingResponse) -> description.
         server_version=message.server_version,
         third_party_allowed=message.third_party_allowed,
         organizations_allowed=message.organizations_allowed,
+        purposes=tuple(_purpose(each) for each in message.purposes),
+        profiles=tuple(
+            description.ProfileDescription(name=each.name, provider=each.provider, model=each.model)
+            for each in message.profiles
+        ),
+    )
+
+
+def _purpose(message: describe_pb.PurposeDescription) -> description.PurposeDescription:
+    return description.PurposeDescription(
+        name=message.name,
+        candidates=tuple(
+            description.ProfileShare(profile=each.profile, share=each.share)
+            for each in message.candidates
+        ),
+        fallback_profiles=tuple(message.fallback_profiles),
+        tier=message.tier,
+        eligible_errors=tuple(message.eligible_errors),
     )
 
 

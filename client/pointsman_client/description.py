@@ -67,6 +67,35 @@ class EngineDescription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileShare:
+    """A profile's part of a split: its share of the runs, 0 to 1."""
+
+    profile: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurposeDescription:
+    """A purpose and its route: the profiles that its runs are split over, or a tier."""
+
+    name: str
+    candidates: tuple[ProfileShare, ...] = ()
+    fallback_profiles: tuple[str, ...] = ()
+    tier: str = ""
+    """Empty: the route names none."""
+    eligible_errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileDescription:
+    """An LLM config."""
+
+    name: str
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyProblem:
     """One thing wrong in the newest version of the policy file, and its path there."""
 
@@ -89,3 +118,5 @@ class RoutingDescription:
     server_version: str
     third_party_allowed: bool
     organizations_allowed: bool
+    purposes: tuple[PurposeDescription, ...] = ()
+    profiles: tuple[ProfileDescription, ...] = ()

@@ -24,14 +24,21 @@ from typing import Any, NoReturn, Self, TypeVar
 import grpc
 import grpc.aio
 from pointsman.v1 import describe_routing_pb2 as describe_pb
+from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
 
 from pointsman_client.answers import Reason
 from pointsman_client.details import TRAILER, write_details
 from pointsman_client.errors import ErrorFacts, FieldViolation
+from pointsman_client.routes import ELIGIBLE_ERRORS
 
-_Answer = TypeVar("_Answer", pb.RouteDecisionResponse, describe_pb.DescribeRoutingResponse)
+_Answer = TypeVar(
+    "_Answer",
+    pb.RouteDecisionResponse,
+    describe_pb.DescribeRoutingResponse,
+    resolve_pb.ResolveRouteResponse,
+)
 
 FOREVER = float("inf")
 """A delay that outlasts every deadline."""
@@ -104,6 +111,22 @@ def not_routed(
     )
 
 
+def resolved(
+    *attempts: resolve_pb.Attempt | str, eligible_errors: Sequence[str] = ELIGIBLE_ERRORS
+) -> resolve_pb.ResolveRouteResponse:
+    """Answer `ResolveRoute` with these attempts; a text is a profile with a model of its name."""
+    return resolve_pb.ResolveRouteResponse(
+        attempts=[
+            resolve_pb.Attempt(profile=each, provider="fake", model=each)
+            if isinstance(each, str)
+            else each
+            for each in attempts
+        ],
+        eligible_errors=eligible_errors,
+        policy_version="fake",
+    )
+
+
 class FakeService:
     """A service that answers what it was told to, in that order; see the module."""
 
@@ -113,6 +136,10 @@ class FakeService:
         self.description: describe_pb.DescribeRoutingResponse | Refusal
         self.description = describe_pb.DescribeRoutingResponse(policy_version="fake")
         """What `DescribeRouting` answers."""
+        self.routes: dict[str, resolve_pb.ResolveRouteResponse | Refusal] = {}
+        """What `ResolveRoute` answers, by purpose; for any other it is NOT_FOUND."""
+        self.resolutions: list[resolve_pb.ResolveRouteRequest] = []
+        """What `ResolveRoute` was asked, in the order of arrival."""
         self.target = ""
         """Where it listens, for `RoutingClient`."""
         self._queue: deque[_Scripted] = deque()
@@ -184,6 +211,20 @@ class _Servicer(routing_service_pb2_grpc.RoutingServiceServicer):
         scripted = await self._fake._note(call)  # noqa: SLF001  # two halves of one thing
         await asyncio.sleep(scripted.delay)
         return await _give(scripted.answer, context=context)
+
+    async def ResolveRoute(  # noqa: N802  # the contract's name
+        self,
+        request: resolve_pb.ResolveRouteRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> resolve_pb.ResolveRouteResponse:
+        self._fake.resolutions.append(request)
+        unknown = Refusal(status="NOT_FOUND", reason="UNKNOWN_PURPOSE")
+        answer = self._fake.routes.get(request.purpose, unknown)
+        if isinstance(answer, resolve_pb.ResolveRouteResponse):
+            echo = resolve_pb.ResolveRouteResponse(purpose=request.purpose, run_id=request.run_id)
+            echo.MergeFrom(answer)
+            answer = echo
+        return await _give(answer, context=context)
 
     async def DescribeRouting(  # noqa: N802  # the contract's name
         self,

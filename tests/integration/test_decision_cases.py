@@ -23,6 +23,7 @@ from pointsman_server.core.errors import SourceUnreadable
 from pointsman_server.core.model import Classification, Head
 from pointsman_server.core.sampling import effective_rate
 from pointsman_server.transport.decode import to_request
+from pointsman_server.transport.kept import seal
 from support.details import detail
 from support.morph import ScriptedMorph
 from support.served import HandClock, Peer, Starter
@@ -31,14 +32,6 @@ DATA = Path(__file__).parents[1] / "data"
 SUITE = json.loads((DATA / "decision_cases.json").read_text())
 BASE = SUITE["base"]
 SERVICE = "/pointsman.v1.RoutingService/RouteDecision"
-HEADS = (
-    "difficulty",
-    "confidence",
-    "ambiguity",
-    "ambiguity_confidence",
-    "domain",
-    "domain_confidence",
-)
 
 
 @pytest.mark.parametrize("case", SUITE["cases"], ids=[c["name"] for c in SUITE["cases"]])
@@ -171,8 +164,9 @@ class Runner:
         backend = self.parts.cache.cache._backend  # type: ignore[attr-defined]
         if "entry" in cache or "entry_text" in cache:
             case = await self.parts.decider._prepare(to_request(message), None)
-            text = cache.get("entry_text", entry_text(cache.get("entry", {})))
-            await backend.set(case.query.key, text.encode(), ttl=1800)
+            entry = cache.get("entry")
+            value = kept_entry(entry) if entry else cache["entry_text"].encode()
+            await backend.set(case.query.key, value, ttl=1800)
         broken = [
             name
             for fault, names in (("read_fault", ("get",)), ("write_fault", ("add", "set")))
@@ -306,13 +300,9 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return result
 
 
-def entry_text(entry: dict[str, Any]) -> str:
-    """A cache entry in the form of `core.entry`, with these values."""
-    pairs = list(zip(HEADS[::2], HEADS[1::2], strict=True))
-    record = {
-        "v": 1,
-        "heads": [[entry.get(label), entry.get(sure)] for label, sure in pairs],
-        "ranking": [],
-        "explanation": None,
-    }
-    return json.dumps(record | {k: v for k, v in entry.items() if k not in HEADS})
+def kept_entry(entry: dict[str, Any]) -> bytes:
+    """A cache entry with these values, as `transport.kept` writes them."""
+    sources = {"morph": pb.SOURCE_MORPH, "local": pb.SOURCE_LOCAL}
+    values = {k: v for k, v in entry.items() if k != "source" and v is not None}
+    kept = pb.Decision(source=sources.get(entry["source"], 99), **values)
+    return seal(kept.SerializeToString())

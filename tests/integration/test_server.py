@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pointsman.v1 import describe_routing_pb2
 from pointsman.v1 import route_decision_pb2 as pb
 
+from pointsman_server.engines.local import LocalEngine
 from support.details import detail
 from support.served import Starter, policy_text, request
 
@@ -34,7 +35,7 @@ async def test_a_burst_of_4000_concurrent_calls_loses_none(start: Starter) -> No
 async def test_calls_over_the_limit_are_refused_with_a_time_to_come_back(start: Starter) -> None:
     peer = await start(max_in_flight=1, policy=policy_text(), environment={})
     held = asyncio.Event()
-    decider = peer.running.runtime.decider
+    decider = peer.running.runtime.service.decider
 
     async def slow(*_: Any, **__: Any) -> Any:
         await held.wait()
@@ -164,7 +165,7 @@ async def test_a_reload_changes_what_the_next_call_gets_and_keeps_the_cache(
 
 async def test_calls_inside_end_before_the_server_stops(start: Starter) -> None:
     peer = await start(grace=5)
-    decider = peer.running.runtime.decider
+    decider = peer.running.runtime.service.decider
     route, inside, go = decider._route, asyncio.Event(), asyncio.Event()
 
     async def slow(*arguments: Any) -> Any:
@@ -183,13 +184,28 @@ async def test_calls_inside_end_before_the_server_stops(start: Starter) -> None:
     assert answer.outcome == pb.OUTCOME_ROUTED
 
 
+async def test_an_engine_that_raises_reaches_the_caller_neither_as_status_nor_as_text(
+    start: Starter, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("engine " + "CAN" + "ARY")  # the log quotes source lines
+
+    monkeypatch.setattr(LocalEngine, "decide", broken)
+    peer = await start()
+    answer = await peer.decide(request())
+    assert answer.outcome == pb.OUTCOME_FAILED
+    assert answer.serve_model == "anthropic/claude-opus-4.8"
+    assert [(f.engine, f.stage) for f in answer.failures] == [("local", "unexpected_error")]
+    assert "CANARY" not in str(answer) + caplog.text
+
+
 async def test_a_bug_is_internal_with_a_fixed_text(start: Starter, caplog: Any) -> None:
     peer = await start()
 
     async def broken(*_: Any, **__: Any) -> Any:
         raise KeyError("the prompt: " + "CAN" + "ARY")  # the log quotes source lines
 
-    peer.running.runtime.decider._route = broken  # type: ignore[method-assign]
+    peer.running.runtime.service.decider._route = broken  # type: ignore[method-assign]
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(request())
     assert refused.value.code() is grpc.StatusCode.INTERNAL

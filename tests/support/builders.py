@@ -34,6 +34,9 @@ from pointsman_server.core.policy_file import (
     MorphRules,
     PolicyFile,
 )
+from pointsman_server.transport.kept import WireCodec
+
+CODEC = WireCodec()
 
 OPUS = "anthropic/claude-opus-4.8"
 SONNET = "anthropic/claude-sonnet-4.6"

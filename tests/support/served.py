@@ -138,4 +138,3 @@ class Starter:
         self.stack.push_async_callback(channel.close)
         stub: Callable[..., Any] = routing_service_pb2_grpc.RoutingServiceStub
         return Peer(running, channel, stub(channel), log_file, server.aclose)
-

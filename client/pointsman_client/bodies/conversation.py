@@ -105,7 +105,7 @@ def _is_loose(item: object) -> bool:
         return True
     if not isinstance(item, Mapping) or "role" in item:
         return False
-    return item.get("type") in {None, "input_text", "text"}
+    return item.get("type") in (None, "input_text", "text")  # a tuple: it may be unhashable
 
 
 _READERS: Mapping[ApiKind, Callable[[Body], Conversation]] = {

@@ -48,7 +48,7 @@ class DescribeRoutingRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeRoutingResponse(_message.Message):
-    __slots__ = ("mode", "serve_percent", "tiers", "models", "engines", "policy_version", "policy_loaded_at", "reload_problems", "server_version", "third_party_allowed", "organizations_allowed")
+    __slots__ = ("mode", "serve_percent", "tiers", "models", "engines", "policy_version", "policy_loaded_at", "reload_problems", "server_version", "third_party_allowed", "organizations_allowed", "purposes", "profiles")
     MODE_FIELD_NUMBER: _ClassVar[int]
     SERVE_PERCENT_FIELD_NUMBER: _ClassVar[int]
     TIERS_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,8 @@ class DescribeRoutingResponse(_message.Message):
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
     THIRD_PARTY_ALLOWED_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATIONS_ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    PURPOSES_FIELD_NUMBER: _ClassVar[int]
+    PROFILES_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     serve_percent: float
     tiers: _containers.RepeatedCompositeFieldContainer[TierDescription]
@@ -71,7 +73,41 @@ class DescribeRoutingResponse(_message.Message):
     server_version: str
     third_party_allowed: bool
     organizations_allowed: bool
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., serve_percent: _Optional[float] = ..., tiers: _Optional[_Iterable[_Union[TierDescription, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineDescription, _Mapping]]] = ..., policy_version: _Optional[str] = ..., policy_loaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reload_problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ..., server_version: _Optional[str] = ..., third_party_allowed: bool = ..., organizations_allowed: bool = ...) -> None: ...
+    purposes: _containers.RepeatedCompositeFieldContainer[PurposeDescription]
+    profiles: _containers.RepeatedCompositeFieldContainer[ProfileDescription]
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., serve_percent: _Optional[float] = ..., tiers: _Optional[_Iterable[_Union[TierDescription, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineDescription, _Mapping]]] = ..., policy_version: _Optional[str] = ..., policy_loaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reload_problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ..., server_version: _Optional[str] = ..., third_party_allowed: bool = ..., organizations_allowed: bool = ..., purposes: _Optional[_Iterable[_Union[PurposeDescription, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[ProfileDescription, _Mapping]]] = ...) -> None: ...
+
+class PurposeDescription(_message.Message):
+    __slots__ = ("name", "candidates", "fallback_profiles", "tier", "eligible_errors")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_PROFILES_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    ELIGIBLE_ERRORS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    candidates: _containers.RepeatedCompositeFieldContainer[ProfileShare]
+    fallback_profiles: _containers.RepeatedScalarFieldContainer[str]
+    tier: str
+    eligible_errors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[ProfileShare, _Mapping]]] = ..., fallback_profiles: _Optional[_Iterable[str]] = ..., tier: _Optional[str] = ..., eligible_errors: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ProfileShare(_message.Message):
+    __slots__ = ("profile", "share")
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    profile: str
+    share: float
+    def __init__(self, profile: _Optional[str] = ..., share: _Optional[float] = ...) -> None: ...
+
+class ProfileDescription(_message.Message):
+    __slots__ = ("name", "provider", "model")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    provider: str
+    model: str
+    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
 
 class TierDescription(_message.Message):
     __slots__ = ("name", "policy", "stickiness", "default_candidates")

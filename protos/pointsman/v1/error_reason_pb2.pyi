@@ -11,8 +11,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_INVALID_CREDENTIALS: _ClassVar[ErrorReason]
     ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_PURPOSE: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_PROFILE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
 ERROR_REASON_INVALID_CREDENTIALS: ErrorReason
 ERROR_REASON_OVERLOADED: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_UNKNOWN_PURPOSE: ErrorReason
+ERROR_REASON_UNKNOWN_PROFILE: ErrorReason

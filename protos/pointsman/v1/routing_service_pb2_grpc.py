@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from pointsman.v1 import describe_routing_pb2 as pointsman_dot_v1_dot_describe__routing__pb2
+from pointsman.v1 import resolve_route_pb2 as pointsman_dot_v1_dot_resolve__route__pb2
 from pointsman.v1 import route_decision_pb2 as pointsman_dot_v1_dot_route__decision__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
@@ -32,10 +33,10 @@ class RoutingServiceStub(object):
 
     A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
-    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), UNAUTHENTICATED,
-    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries a google.rpc.ErrorInfo with an
-    ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC itself, means that the service is
-    starting or shutting down.
+    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), NOT_FOUND (a purpose
+    or a profile), UNAUTHENTICATED, RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries
+    a google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC
+    itself, means that the service is starting or shutting down.
     """
 
     def __init__(self, channel):
@@ -48,6 +49,11 @@ class RoutingServiceStub(object):
                 '/pointsman.v1.RoutingService/RouteDecision',
                 request_serializer=pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionRequest.SerializeToString,
                 response_deserializer=pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionResponse.FromString,
+                _registered_method=True)
+        self.ResolveRoute = channel.unary_unary(
+                '/pointsman.v1.RoutingService/ResolveRoute',
+                request_serializer=pointsman_dot_v1_dot_resolve__route__pb2.ResolveRouteRequest.SerializeToString,
+                response_deserializer=pointsman_dot_v1_dot_resolve__route__pb2.ResolveRouteResponse.FromString,
                 _registered_method=True)
         self.DescribeRouting = channel.unary_unary(
                 '/pointsman.v1.RoutingService/DescribeRouting',
@@ -62,14 +68,22 @@ class RoutingServiceServicer(object):
 
     A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
-    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), UNAUTHENTICATED,
-    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries a google.rpc.ErrorInfo with an
-    ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC itself, means that the service is
-    starting or shutting down.
+    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), NOT_FOUND (a purpose
+    or a profile), UNAUTHENTICATED, RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries
+    a google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC
+    itself, means that the service is starting or shutting down.
     """
 
     def RouteDecision(self, request, context):
         """Decides for one request. A gateway that needs only an answer reads `serve_model`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveRoute(self, request, context):
+        """Resolves a purpose to LLM configs in the order in which to try them. An unknown purpose or
+        profile is NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,6 +104,11 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     request_deserializer=pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionRequest.FromString,
                     response_serializer=pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionResponse.SerializeToString,
             ),
+            'ResolveRoute': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveRoute,
+                    request_deserializer=pointsman_dot_v1_dot_resolve__route__pb2.ResolveRouteRequest.FromString,
+                    response_serializer=pointsman_dot_v1_dot_resolve__route__pb2.ResolveRouteResponse.SerializeToString,
+            ),
             'DescribeRouting': grpc.unary_unary_rpc_method_handler(
                     servicer.DescribeRouting,
                     request_deserializer=pointsman_dot_v1_dot_describe__routing__pb2.DescribeRoutingRequest.FromString,
@@ -109,10 +128,10 @@ class RoutingService(object):
 
     A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
-    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), UNAUTHENTICATED,
-    RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries a google.rpc.ErrorInfo with an
-    ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC itself, means that the service is
-    starting or shutting down.
+    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), NOT_FOUND (a purpose
+    or a profile), UNAUTHENTICATED, RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries
+    a google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC
+    itself, means that the service is starting or shutting down.
     """
 
     @staticmethod
@@ -132,6 +151,33 @@ class RoutingService(object):
             '/pointsman.v1.RoutingService/RouteDecision',
             pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionRequest.SerializeToString,
             pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveRoute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pointsman.v1.RoutingService/ResolveRoute',
+            pointsman_dot_v1_dot_resolve__route__pb2.ResolveRouteRequest.SerializeToString,
+            pointsman_dot_v1_dot_resolve__route__pb2.ResolveRouteResponse.FromString,
             options,
             channel_credentials,
             insecure,

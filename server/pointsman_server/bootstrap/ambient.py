@@ -12,15 +12,29 @@ from pointsman_server.core.ports import Clock
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks, as they are: they are read several times in every call."""
 
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
 
-    def time(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
+
+class Entropy:
+    """Random bytes from the system, fetched a page at a time: a system call costs as much as a
+    kept decision's key."""
+
+    PAGE = 4_096
+
+    def __init__(self) -> None:
+        self._page = b""
+        self._used = 0
+
+    def __call__(self, count: int) -> bytes:
+        """`count` bytes that nobody had before."""
+        start = self._used
+        if start + count > len(self._page):
+            self._page, start = os.urandom(self.PAGE), 0
+        self._used = start + count
+        return self._page[start : self._used]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,5 +44,5 @@ class Ambient:
     clock: Clock = field(default_factory=SystemClock)
     random: Callable[[], float] = random.random
     """Uniform in [0, 1); draws samples, guards nothing."""
-    entropy: Callable[[int], bytes] = os.urandom
+    entropy: Callable[[int], bytes] = field(default_factory=Entropy)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)

@@ -10,7 +10,7 @@ from pointsman_server.chain.cached import Cached, Kept
 from pointsman_server.chain.fallback import Fallback
 from pointsman_server.chain.singleflight import SingleFlight
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.core.ports import Clock, DecisionCache, DecisionEngine
+from pointsman_server.core.ports import AnswerCodec, Clock, DecisionCache, DecisionEngine
 
 
 def build_chain(
@@ -18,11 +18,12 @@ def build_chain(
     *,
     engines: Mapping[str, DecisionEngine],
     cache: DecisionCache,
+    codec: AnswerCodec,
     tracer: Tracer,
     clock: Clock,
 ) -> DecisionEngine:
     """What every decision passes through, cheapest first when read from the end."""
     chain: DecisionEngine = Fallback(engines)
-    chain = Kept(chain, cache=cache, rules=rules.cache)
+    chain = Kept(chain, cache=cache, codec=codec, rules=rules.cache)
     chain = SingleFlight(chain, clock=clock)
-    return Cached(chain, cache=cache, tracer=tracer)
+    return Cached(chain, cache=cache, codec=codec, tracer=tracer)

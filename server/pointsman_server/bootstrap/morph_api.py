@@ -21,7 +21,7 @@ from pointsman_server.morph_api import (
     build_app,
 )
 from pointsman_server.morph_api import serve as listen
-from pointsman_server.policies.loader import load
+from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.settings import host_and_port
 
 
@@ -41,7 +41,7 @@ async def serve_morph_api(settings: MorphApiSettings, *, say: Callable[[str], No
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    rules = load(settings.policy_file).policy_file
+    rules = PolicyConfig(settings.policy_file).load().policy_file
     local = LocalEngine.load(rules.local)
     app = build_app(
         engine=local,

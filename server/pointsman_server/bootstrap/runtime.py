@@ -24,10 +24,16 @@ from pointsman_server.core.errors import Problem
 from pointsman_server.core.incumbents import Incumbents
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.resolver import Resolver
 from pointsman_server.engines.local import LocalEngine
 from pointsman_server.flags import RememberedSwitches
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.telemetry import Telemetry
+from pointsman_server.transport.kept import WireCodec
+from pointsman_server.transport.lane import Lane
+from pointsman_server.transport.servicer import Service
+
+CODEC = WireCodec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,13 @@ class _Parts:
     cache: CachePart
     switches: RememberedSwitches
     decider: Decider
+    resolver: Resolver
+    lane: Lane
+    log_draws: Callable[[], bool]
+
+    def draws(self) -> bool | None:
+        """Whether the decision log wants the next call; `None` while its rate is not known."""
+        return None if self.switches.remembered() is None else self.log_draws()
 
     def engine(self, name: str) -> EnginePart | None:
         return next((e for e in self.engines if e.name == name), None)
@@ -47,17 +60,25 @@ class _Parts:
 class Runtime:
     """The decider in force. Cache, connections and circuits outlive a reload that spares them."""
 
-    def __init__(self, *, ambient: Ambient, telemetry: Telemetry, hash_key: bytes) -> None:
+    def __init__(
+        self,
+        *,
+        ambient: Ambient,
+        telemetry: Telemetry,
+        hash_key: bytes,
+        hash_key_is_shared: bool,
+    ) -> None:
         self._ambient = ambient
+        self._hash_key_is_shared = hash_key_is_shared
         self._telemetry = telemetry
         self._keys = Keys(hash_key)
         self._parts: _Parts | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
     @property
-    def decider(self) -> Decider:
-        """Decides under the version in force."""
-        return self._in_force().decider
+    def service(self) -> Service:
+        """What answers under the version in force."""
+        return self._in_force()
 
     @property
     def rules(self) -> PolicyFile:
@@ -103,7 +124,7 @@ class Runtime:
         if self._parts is not None:
             for engine in self._parts.engines:
                 await engine.aclose()
-            await self._parts.cache.cache.aclose()
+            await self._parts.cache.aclose()
 
     async def _build(self, rules: PolicyFile) -> _Parts:
         ambient, telemetry = self._ambient, self._telemetry
@@ -114,19 +135,20 @@ class Runtime:
             MORPH: lambda: self._morph(rules),
         }
         engines = tuple(known[name]() for name in rules.engines)
-        cache = self._cache(rules)
-        switches = build_switches(rules.flags, ambient=ambient)
+        cache = await self._cache(rules)
+        switches = build_switches(rules.flags, ambient=ambient, cache=cache)
         chain = build_chain(
             rules,
             engines={e.name: e.engine for e in engines},
             cache=cache.cache,
+            codec=CODEC,
             tracer=telemetry.tracer,
             clock=ambient.clock,
         )
         decider = Decider(
             rules=rules,
             engine=chain,
-            incumbents=Incumbents(cache.cache, keys=self._keys, ttl=rules.cache.ttl),
+            incumbents=Incumbents(cache.slots, codec=CODEC, keys=self._keys, ttl=rules.cache.ttl),
             switches=switches,
             # Classification is independent of who decides.
             classification=Beside(local, budget=rules.classify_budget, tracer=telemetry.tracer),
@@ -135,18 +157,40 @@ class Runtime:
             entropy=ambient.entropy,
             observers=telemetry.observers,
         )
-        return _Parts(rules, engines, cache, switches, decider)
+        resolver = Resolver(
+            rules=rules,
+            decider=decider,
+            switches=switches,
+            keys=self._keys,
+            clock=ambient.clock,
+            observers=telemetry.resolution_observers,
+        )
+        lane = Lane(
+            rules=rules,
+            keys=self._keys,
+            switches=switches.remembered,
+            peek=cache.peek,
+            new_id=decider.new_id,
+            clock=ambient.clock,
+            meter=telemetry.metrics,
+        )
+        return _Parts(rules, engines, cache, switches, decider, resolver, lane, telemetry.draws)
 
     def _morph(self, rules: PolicyFile) -> EnginePart:
         before = self._parts
         kept = before.engine(MORPH) if before and before.rules.morph == rules.morph else None
         return kept or build_morph(rules.morph, ambient=self._ambient, telemetry=self._telemetry)
 
-    def _cache(self, rules: PolicyFile) -> CachePart:
+    async def _cache(self, rules: PolicyFile) -> CachePart:
         before = self._parts
         if before is not None and before.cache.serves(rules.cache):
             return before.cache
-        return build_cache(rules.cache, ambient=self._ambient, telemetry=self._telemetry)
+        return await build_cache(
+            rules.cache,
+            ambient=self._ambient,
+            telemetry=self._telemetry,
+            hash_key_is_shared=self._hash_key_is_shared,
+        )
 
     def _retire(self, before: _Parts, after: _Parts) -> None:
         """Move the log, and close what the new version does without once its calls have ended."""
@@ -157,7 +201,7 @@ class Runtime:
             if engine not in after.engines:
                 self._later(timeout, engine.aclose)
         if before.cache is not after.cache:
-            self._later(timeout, before.cache.cache.aclose)
+            self._later(timeout, before.cache.aclose)
 
     def _later(self, seconds: float, close: Callable[[], Awaitable[None]]) -> None:
         async def leave() -> None:

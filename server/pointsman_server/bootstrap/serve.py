@@ -7,14 +7,14 @@ import contextlib
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.runtime import Runtime
 from pointsman_server.core.description import Description
-from pointsman_server.policies.loader import load
+from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.watcher import PolicyWatcher
 from pointsman_server.settings import Settings
 from pointsman_server.telemetry import Telemetry, build_telemetry
@@ -37,16 +37,24 @@ class Serving:
     runtime: Runtime
     watcher: PolicyWatcher
     telemetry: Telemetry
+    config: PolicyConfig
+    """What is set over the policy file; `set` works while the server runs."""
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, *, ambient: Ambient | None = None) -> AsyncIterator[Serving]:
+async def serving(
+    settings: Settings, *, ambient: Ambient | None = None, assignments: Sequence[str] = ()
+) -> AsyncIterator[Serving]:
     """Serve inside the block; leaving it drains calls and flushes telemetry.
 
-    Raises `PolicyInvalid`, `SourceUnreadable` or `OSError` where it cannot start.
+    `assignments` are `path=value`, set over the policy file. Raises `PolicyInvalid`,
+    `SourceUnreadable` or `OSError` where it cannot start.
     """
     ambient = ambient or Ambient()
-    loaded = load(settings.policy_file)
+    config = PolicyConfig(
+        settings.policy_file, environment=ambient.environment, assignments=assignments
+    )
+    loaded = config.load()
     async with contextlib.AsyncExitStack() as stack:
         telemetry = await build_telemetry(
             environment=ambient.environment,
@@ -55,13 +63,19 @@ async def serving(settings: Settings, *, ambient: Ambient | None = None) -> Asyn
             dice=ambient.random,
         )
         stack.push_async_callback(telemetry.aclose)
-        runtime = Runtime(ambient=ambient, telemetry=telemetry, hash_key=_hash_key(settings))
+        runtime = Runtime(
+            ambient=ambient,
+            telemetry=telemetry,
+            hash_key=_hash_key(settings),
+            hash_key_is_shared=bool(settings.hash_key_file or settings.hash_key),
+        )
         stack.push_async_callback(runtime.aclose)
         await runtime.apply(loaded)
         telemetry.sample_with(runtime.sample_rate)
         telemetry.watch_cache_size(runtime.cache_size)
         watcher = PolicyWatcher(
             path=settings.policy_file,
+            config=config,
             current=loaded,
             on_loaded=runtime.apply,
             on_outcome=lambda ok: telemetry.metrics.reload(ok=ok),
@@ -82,20 +96,26 @@ async def serving(settings: Settings, *, ambient: Ambient | None = None) -> Asyn
             propagator=telemetry.propagator,
             clock=ambient.clock,
         )
-        servicer = RoutingServicer(rpc=rpc, decider=lambda: runtime.decider, describe=describe)
+        servicer = RoutingServicer(
+            rpc=rpc,
+            service=lambda: runtime.service,
+            describe=describe,
+        )
         server = Server(servicer, interceptors=_interceptors(settings.tokens_file))
         port = await server.start(settings.listen)
         stack.push_async_callback(_stop, server, settings)
         for warning in loaded.warnings:
             _log.warning("policy file: %s: %s", warning.path, warning.message)
-        yield Serving(port, telemetry.prometheus_port, runtime, watcher, telemetry)
+        yield Serving(port, telemetry.prometheus_port, runtime, watcher, telemetry, config)
 
 
-async def serve(settings: Settings, *, say: Callable[[str], None]) -> None:
+async def serve(
+    settings: Settings, *, say: Callable[[str], None], assignments: Sequence[str] = ()
+) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reloads the policy file. `say` gets the start line."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with serving(settings) as running:
+    async with serving(settings, assignments=assignments) as running:
         reloads: set[asyncio.Task[bool]] = set()
 
         def reload() -> None:

@@ -65,6 +65,7 @@ class AiocacheDecisionCache:
             value = await self._backend.get(key)
         except Exception as error:  # noqa: BLE001  (whatever a backend raises is a miss)
             self._failed("read", error)
+            self._meter.cache_lookup("error")
             return None
         return value if isinstance(value, bytes) else None
 

@@ -33,6 +33,10 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         """Keys stay as they are: there is one namespace in a process."""
         return key
 
+    def peek(self, key: Any) -> Any | None:
+        """What `get` would give, without waiting for a turn of the loop."""
+        return self._live(key)
+
     def _live(self, key: Any) -> Any | None:
         entry = self._entries.get(key)
         if entry is None:
@@ -86,16 +90,26 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         return self._live(key) is not None
 
     async def _increment(self, key: Any, delta: int, _conn: Any = None) -> int:
-        value = int(self._live(key) or 0) + delta
-        await self._set(key, value)
-        return value
+        value = self._live(key)
+        if value is None:
+            await self._set(key, delta)
+            return delta
+        try:
+            count = int(value) + delta
+        except ValueError:  # aiocache's word for it is TypeError
+            raise TypeError("Value is not an integer") from None
+        self._entries[key] = (self._entries[key][0], count)
+        return count
 
     async def _expire(self, key: Any, ttl: float, _conn: Any = None) -> bool:
         value = self._live(key)
-        return value is not None and await self._set(key, value, ttl=ttl)
+        # aiocache: 0 lifts the lifetime.
+        return value is not None and await self._set(key, value, ttl=ttl or None)
 
     async def _delete(self, key: Any, _conn: Any = None) -> int:
-        return 1 if self._entries.pop(key, None) is not None else 0
+        there = self._live(key) is not None
+        self._entries.pop(key, None)
+        return int(there)
 
     async def _redlock_release(self, key: Any, value: Any) -> int:
         return await self._delete(key) if self._live(key) == value else 0

@@ -57,20 +57,21 @@ class Breaker:
         state = self.state
         if state is Circuit.OPEN or (state is Circuit.HALF_OPEN and self._probing):
             raise EngineFailed(EngineFailure(engine=self._name, stage=CIRCUIT_OPEN))
-        self._probing = state is Circuit.HALF_OPEN
-        if self._probing:
+        probes = state is Circuit.HALF_OPEN
+        if probes:
+            self._probing = True
             self._on_state(self._name, Circuit.HALF_OPEN)
         try:
             answer = await self._delegate.decide(query)
         except EngineFailed as error:
             if self._counts(error):
-                self._failed()
+                self._failed(probes=probes)
             raise
         else:
             self._answered()
             return answer
         finally:
-            if state is Circuit.HALF_OPEN:
+            if probes:
                 self._probing = False
 
     def _counts(self, error: EngineFailed) -> bool:
@@ -79,9 +80,11 @@ class Breaker:
             return error.elapsed >= self._rules.slow
         return error.failure.stage not in _NOT_CALLED
 
-    def _failed(self) -> None:
+    def _failed(self, *, probes: bool) -> None:
+        """Open, unless it is: calls that were under way then must not put the probe off."""
         self.consecutive_failures += 1
-        if self._probing or self.consecutive_failures >= self._rules.failures:
+        full = self.consecutive_failures >= self._rules.failures
+        if probes or (full and self._opened_at is None):
             self._opened_at = self._clock.monotonic()
             self._on_state(self._name, Circuit.OPEN)
 

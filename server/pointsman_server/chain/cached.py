@@ -7,15 +7,24 @@ from opentelemetry.trace import Tracer
 from pointsman_server.core import entry
 from pointsman_server.core.model import EngineAnswer, EngineQuery
 from pointsman_server.core.policy_file import CacheRules
-from pointsman_server.core.ports import DecisionCache, DecisionEngine
+from pointsman_server.core.ports import AnswerCodec, DecisionCache, DecisionEngine
+from pointsman_server.core.serving import NEEDS_INFO
 
 
 class Cached:
     """Answers from the cache where it can."""
 
-    def __init__(self, delegate: DecisionEngine, *, cache: DecisionCache, tracer: Tracer) -> None:
+    def __init__(
+        self,
+        delegate: DecisionEngine,
+        *,
+        cache: DecisionCache,
+        codec: AnswerCodec,
+        tracer: Tracer,
+    ) -> None:
         self._delegate = delegate
         self._cache = cache
+        self._codec = codec
         self._tracer = tracer
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
@@ -23,7 +32,7 @@ class Cached:
         if query.key is not None:
             with self._tracer.start_as_current_span("pointsman.cache.lookup") as span:
                 raw = await self._cache.get(query.key)
-                kept = entry.load(raw) if raw is not None else None
+                kept = self._codec.load(raw) if raw is not None else None
                 hit = kept is not None and entry.holds(kept, query.candidates)
                 span.set_attribute("pointsman.cached", hit)
             if kept is not None and hit:
@@ -35,27 +44,34 @@ class Kept:
     """Keeps what its delegate answers. The first decision of a conversation wins."""
 
     def __init__(
-        self, delegate: DecisionEngine, *, cache: DecisionCache, rules: CacheRules
+        self,
+        delegate: DecisionEngine,
+        *,
+        cache: DecisionCache,
+        codec: AnswerCodec,
+        rules: CacheRules,
     ) -> None:
         self._delegate = delegate
         self._cache = cache
+        self._codec = codec
         self._rules = rules
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """The delegate's answer, or one that another replica kept in the meantime.
 
-        An answer that stands in for a failing engine is kept for a short while only, so that an
-        outage does not decide for whole conversations.
+        An answer that stands in for a failing engine, or that found nothing to size, is kept for
+        a short while only: neither an outage nor a "hello" decides for a whole conversation.
         """
         answer = await self._delegate.decide(query)
         if query.key is None:
             return answer
-        ttl = self._rules.fallback_ttl if answer.failures else self._rules.ttl
-        value = entry.dump(answer)
+        passing = answer.failures or answer.difficulty == NEEDS_INFO
+        ttl = self._rules.fallback_ttl if passing else self._rules.ttl
+        value = self._codec.dump(answer)
         there = await self._cache.add(query.key, value, ttl=ttl)
         if there is None or there == value:
             return answer
-        first = entry.load(there)
+        first = self._codec.load(there)
         if first is not None and entry.holds(first, query.candidates):
             return first
         # What is there cannot be read or no longer fits: it must not hold the place.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from pointsman_server.core import entry
 from pointsman_server.core.errors import EnginesFailed
 from pointsman_server.core.model import EngineAnswer, EngineQuery
 from pointsman_server.core.ports import Clock, DecisionEngine
@@ -26,8 +27,8 @@ class SingleFlight:
     """Shares one delegate call a key.
 
     The shared call runs with its first caller's deadline. Cancelling a caller cancels nobody
-    else; when the last one leaves, the call ends too. A caller whose own time runs out, or who
-    has time left when the shared call ran out of its, decides alone.
+    else; when the last one leaves, the call ends too. A caller whose own time runs out decides
+    alone; those who have time left when the shared call ran out of its share another one.
     """
 
     def __init__(self, delegate: DecisionEngine, *, clock: Clock) -> None:
@@ -39,10 +40,20 @@ class SingleFlight:
         """The answer of the flight for `query.key`; a query without a key flies alone."""
         if query.key is None:
             return await self._delegate.decide(query)
-        flight = self._flights.get(query.key)
+        answer = None
+        while answer is None:
+            answer = await self._fly(query.key, query)
+        # Keys know neither public ids nor fences: another caller's model may not be one of ours.
+        if entry.holds(answer, query.candidates):
+            return answer
+        return await self._delegate.decide(query)
+
+    async def _fly(self, key: bytes, query: EngineQuery) -> EngineAnswer | None:
+        """Share one call; `None` where it ran out of another caller's time."""
+        flight = self._flights.get(key)
         leads = flight is None
         if flight is None:
-            flight = self._start(query.key, query)
+            flight = self._start(key, query)
         flight.waiters += 1
         try:
             async with asyncio.timeout(self._patience(query)):
@@ -52,12 +63,12 @@ class SingleFlight:
         except EnginesFailed as error:
             if leads or all(f.stage != DEADLINE for f in error.failures):
                 raise
-            return await self._delegate.decide(query)
+            return None
         finally:
             flight.waiters -= 1
             if flight.waiters == 0 and not flight.task.done():
                 flight.task.cancel()
-                self._flights.pop(query.key, None)
+                self._flights.pop(key, None)
 
     def _start(self, key: bytes, query: EngineQuery) -> _Flight:
         flight = _Flight(asyncio.create_task(self._delegate.decide(query)))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from pointsman_server.core import entry
 from pointsman_server.core import stickiness as sticky
-from pointsman_server.core.candidates import Selection, default_model, fence, select
+from pointsman_server.core.candidates import Selection, fence
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
 from pointsman_server.core.ids import ENTROPY_BYTES, uuid7
 from pointsman_server.core.in_force import engines_in_force
 from pointsman_server.core.incumbents import Incumbents
-from pointsman_server.core.keys import Keys, fingerprint
+from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
     ConversationSource,
     Decision,
@@ -28,6 +28,7 @@ from pointsman_server.core.model import (
     Verdict,
     provider_of,
 )
+from pointsman_server.core.plan import MINIMUM_CANDIDATES, Plan, Planner
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import (
     ClassificationLeg,
@@ -38,9 +39,6 @@ from pointsman_server.core.ports import (
 )
 from pointsman_server.core.record import build_record
 from pointsman_server.core.serving import NEEDS_INFO, serve
-
-MINIMUM_CANDIDATES = 2
-"""With fewer there is no decision to make, and nobody is called."""
 
 
 class Decider:
@@ -60,6 +58,7 @@ class Decider:
         observers: Sequence[DecisionObserver] = (),
     ) -> None:
         self._rules = rules
+        self._planner = Planner(rules)
         self._engine = engine
         self._incumbents = incumbents
         self._switches = switches
@@ -69,9 +68,12 @@ class Decider:
         self._entropy = entropy
         self._observers = tuple(observers)
 
-    async def decide(self, request: RouteRequest, *, deadline: float | None = None) -> Outcome:
+    async def decide(
+        self, request: RouteRequest, *, deadline: float | None = None, drawn: bool | None = None
+    ) -> Outcome:
         """Answer one request; `deadline` is on the monotonic clock. Engine failures are values.
 
+        `drawn` says whether the decision log drew this call; where it is `None`, it still may.
         The answer leaves when the decision is ready, with the classification if that is ready.
         """
         started = self._clock.monotonic()
@@ -80,7 +82,7 @@ class Decider:
                 outcome = replace(await self._route(request, deadline), classification=ready())
         else:
             outcome = await self._route(request, deadline)
-        self._tell(request, outcome, started)
+        self._tell(request, outcome, started, drawn)
         return outcome
 
     async def _route(self, request: RouteRequest, deadline: float | None) -> Outcome:
@@ -105,7 +107,7 @@ class Decider:
         return Outcome(
             verdict=Verdict.ROUTED,
             serve_model=serving.model,
-            decision_id=self._new_id(),
+            decision_id=self.new_id(),
             policy_version=self._rules.version,
             decision=decision,
             shadow=serving.shadow,
@@ -125,54 +127,39 @@ class Decider:
         engines = engines_in_force(request, rules=rules, flag_on=switches.morph_router_enabled)
         if engines.reason is Reason.FLAG_OFF:
             raise _Ended(Verdict.OFF, engines.reason)
-        tier = rules.tiers.get(routing.auto_model)
-        if tier is None:
+        plan = self._planner.plan(routing, request.constraints, engines.names)
+        if plan is None:
             raise _Ended(Verdict.SKIPPED, Reason.UNKNOWN_TIER)
         prompt = request.prompt.chosen()
         if prompt is None:
             raise _Ended(Verdict.SKIPPED, Reason.NO_PROMPT)
-        ids = rules.candidate_ids(routing, tier)
-        selection = select(ids, rules=rules, constraints=request.constraints)
-        if len(selection.eligible) < MINIMUM_CANDIDATES:
-            raise _Ended(Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES, selection.dropped)
+        if plan.default is None:
+            dropped = plan.selection.dropped
+            raise _Ended(Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES, dropped)
         if engines.reason is not None:
             raise _Ended(Verdict.SKIPPED, engines.reason)
-        static_pick = rules.catalog.get(routing.resolved_model or "")
+        conversation, source = self._keys.conversation(request)
         query = EngineQuery(
             prompt=prompt,
-            candidates=selection.eligible,
-            policy=tier.policy,
-            default=default_model(selection.eligible, static_pick),
+            candidates=plan.selection.eligible,
+            policy=plan.tier.policy,
+            default=plan.default,
             engines=engines.names,
             deadline=deadline,
+            key=None if request.dry_run else self._key(request, plan, conversation),
         )
-        return await self._place(request, tier, selection, query)
+        case = _Case(plan.tier, plan.selection, query, conversation, source)
+        if request.constraints.keep_provider and not request.dry_run:
+            return _fenced(case, await self._incumbents.get(conversation))
+        return case
 
-    async def _place(
-        self, request: RouteRequest, tier: Tier, selection: Selection, query: EngineQuery
-    ) -> _Case:
-        """Give the query its conversation, its key and, if the provider must stay, its fence."""
-        conversation, source = self._keys.conversation(request)
-        case = _Case(request, tier, selection, query, conversation, source)
-        if request.dry_run:
-            return case
-        mark = fingerprint(
-            policy=query.policy,
-            router_ids=tuple(m.router_id or "" for m in query.candidates),
-            default=query.default.router_id or "",
-            engines=query.engines,
-            rules=self._rules.rules_digest,
-        )
-        key = self._keys.decision(
+    def _key(self, request: RouteRequest, plan: Plan, conversation: bytes) -> bytes:
+        return self._keys.decision(
             conversation=conversation,
-            fingerprint=mark,
-            stickiness=tier.stickiness,
+            fingerprint=plan.fingerprint,
+            stickiness=plan.tier.stickiness,
             prompt=request.prompt,
         )
-        case = replace(case, query=replace(query, key=key))
-        if not request.constraints.keep_provider:
-            return case
-        return _fenced(case, await self._incumbents.get(conversation))
 
     async def _move(
         self, request: RouteRequest, case: _Case, answer: EngineAnswer
@@ -205,15 +192,18 @@ class Decider:
         return Outcome(
             verdict=verdict,
             serve_model=request.static_pick or "",
-            decision_id=self._new_id(),
+            decision_id=self.new_id(),
             policy_version=self._rules.version,
             reason=reason,
         )
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """A fresh decision id."""
         return uuid7(seconds=self._clock.time(), entropy=self._entropy(ENTROPY_BYTES))
 
-    def _tell(self, request: RouteRequest, outcome: Outcome, started: float) -> None:
+    def _tell(
+        self, request: RouteRequest, outcome: Outcome, started: float, drawn: bool | None
+    ) -> None:
         record = build_record(
             request,
             outcome,
@@ -221,6 +211,7 @@ class Decider:
             keys=self._keys,
             time=self._clock.time(),
             total_seconds=self._clock.monotonic() - started,
+            drawn=drawn,
         )
         for observer in self._observers:
             observer.observe(record)
@@ -240,7 +231,6 @@ class _Ended(Exception):
 class _Case:
     """A request that is worth an engine's time."""
 
-    request: RouteRequest
     tier: Tier
     selection: Selection
     query: EngineQuery

@@ -2,6 +2,8 @@
 
 PointsmanError
 ├── InvalidRequest      a request's fields are out of bounds; every bad one is named
+├── UnknownPurpose      the policy file has no such purpose
+├── UnknownProfile      the policy file has no such profile
 ├── Unauthenticated     no credentials, or wrong ones
 ├── Overloaded          over the concurrency limit; come back after `retry_after` seconds
 ├── EngineFailed        one engine could not answer; never reaches a caller as a status
@@ -39,6 +41,14 @@ class InvalidRequest(PointsmanError):
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
         self.violations = tuple(violations)
         super().__init__("; ".join(f"{v.field}: {v.description}" for v in self.violations))
+
+
+class UnknownPurpose(PointsmanError):
+    """The policy file has no such purpose. What was asked for is the caller's text: not kept."""
+
+
+class UnknownProfile(PointsmanError):
+    """The policy file has no such profile, or none for a purpose without a route."""
 
 
 class Unauthenticated(PointsmanError):

@@ -7,8 +7,9 @@ ENTROPY_BYTES = 10
 
 def uuid7(*, seconds: float, entropy: bytes) -> str:
     """The canonical form, from the time since the epoch and `ENTROPY_BYTES` random bytes."""
-    bits = (int(seconds * 1000) & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big")
-    bits = bits & ~(0xF << 76) | 0x7 << 76
-    bits = bits & ~(0x3 << 62) | 0x2 << 62
-    text = f"{bits:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    random = int.from_bytes(entropy[:ENTROPY_BYTES], "big")
+    version_and_a = 0x7000 | (random >> 68 & 0xFFF)
+    variant_and_b = 0x8000 | (random >> 54 & 0x3FFF)
+    stamp = f"{int(seconds * 1000) & (1 << 48) - 1:012x}"
+    rest = random & (1 << 48) - 1
+    return f"{stamp[:8]}-{stamp[8:]}-{version_and_a:04x}-{variant_and_b:04x}-{rest:012x}"

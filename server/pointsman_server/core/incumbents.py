@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from pointsman_server.core import entry
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import EngineAnswer
-from pointsman_server.core.ports import DecisionCache
+from pointsman_server.core.ports import AnswerCodec, DecisionCache
 
 
 class Incumbents:
     """Reads and writes one slot a conversation. A slot survives a change of fingerprint."""
 
-    def __init__(self, cache: DecisionCache, *, keys: Keys, ttl: float) -> None:
+    def __init__(self, cache: DecisionCache, *, codec: AnswerCodec, keys: Keys, ttl: float) -> None:
         self._cache = cache
+        self._codec = codec
         self._keys = keys
         self._ttl = ttl
 
     async def get(self, conversation: bytes) -> EngineAnswer | None:
         """The answer that put the conversation on its model."""
         raw = await self._cache.get(self._keys.incumbent(conversation))
-        return entry.load(raw) if raw is not None else None
+        return self._codec.load(raw) if raw is not None else None
 
     async def put(self, conversation: bytes, answer: EngineAnswer) -> None:
         """Note that the conversation is on `answer.model`."""
         slot = self._keys.incumbent(conversation)
-        await self._cache.put(slot, entry.dump(answer), ttl=self._ttl)
+        await self._cache.put(slot, self._codec.dump(answer), ttl=self._ttl)

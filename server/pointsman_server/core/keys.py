@@ -1,14 +1,13 @@
 """Keys: which conversation, which content, what a decision depended on.
 
-Every key is an HMAC-SHA-256, so that nothing stored or logged can be traced back to an id by
+Every key is a keyed BLAKE2b, so that nothing stored or logged can be traced back to an id by
 enumeration, over an encoding in which no two different tuples share a form.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable
-from functools import lru_cache
+from hashlib import blake2b, sha256
 
 from pointsman_server.core.model import (
     ConversationSource,
@@ -28,22 +27,20 @@ def encode(parts: Iterable[str | bytes | int | None]) -> bytes:
     >>> encode(["a:b", "c"]) == encode(["a", "b:c"])
     False
     """
-    out = bytearray()
-    for part in parts:
-        if part is None:
-            out += b"n"
-            continue
-        if isinstance(part, str):
-            kind, raw = b"s", part.encode("utf-8", "surrogatepass")
-        elif isinstance(part, bytes):
-            kind, raw = b"b", part
-        else:
-            kind, raw = b"i", str(part).encode()
-        out += kind + len(raw).to_bytes(4, "big") + raw
-    return bytes(out)
+    return b"".join([_encoded(part) for part in parts])
 
 
-@lru_cache(maxsize=4096)
+def _encoded(part: str | bytes | int | None) -> bytes:
+    if part is None:
+        return b"n"
+    if isinstance(part, str):
+        raw = part.encode("utf-8", "surrogatepass")
+        return b"s%d:%b" % (len(raw), raw)
+    if isinstance(part, bytes):
+        return b"b%d:%b" % (len(part), part)
+    return b"i%d;" % part
+
+
 def fingerprint(
     *,
     policy: str,
@@ -52,12 +49,9 @@ def fingerprint(
     engines: tuple[str, ...],
     rules: bytes,
 ) -> bytes:
-    """What a decision depended on besides the prompt; `router_ids` in any order.
-
-    Cached: a service sees few distinct candidate sets.
-    """
+    """What a decision depended on besides the prompt; `router_ids` in any order."""
     parts = [policy, default, str(len(router_ids)), *sorted(router_ids), *engines]
-    return hmac.digest(rules, encode(parts), "sha256")[:KEY_BYTES]
+    return sha256(encode([rules, *parts])).digest()[:KEY_BYTES]
 
 
 def message_bucket(message_count: int | None) -> int:
@@ -69,10 +63,13 @@ class Keys:
     """Makes keys with one secret; replicas that share a cache share it."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        # BLAKE2b takes keys of up to 64 bytes; a secret may be longer.
+        self._mac = blake2b(digest_size=KEY_BYTES, key=sha256(secret).digest())
 
     def _digest(self, *parts: str | bytes | int | None) -> bytes:
-        return hmac.digest(self._secret, encode(parts), "sha256")[:KEY_BYTES]
+        mac = self._mac.copy()
+        mac.update(encode(parts))
+        return mac.digest()
 
     def content(self, prompt: Prompt) -> bytes:
         """Identifies all that an engine could see, plus the start of the system prompt."""
@@ -95,8 +92,25 @@ class Keys:
             source, part = ConversationSource.MACHINE, caller.machine_id
         else:
             source, part = ConversationSource.CONTENT, self.content(request.prompt)
-        key = self._digest("conversation", caller.organization_id, caller.user_id, source, part)
+        key = self.conversation_of(caller.organization_id, caller.user_id, source, part)
         return key, source
+
+    def conversation_of(
+        self,
+        organization_id: str | None,
+        user_id: str,
+        source: ConversationSource,
+        part: str | bytes,
+    ) -> bytes:
+        """The same from its parts; `part` is the id or hash that `source` names."""
+        # One text instead of `encode`: this is made for every call. Lengths stand before what
+        # they bound and the last part goes to the end, so no two tuples share it either.
+        within = "-" if organization_id is None else f"{len(organization_id)}:{organization_id}"
+        last = part if isinstance(part, str) else part.hex()
+        text = f"conversation {within} {len(user_id)}:{user_id} {source}:{last}"
+        mac = self._mac.copy()
+        mac.update(text.encode("utf-8", "surrogatepass"))
+        return mac.digest()
 
     def decision(
         self, *, conversation: bytes, fingerprint: bytes, stickiness: Stickiness, prompt: Prompt
@@ -105,7 +119,8 @@ class Keys:
         if stickiness is Stickiness.EXACT:
             bucket = message_bucket(prompt.message_count)
             return self._digest("exact", conversation, fingerprint, self.content(prompt), bucket)
-        return self._digest("conversation-decision", conversation, fingerprint)
+        # Both are digests of one length already: together they are the key.
+        return conversation + fingerprint
 
     def incumbent(self, conversation: bytes) -> bytes:
         """Identifies the slot that holds the model a conversation is on."""

@@ -16,6 +16,7 @@ from pointsman_server.core.model import (
     RoutingContext,
     Tier,
 )
+from pointsman_server.core.routes import NO_LLM, LlmRules
 
 VIRTUAL_PREFIX = "kilo-auto/"
 """Public ids under this prefix are pseudo-models: they are never a candidate."""
@@ -72,6 +73,20 @@ class CacheRules:
     """For decisions made while an engine before the answering one was failing."""
     timeout: float = 0.05
     """How long a lookup or a write may take before it counts as a miss."""
+    recheck: float = 10.0
+    """How long a copy of a shared decision is used before the shared cache is asked again."""
+    max_connections: int = 8
+    username: str | None = None
+    password_env: str | None = None
+    password_file: str | None = None
+    """Wins over `password_env`; read again when it changes."""
+    ca_file: str | None = None
+    """Certificate authorities that vouch for the server, besides the system's."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes use the same cache."""
+        return not self.url.startswith("memory:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +133,8 @@ class PolicyFile:
     allow_organizations: bool = False
     """Whether prompts of organisations may go to a third party's engine."""
     classify_budget: float = 0.05
+    llm: LlmRules = NO_LLM
+    """Purposes, profiles and routes."""
 
     def is_virtual(self, public_id: str) -> bool:
         """Whether an id names a tier or another pseudo-model rather than a model."""

@@ -57,6 +57,18 @@ class DecisionCache(Protocol):
         ...
 
 
+class AnswerCodec(Protocol):
+    """Answers as the bytes that a cache keeps, and back."""
+
+    def dump(self, answer: EngineAnswer) -> bytes:
+        """`answer` without what belongs to the request that made it (`cached`, `failures`)."""
+        ...
+
+    def load(self, raw: bytes) -> EngineAnswer | None:
+        """The answer, marked as cached; `None` where `raw` is none. Never raises."""
+        ...
+
+
 class SwitchSource(Protocol):
     """Where runtime switches (`morph_router_enabled`, ...) are read from."""
 

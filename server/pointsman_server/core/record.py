@@ -5,8 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pointsman_server.core.keys import Keys
-from pointsman_server.core.model import ApiKind, Mode, Outcome, Reason, RouteRequest, Verdict
+from pointsman_server.core.model import (
+    ApiKind,
+    DropReason,
+    Mode,
+    Outcome,
+    Reason,
+    RouteRequest,
+    Source,
+    Verdict,
+)
 from pointsman_server.core.policy_file import UNLISTED, PolicyFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptMark:
+    """What is counted of a kept decision that was sent as it lay in the cache."""
+
+    source: Source
+    reason: Reason | None
+    auto_model: str
+    policy: str
+    agreement: bool | None
+    dropped: tuple[DropReason, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +58,8 @@ class DecisionRecord:
     body_bytes: int
     total_seconds: float
     dry_run: bool
+    drawn: bool | None = None
+    """Whether the dice fell for this call before it was decided; `None`: they were not thrown."""
 
     @property
     def engine_seconds(self) -> float:
@@ -75,6 +98,7 @@ def build_record(
     keys: Keys,
     time: float,
     total_seconds: float,
+    drawn: bool | None = None,
 ) -> DecisionRecord:
     """What may be told of a request: names that the policy file knows, hashes, counts."""
     caller, prompt = request.caller, request.prompt
@@ -97,4 +121,5 @@ def build_record(
         body_bytes=request.body_bytes,
         total_seconds=total_seconds,
         dry_run=request.dry_run,
+        drawn=drawn,
     )

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, MutableMapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -115,7 +116,11 @@ def build_client(rules: MorphRules) -> httpx.AsyncClient:
     )
     transport = httpx.AsyncHTTPTransport(retries=rules.connect_retries, limits=limits)
     return httpx.AsyncClient(
-        transport=transport, timeout=httpx.Timeout(rules.timeout), follow_redirects=False
+        transport=transport,
+        timeout=httpx.Timeout(rules.timeout),
+        follow_redirects=False,
+        # Keeps none: a cookie would tie the requests of different people to each other.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
 
 

@@ -10,6 +10,7 @@ from pointsman_server.core.sampling import effective_rate
 
 MORPH_ROUTER_ENABLED = "morph_router_enabled"
 DECISION_LOG_SAMPLE_RATE = "decision_log_sample_rate"
+READ = (MORPH_ROUTER_ENABLED, DECISION_LOG_SAMPLE_RATE)
 ON = "true"
 
 _WARN_EVERY = 60.0
@@ -26,12 +27,23 @@ class RememberedSwitches:
         self._readings: dict[str, tuple[float, str | None]] = {}
         self._warned: dict[str, float] = {}
         self._rate = effective_rate(None)
+        self._values = SwitchValues()
+        self._good_until = 0.0
 
     async def current(self) -> SwitchValues:
         """What holds now. The flag is on if and only if its trimmed text is exactly `true`."""
         enabled = await self._read(MORPH_ROUTER_ENABLED)
         self._rate = effective_rate(await self._read(DECISION_LOG_SAMPLE_RATE))
-        return SwitchValues(morph_router_enabled=enabled is not None and enabled.strip() == ON)
+        self._values = SwitchValues(
+            morph_router_enabled=enabled is not None and enabled.strip() == ON
+        )
+        ends = [self._readings[n][0] for n in READ if n in self._readings]
+        self._good_until = min(ends) if len(ends) == len(READ) else 0.0
+        return self._values
+
+    def remembered(self) -> SwitchValues | None:
+        """What holds now, if that needs no reading."""
+        return self._values if self._clock.monotonic() < self._good_until else None
 
     def sample_rate(self) -> float:
         """The share of decisions that the decision log keeps, as last read."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.faults import Fault, named, shown
+from pointsman_server.policies.sections.cache_urls import is_plain_redis_abroad
 from pointsman_server.policies.sections.urls import is_plain_http_abroad
 
 _ROUTABLE = 2
@@ -85,6 +86,12 @@ def _service(policy: PolicyFile) -> Iterator[Fault]:
     if policy.cache.fallback_ttl > policy.cache.ttl:
         message = "is longer than `ttl`: decisions made in trouble outlive the others"
         yield Fault(("cache", "fallback_ttl"), message)
+    if is_plain_redis_abroad(policy.cache.url):
+        message = "is plain to another machine: decisions and the password travel in the clear"
+        yield Fault(("cache", "url"), message)
+    if policy.cache.username and not (policy.cache.password_env or policy.cache.password_file):
+        message = "has no password: `password_env` and `password_file` are unset, nobody logs in"
+        yield Fault(("cache", "username"), message)
     if not policy.log.stdout and policy.log.file is None:
         yield Fault(("decision_log",), "has neither `stdout` nor `file`: decisions are not logged")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pointsman_server.core.errors import PolicyInvalid, Problem
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.policies.loader import read
-from pointsman_server.policies.schema import parse
+from pointsman_server.policies.config import PolicyConfig
+from pointsman_server.policies.schema import Loaded, parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +36,13 @@ class CheckReport:
         )
 
 
-def check(path: Path | None) -> CheckReport:
-    """Check the file at `path`, or the packaged default. Raises nothing on a bad file."""
+def check(path: Path | None, *, assignments: Sequence[str] = ()) -> CheckReport:
+    """Check the file at `path`, or the packaged default, with what is set over it.
+
+    Raises nothing on a bad file.
+    """
     try:
-        return check_text(read(path))
+        return _report(PolicyConfig(path, assignments=assignments).load())
     except PolicyInvalid as invalid:
         return CheckReport(problems=invalid.problems)
 
@@ -50,6 +53,10 @@ def check_text(text: bytes | str) -> CheckReport:
         loaded = parse(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
     except PolicyInvalid as invalid:
         return CheckReport(problems=invalid.problems)
+    return _report(loaded)
+
+
+def _report(loaded: Loaded) -> CheckReport:
     return CheckReport(warnings=loaded.warnings, summary=_summary(loaded.policy_file))
 
 

@@ -13,7 +13,7 @@ from pointsman_server.policies.faults import Fault, meant, shown
 
 
 def cross_faults(document: object) -> Iterator[Fault]:
-    """Candidates that the catalog does not know; pseudo-models in the catalog."""
+    """Find names that another section does not know, and sources that another must give."""
     tiers, catalog = _mapping(document, "tiers"), _mapping(document, "catalog")
     for name, tier in tiers.items():
         yield from _unknown_candidates(name, tier, tiers=tiers, catalog=catalog)
@@ -21,6 +21,7 @@ def cross_faults(document: object) -> Iterator[Fault]:
         if public_id in tiers or public_id.startswith(VIRTUAL_PREFIX):
             message = f"is a pseudo-model (a tier, or under `{VIRTUAL_PREFIX}`), not a model"
             yield Fault(("catalog", public_id), message)
+    yield from _redis_switches(document)
 
 
 def _unknown_candidates(
@@ -36,6 +37,15 @@ def _unknown_candidates(
         elif catalog:
             hint = meant(candidate, catalog)
             yield Fault(path, f"`{shown(candidate)}` is not in the catalog{hint}")
+
+
+def _redis_switches(document: object) -> Iterator[Fault]:
+    sources = _mapping(document, "flags").get("sources")
+    url = _mapping(document, "cache").get("url", "memory://")
+    # Nobody but the cache says which server it is.
+    if isinstance(sources, list) and "redis" in sources and str(url).startswith("memory:"):
+        message = "names `redis`, which is the server of `cache.url`; that is in this process"
+        yield Fault(("flags", "sources"), message)
 
 
 def _mapping(document: object, key: str) -> Mapping[str, object]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from pointsman_server.core.model import CatalogModel, Tier
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.overrides import Override
 
 _VERSION_DIGITS = 16
 
 
-def version_of(data: bytes) -> str:
-    """Give the first 16 hex digits of SHA-256 over the file's bytes: `policy_version`."""
-    return hashlib.sha256(data).hexdigest()[:_VERSION_DIGITS]
+def version_of(data: bytes, overrides: Sequence[Override] = ()) -> str:
+    """Give the first 16 hex digits of SHA-256 over the file's bytes: `policy_version`.
+
+    What is set over the file counts too, so that replicas that differ in it differ in this.
+    """
+    digest = hashlib.sha256(data)
+    for override in overrides:
+        digest.update(repr((override.path, override.value)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:_VERSION_DIGITS]
 
 
 def rules_digest(policy: PolicyFile) -> bytes:

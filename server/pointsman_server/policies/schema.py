@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 
 from pydantic import ValidationError
 
@@ -13,6 +15,9 @@ from pointsman_server.policies.advice import advice
 from pointsman_server.policies.crosscheck import cross_faults
 from pointsman_server.policies.digest import rules_digest, version_of
 from pointsman_server.policies.faults import MOST_PROBLEMS, Fault, to_problems
+from pointsman_server.policies.llm_crosscheck import llm_faults
+from pointsman_server.policies.overrides import Override, applied
+from pointsman_server.policies.references import filled_in
 from pointsman_server.policies.sections.document import PolicyDocument
 from pointsman_server.policies.violations import to_faults
 from pointsman_server.policies.yaml_tree import YamlTree, read_yaml
@@ -29,15 +34,25 @@ class Loaded:
     warnings: tuple[Problem, ...]
 
 
-def parse(data: bytes) -> Loaded:
-    """Check one policy file. Raises `PolicyInvalid` with all of its problems."""
-    tree = read_yaml(data)
+def parse(
+    data: bytes,
+    *,
+    overrides: Sequence[Override] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Check one policy file. Raises `PolicyInvalid` with all of its problems.
+
+    `environment` is where `${NAME}` is looked up; the process's own where it is `None`.
+    """
+    tree = applied(read_yaml(data), overrides)
+    tree = filled_in(tree, os.environ if environment is None else environment)
     document, faults = _validated(tree)
     if document is None or faults:
         raise PolicyInvalid(to_problems(faults, lines=tree.lines))
-    policy = document.to_core(version=version_of(data))
+    policy = document.to_core(version=version_of(data, overrides))
     policy = replace(policy, rules_digest=rules_digest(policy))
-    warnings = to_problems(tuple(advice(policy)), lines=tree.lines)
+    found = (*advice(policy), *document.llm.advice())
+    warnings = to_problems(found, lines=tree.lines)
     return Loaded(policy_file=policy, warnings=warnings)
 
 
@@ -54,7 +69,8 @@ def _validated(tree: YamlTree) -> tuple[PolicyDocument | None, tuple[Fault, ...]
     """
     if tree.value is None:
         return None, (Fault((), "is empty"),)
-    faults = (*tree.faults, *islice(cross_faults(tree.value), MOST_PROBLEMS + 1))
+    between = chain(cross_faults(tree.value), llm_faults(tree.value))
+    faults = (*tree.faults, *islice(between, MOST_PROBLEMS + 1))
     try:
         return PolicyDocument.model_validate(tree.value), faults
     except ValidationError as error:

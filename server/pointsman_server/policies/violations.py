@@ -62,7 +62,7 @@ def known_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
     for part in path:
         section = _section(annotation)
         annotation = (
-            get_args(_unwrapped(annotation))[-1]  # of dict[str, X] or list[X]: X
+            _entry(get_args(_unwrapped(annotation)))
             if section is None
             else section.model_fields[str(part)].annotation
         )
@@ -79,6 +79,11 @@ def _section(annotation: object) -> type[BaseModel] | None:
         if isinstance(choice, type) and issubclass(choice, BaseModel):
             return choice
     return None
+
+
+def _entry(arguments: tuple[object, ...]) -> object:
+    """Of `dict[str, X]` and `tuple[X, ...]`: X."""
+    return arguments[0] if arguments[-1] is Ellipsis else arguments[-1]
 
 
 def _unwrapped(annotation: object) -> object:

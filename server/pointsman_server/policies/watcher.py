@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Self
 
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid, Problem
-from pointsman_server.policies.digest import version_of
+from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.loader import read
-from pointsman_server.policies.schema import Loaded, parse
+from pointsman_server.policies.schema import Loaded
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ class PolicyWatcher:
     """
 
     path: Path | None
+    config: PolicyConfig | None = None
+    """What is set over the file; `None`: nothing."""
     current: InitVar[Loaded]
     """What is in force already."""
     on_loaded: Callable[[Loaded], Awaitable[None] | None]
@@ -62,8 +64,10 @@ class PolicyWatcher:
     """The mark of the reading before: a change counts once it is seen twice."""
     _one_at_a_time: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _task: asyncio.Task[None] | None = field(init=False, default=None)
+    _config: PolicyConfig = field(init=False)
 
     def __post_init__(self, current: Loaded) -> None:
+        self._config = self.config or PolicyConfig(self.path)
         self._judged = self._previous = current.policy_file.version
         self._state = WatchState(version=self._judged, loaded_at=self.clock())
 
@@ -114,7 +118,7 @@ class PolicyWatcher:
                 _log.exception("watching the policy file failed; it goes on")
 
     async def _reading(self) -> _Reading:
-        return await asyncio.to_thread(_read, self.path)
+        return await asyncio.to_thread(_read, self._config)
 
     async def _judge(self, reading: _Reading) -> bool:
         """Put a reading in force or refuse it, and remember which."""
@@ -142,7 +146,7 @@ class PolicyWatcher:
         if reading.data is None:
             return reading.problems
         try:
-            loaded = await asyncio.to_thread(parse, reading.data)
+            loaded = await asyncio.to_thread(self._config.parse, reading.data)
             done = self.on_loaded(loaded)
             if inspect.isawaitable(done):
                 await done
@@ -167,9 +171,9 @@ class _Reading:
     problems: tuple[Problem, ...] = ()
 
 
-def _read(path: Path | None) -> _Reading:
+def _read(config: PolicyConfig) -> _Reading:
     try:
-        data = read(path)
+        data = read(config.path)
     except PolicyInvalid as invalid:
         return _Reading(f"unreadable: {invalid}", problems=invalid.problems)
-    return _Reading(version_of(data), data)
+    return _Reading(config.version_of(data), data)

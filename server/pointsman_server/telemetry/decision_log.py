@@ -37,12 +37,16 @@ class DecisionLog:
         """Write to where `rules` say from now on."""
         self._writer.write_to(build_sinks(rules))
 
+    def draws(self) -> bool:
+        """Throw the dice for a call that is about to be decided."""
+        return self._random() < self._rate()
+
     def observe(self, record: DecisionRecord) -> None:
         """Write `record`, if it is drawn or one of those that always are."""
         if record.dry_run or record.outcome.reason in UNLOGGED:
             return
         rate = self._rate()
-        sampled = self._random() < rate
+        sampled = self._random() < rate if record.drawn is None else record.drawn
         if sampled or _always(record):
             self._writer.put(
                 LogEntry(record=record, sampled=sampled, sample_rate=rate, trace_id=_trace_id())

@@ -123,6 +123,19 @@ CACHE_ENTRIES = Instrument(
     unit="{entry}",
     description="Entries of the cache in this process.",
 )
+CACHE_SHARED_FAILURES = Instrument(
+    name="pointsman.cache.shared.failures",
+    kind=Kind.COUNTER,
+    unit="{failure}",
+    description="Commands that the shared cache did not answer.",
+    attributes=(a.CACHE_STAGE,),
+)
+CACHE_SHARED_REACHABLE = Instrument(
+    name="pointsman.cache.shared.reachable",
+    kind=Kind.GAUGE,
+    unit="{cache}",
+    description="1 while the shared cache is asked, 0 while it rests.",
+)
 CIRCUIT = Instrument(
     name="pointsman.circuit.state",
     kind=Kind.GAUGE,

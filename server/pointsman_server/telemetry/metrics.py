@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
-from pointsman_server.core.model import Mode
-from pointsman_server.core.record import DecisionRecord
+from pointsman_server.core.model import Mode, Verdict
+from pointsman_server.core.record import DecisionRecord, KeptMark
 from pointsman_server.core.resolver import ResolutionRecord
 from pointsman_server.telemetry import instruments as i
 from pointsman_server.telemetry.accumulators import Counters, Distribution, Histograms, Key
@@ -42,6 +42,8 @@ class Metrics:
         self._engine_failures = Counters()
         self._lookups = Counters()
         self._write_failures = Counters()
+        self._shared_failures = Counters()
+        self._shared_reachable: bool | None = None
         self._circuits: dict[str, str] = {}
         self._in_flight = 0
         self._shed = Counters()
@@ -72,6 +74,17 @@ class Metrics:
         for dropped in dropped_of(record):
             self._dropped.add((dropped.reason,))
 
+    def kept(self, mark: KeptMark, seconds: float) -> None:
+        """Count one kept decision that was sent without being built anew: a hit, and all it is."""
+        routed = Verdict.ROUTED
+        self._lookups.add(("hit",))
+        self._decisions.add(
+            (routed, mark.reason, mark.source, mark.auto_model, mark.policy, mark.agreement)
+        )
+        self._decision_seconds.record((routed, mark.source, True), seconds)
+        for reason in mark.dropped:
+            self._dropped.add((reason,))
+
     def resolved(self, record: ResolutionRecord) -> None:
         """Count one resolution; one that only tries a decision out stays out."""
         if record.dry_run:
@@ -93,6 +106,14 @@ class Metrics:
     def cache_write_failed(self) -> None:
         """A write of the cache failed."""
         self._write_failures.add(())
+
+    def shared_cache_failed(self, stage: str) -> None:
+        """The shared cache did not answer a command."""
+        self._shared_failures.add((stage,))
+
+    def shared_cache_reachable(self, reachable: bool) -> None:
+        """The shared cache is asked from now on, or rests."""
+        self._shared_reachable = reachable
 
     def circuit(self, engine: str, state: str) -> None:
         """The circuit of `engine` is now `closed`, `open` or `half_open`."""
@@ -136,6 +157,8 @@ class Metrics:
         yield reading(i.ENGINE_FAILURES, self._engine_failures)
         yield reading(i.CACHE_LOOKUPS, self._lookups)
         yield reading(i.CACHE_WRITE_FAILURES, _or_zero(self._write_failures))
+        yield reading(i.CACHE_SHARED_FAILURES, self._shared_failures)
+        yield reading(i.CACHE_SHARED_REACHABLE, self._shared_states())
         yield reading(i.CIRCUIT, self._circuit_states())
         yield reading(i.IN_FLIGHT, [((), self._in_flight)])
         yield reading(i.SHED, _or_zero(self._shed))
@@ -144,6 +167,10 @@ class Metrics:
         yield reading(i.BUILD_INFO, [(self._build, 1)])
         for instrument, read in self._watched.items():
             yield reading(instrument, _cells(instrument, read))
+
+    def _shared_states(self) -> Iterator[tuple[Key, float | Distribution]]:
+        if self._shared_reachable is not None:
+            yield (), int(self._shared_reachable)
 
     def _circuit_states(self) -> Iterator[tuple[Key, float | Distribution]]:
         for engine, current in self._circuits.items():

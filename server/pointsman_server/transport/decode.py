@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+from google.protobuf.message import DecodeError, Message
+from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.model import (
@@ -17,6 +21,8 @@ from pointsman_server.core.model import (
     RoutingContext,
 )
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS, Fields
+
+Asking: TypeAlias = pb.RouteDecisionRequest | resolve_pb.ResolveRouteRequest
 
 REQUEST_BYTES = 64 * 1024
 CANDIDATES = 32
@@ -41,21 +47,37 @@ MODALITIES: dict[int, Modality] = {
 }
 
 
+def parsed(wire: bytes) -> pb.RouteDecisionRequest | None:
+    """The message of these bytes; `None` where they are none, or too many."""
+    if len(wire) > REQUEST_BYTES:
+        return None
+    try:
+        return pb.RouteDecisionRequest.FromString(wire)
+    except DecodeError:
+        return None
+
+
+def checked(message: pb.RouteDecisionRequest | None) -> pb.RouteDecisionRequest:
+    """`message`, if there is one. Raises `InvalidRequest`."""
+    if message is None:
+        fields = Fields()
+        fields.bad("request", f"must be a RouteDecisionRequest of at most {REQUEST_BYTES} bytes")
+        fields.check()
+        raise AssertionError("a violation was noted")
+    return message
+
+
 def to_request(message: pb.RouteDecisionRequest) -> RouteRequest:
     """The request as a value. Raises `InvalidRequest` that names every bad field."""
     fields = Fields()
-    size = message.ByteSize()
-    if size > REQUEST_BYTES:
-        fields.bad("request", f"must be at most {REQUEST_BYTES} bytes, has {size}")
-        fields.check()
-    prompt = _prompt(message, fields)
-    caller = _caller(message, fields)
+    prompt = prompt_of(message, fields)
+    caller = caller_of(message, fields)
     routing = _routing(message.routing, fields) if message.HasField("routing") else None
     data_policy = fields.choice(
         "data_policy", message.data_policy, DATA_POLICIES, DataPolicy.UNSPECIFIED
     )
     has_constraints = message.HasField("constraints")
-    constraints = _constraints(message.constraints, fields) if has_constraints else NO_CONSTRAINTS
+    constraints = constraints_of(message.constraints, fields) if has_constraints else NO_CONSTRAINTS
     requested_model = message.requested_model.strip()
     if len(requested_model) > IDENTIFIER_CODE_POINTS:
         fields.bad("requested_model", f"must be at most {IDENTIFIER_CODE_POINTS} characters")
@@ -73,7 +95,16 @@ def to_request(message: pb.RouteDecisionRequest) -> RouteRequest:
     )
 
 
-def _prompt(message: pb.RouteDecisionRequest, fields: Fields) -> Prompt:
+def check_size(message: Message, fields: Fields) -> None:
+    """Refuse a request that is too large as a whole."""
+    size = message.ByteSize()
+    if size > REQUEST_BYTES:
+        fields.bad("request", f"must be at most {REQUEST_BYTES} bytes, has {size}")
+        fields.check()
+
+
+def prompt_of(message: Asking, fields: Fields) -> Prompt:
+    """The request's `prompt`."""
     if not message.HasField("prompt"):
         fields.bad("prompt", "is required")
     prompt = message.prompt
@@ -96,7 +127,8 @@ def _prefix(prompt: pb.Prompt, field: str) -> str | None:
     return text.strip()[:PROMPT_CODE_POINTS]
 
 
-def _caller(message: pb.RouteDecisionRequest, fields: Fields) -> Caller:
+def caller_of(message: Asking, fields: Fields) -> Caller:
+    """The request's `caller`."""
     if not message.HasField("caller"):
         fields.bad("caller", "is required")
         return Caller(user_id="")
@@ -122,17 +154,15 @@ def _routing(routing: pb.RoutingContext, fields: Fields) -> RoutingContext:
     )
 
 
-def _constraints(constraints: pb.Constraints, fields: Fields) -> Constraints:
-    inputs = {
-        fields.choice(f"constraints.required_inputs[{i}]", number, MODALITIES, Modality.IMAGE)
-        for i, number in enumerate(constraints.required_inputs)
-    }
+def constraints_of(constraints: pb.Constraints, fields: Fields) -> Constraints:
+    """The request's `constraints`."""
+    inputs = fields.choices("constraints.required_inputs", constraints.required_inputs, MODALITIES)
     estimated = constraints.HasField("prompt_tokens_estimate")
     denied = fields.identifiers(
         "constraints.denied_models", constraints.denied_models, most=DENIED_MODELS
     )
     return Constraints(
-        required_inputs=frozenset(inputs),
+        required_inputs=inputs,
         prompt_tokens_estimate=constraints.prompt_tokens_estimate if estimated else None,
         requires_tools=constraints.requires_tools,
         denied_models=frozenset(denied),

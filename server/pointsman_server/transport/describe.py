@@ -7,6 +7,8 @@ from pointsman.v1 import describe_routing_pb2 as pb
 
 from pointsman_server.core.description import Description, EngineDescription
 from pointsman_server.core.model import CatalogModel, DataPolicy, Tier
+from pointsman_server.core.routes import Route
+from pointsman_server.core.split import share
 
 
 def to_description(description: Description) -> pb.DescribeRoutingResponse:
@@ -26,6 +28,22 @@ def to_description(description: Description) -> pb.DescribeRoutingResponse:
         server_version=description.server_version,
         third_party_allowed=rules.data_policy is not DataPolicy.THIRD_PARTY_DENIED,
         organizations_allowed=rules.allow_organizations,
+        purposes=[_purpose(name, rules.llm.routes[name]) for name in sorted(rules.llm.routes)],
+        profiles=[
+            pb.ProfileDescription(name=p.name, provider=p.provider, model=p.model)
+            for _, p in sorted(rules.llm.profiles.items())
+        ],
+    )
+
+
+def _purpose(name: str, route: Route) -> pb.PurposeDescription:
+    split = route.candidates
+    return pb.PurposeDescription(
+        name=name,
+        candidates=[pb.ProfileShare(profile=c.profile, share=share(c, split)) for c in split],
+        fallback_profiles=route.fallback_profiles,
+        tier=route.tier or "",
+        eligible_errors=route.eligible_errors,
     )
 
 

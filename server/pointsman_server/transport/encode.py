@@ -21,6 +21,8 @@ from pointsman_server.core.model import (
     SwitchReason,
     Verdict,
 )
+from pointsman_server.core.serving import Serving
+from pointsman_server.transport.kept import ranked
 
 
 def _names(values: type[StrEnum], wire: EnumTypeWrapper, prefix: str) -> dict[StrEnum, str]:
@@ -40,7 +42,7 @@ def to_response(outcome: Outcome) -> pb.RouteDecisionResponse:
     """The response that says how a request ended."""
     return pb.RouteDecisionResponse(
         outcome=_OUTCOMES[outcome.verdict],
-        decision=_decision(outcome.decision) if outcome.decision else None,
+        decision=to_decision(outcome.decision) if outcome.decision else None,
         serve_model=outcome.serve_model,
         shadow=outcome.shadow,
         reason=_REASONS[outcome.reason] if outcome.reason else None,
@@ -52,7 +54,18 @@ def to_response(outcome: Outcome) -> pb.RouteDecisionResponse:
     )
 
 
-def _decision(decision: Decision) -> pb.Decision:
+def to_response_frame(serving: Serving, *, policy_version: str) -> bytes:
+    """What a routed response says besides its decision and its id, to be appended to those."""
+    return pb.RouteDecisionResponse(
+        serve_model=serving.model,
+        shadow=serving.shadow,
+        reason=_REASONS[serving.reason] if serving.reason else None,
+        policy_version=policy_version,
+    ).SerializeToString()
+
+
+def to_decision(decision: Decision) -> pb.Decision:
+    """The decision as it is sent."""
     answer = decision.answer
     switch = decision.switch_reason
     return pb.Decision(
@@ -70,10 +83,7 @@ def _decision(decision: Decision) -> pb.Decision:
         sticky=decision.sticky,
         switch_reason=_SWITCHES[switch] if switch else None,
         fallback_models=decision.fallback_models,
-        ranking=[
-            pb.RankedCandidate(model=r.model, score=r.score, estimated_cost=r.estimated_cost)
-            for r in answer.ranking
-        ],
+        ranking=[ranked(r) for r in answer.ranking],
         propensity=decision.propensity,
         conversation_source=_CONVERSATIONS[decision.conversation_source],
         candidate_count=decision.candidate_count,

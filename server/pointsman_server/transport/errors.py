@@ -24,10 +24,13 @@ from pointsman_server.core.errors import (
     PolicyInvalid,
     SourceUnreadable,
     Unauthenticated,
+    UnknownProfile,
+    UnknownPurpose,
 )
 
 DOMAIN = "pointsman"
 INTERNAL_TEXT = "internal error"
+NAMED_IN_TEXT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,13 @@ def _bad_request(error: PointsmanError) -> list[Message]:
     ]
 
 
+def _first(error: InvalidRequest) -> str:
+    """A few bad fields in words; the details have them all."""
+    named = [f"{v.field}: {v.description}" for v in error.violations[:NAMED_IN_TEXT]]
+    more = len(error.violations) - len(named)
+    return "; ".join([*named, f"and {more} more"] if more else named)
+
+
 def _retry_info(error: PointsmanError) -> list[Message]:
     if not isinstance(error, Overloaded):
         return []
@@ -66,6 +76,12 @@ _BUG = Rule(grpc.StatusCode.INTERNAL, "INTERNAL", INTERNAL_TEXT)
 RULES: dict[type[PointsmanError], Rule] = {
     InvalidRequest: Rule(
         grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "invalid request", _bad_request
+    ),
+    UnknownPurpose: Rule(
+        grpc.StatusCode.NOT_FOUND, "UNKNOWN_PURPOSE", "the policy file has no such purpose"
+    ),
+    UnknownProfile: Rule(
+        grpc.StatusCode.NOT_FOUND, "UNKNOWN_PROFILE", "the policy file has no such profile"
     ),
     Unauthenticated: Rule(
         grpc.StatusCode.UNAUTHENTICATED, "INVALID_CREDENTIALS", "a valid bearer token is required"
@@ -86,7 +102,7 @@ def to_status(error: Exception) -> grpc.Status:
     """The status of an error; of anything that is not ours, INTERNAL with a fixed text."""
     rule = RULES.get(type(error), _BUG) if isinstance(error, PointsmanError) else _BUG
     extra = rule.more(error) if isinstance(error, PointsmanError) else []
-    text = f"{rule.text}: {error}" if isinstance(error, InvalidRequest) else rule.text
+    text = f"{rule.text}: {_first(error)}" if isinstance(error, InvalidRequest) else rule.text
     found = [details.ErrorInfo(reason=rule.reason, domain=DOMAIN), *extra]
     packed = []
     for message in found:

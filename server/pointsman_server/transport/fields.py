@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -10,6 +10,9 @@ from google.protobuf.message import Message
 from pointsman_server.core.errors import FieldViolation, InvalidRequest
 
 IDENTIFIER_CODE_POINTS = 256
+NAMED_ENTRIES = 4
+"""How many bad entries of one list are named: the status must fit gRPC's 8 KiB of metadata."""
+
 T = TypeVar("T")
 
 
@@ -49,7 +52,10 @@ class Fields:
         if len(items) > most:
             self.bad(field, f"must have at most {most} entries, has {len(items)}")
             return ()
-        return tuple(self.identifier(f"{field}[{i}]", text) for i, text in enumerate(items))
+        inside = Fields()
+        read = tuple(inside.identifier(f"{field}[{i}]", text) for i, text in enumerate(items))
+        self._take(field, inside)
+        return read
 
     def choice(self, field: str, number: int, known: Mapping[int, T], default: T) -> T:
         """The value that an enum number stands for."""
@@ -57,3 +63,18 @@ class Fields:
             self.bad(field, f"{number} is not a value of this enum")
             return default
         return known[number]
+
+    def choices(self, field: str, numbers: Sequence[int], known: Mapping[int, T]) -> frozenset[T]:
+        """The values that a list of enum numbers stands for."""
+        inside = Fields()
+        for i, number in enumerate(numbers):
+            if number not in known:
+                inside.bad(f"{field}[{i}]", f"{number} is not a value of this enum")
+        self._take(field, inside)
+        return frozenset(known[number] for number in numbers if number in known)
+
+    def _take(self, field: str, entries: Fields) -> None:
+        found = entries._violations
+        self._violations += found[:NAMED_ENTRIES]
+        if len(found) > NAMED_ENTRIES:
+            self.bad(field, f"has {len(found) - NAMED_ENTRIES} more bad entries")

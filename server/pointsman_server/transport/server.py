@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
-from pointsman.v1 import routing_service_pb2, routing_service_pb2_grpc
+from pointsman.v1 import routing_service_pb2
 
 from pointsman_server.transport.rpc import SERVICE
 from pointsman_server.transport.servicer import RoutingServicer
@@ -41,9 +41,7 @@ class Server:
     ) -> None:
         self._server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
         self._health = HealthServicer()
-        routing_service_pb2_grpc.add_RoutingServiceServicer_to_server(  # type: ignore[no-untyped-call]
-            servicer, self._server
-        )
+        self._server.add_generic_rpc_handlers((servicer.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (
             routing_service_pb2.DESCRIPTOR.services_by_name["RoutingService"].full_name,

@@ -20,6 +20,8 @@ ModelDescription NormalisedPrompt NotFound Outcome Overloaded PolicyProblem Rank
 RouteRequest RouteResult Routing RoutingClient RoutingDescription RoutingError ServiceFault Source
 Stickiness SwitchReason TierDescription Tls TokenFile Unavailable Unsupported UnusableBody
 normalise plan_mirror read_body routing_from
+Attempt FailedAttempt NoAttempts ProfileDescription ProfileShare PurposeDescription ResolvedRoute
+UnusableResponse failed_attempts
 """.split()  # noqa: SIM905  # a paragraph is easier to review than a column
 
 FOLDER = Path(pointsman_client.__file__).parent

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from pointsman.v1 import describe_routing_pb2 as describe_pb
+from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_client import (
     ApiKind,
@@ -24,6 +25,7 @@ from pointsman_client import (
 )
 from pointsman_client.decode import to_description, to_result
 from pointsman_client.encode import to_message
+from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.testing import FakeService
 
 ENUMS = [
@@ -65,6 +67,11 @@ MESSAGES = [
     (describe_pb.ModelDescription, description.ModelDescription),
     (describe_pb.EngineDescription, description.EngineDescription),
     (describe_pb.PolicyProblem, description.PolicyProblem),
+    (describe_pb.PurposeDescription, description.PurposeDescription),
+    (describe_pb.ProfileShare, description.ProfileShare),
+    (describe_pb.ProfileDescription, description.ProfileDescription),
+    (resolve_pb.ResolveRouteResponse, ResolvedRoute),
+    (resolve_pb.Attempt, Attempt),
 ]
 
 

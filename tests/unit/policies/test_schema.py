@@ -95,7 +95,17 @@ def test_every_key_reaches_its_core_value() -> None:
         needs_info_threshold=0.8,
     )
     assert full.cache == CacheRules(
-        url="memory://", max_entries=1000, ttl=7200.0, fallback_ttl=90.0, timeout=0.02
+        url="rediss://cache.internal:6380/3",
+        max_entries=1000,
+        ttl=7200.0,
+        fallback_ttl=90.0,
+        timeout=0.02,
+        recheck=60.0,
+        max_connections=4,
+        username="pointsman",
+        password_env="REDIS_PASSWORD",
+        password_file="/run/secrets/redis",
+        ca_file="/etc/ssl/cache.pem",
     )
     assert full.flags == FlagRules(
         sources=("policy_file",),

@@ -12,6 +12,7 @@ from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.catalog import ModelId, ModelSection
 from pointsman_server.policies.sections.engines import EnginesSection
+from pointsman_server.policies.sections.llm import LlmSection
 from pointsman_server.policies.sections.scalars import name, number
 from pointsman_server.policies.sections.service import (
     CacheSection,
@@ -51,6 +52,8 @@ class PolicyDocument(Section):
     """Labels beside the decision."""
     decision_log: DecisionLogSection = DecisionLogSection()
     """Where decision lines go."""
+    llm: LlmSection = LlmSection()
+    """Why LLMs are called, and which serves what."""
 
     def to_core(self, *, version: str, rules_digest: bytes = b"") -> PolicyFile:
         """Give the file as a core value."""
@@ -72,4 +75,5 @@ class PolicyDocument(Section):
             data_policy=DataPolicy(self.data_policy),
             allow_organizations=self.organizations == "allowed",
             classify_budget=self.classification.budget,
+            llm=self.llm.to_core(),
         )

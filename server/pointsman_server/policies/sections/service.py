@@ -9,11 +9,18 @@ from pydantic import Field
 
 from pointsman_server.core.policy_file import CacheRules, FlagRules, LogRules
 from pointsman_server.policies.sections.base import Section
+from pointsman_server.policies.sections.cache_urls import cache_url
 from pointsman_server.policies.sections.lists import DISTINCT, ListOf
-from pointsman_server.policies.sections.scalars import duration, file_path, name, raw_text, whole
-from pointsman_server.policies.sections.urls import cache_url
+from pointsman_server.policies.sections.scalars import (
+    duration,
+    file_path,
+    name,
+    raw_text,
+    variable_name,
+    whole,
+)
 
-FlagSourceName = Literal["environment", "policy_file"]
+FlagSourceName = Literal["environment", "policy_file", "redis"]
 ModeName = Annotated[str, name(64)]
 
 _CACHE = CacheRules()
@@ -23,16 +30,28 @@ _LOG = LogRules()
 class CacheSection(Section):
     """Where decisions are kept, and for how long."""
 
-    url: Annotated[str, cache_url("memory")] = _CACHE.url
-    """The backend: `memory://` keeps decisions in this process."""
+    url: Annotated[str, cache_url()] = _CACHE.url
+    """The backend: `memory://` keeps decisions in this process, `redis://` shares them."""
     max_entries: Annotated[int, whole(1, 100_000_000)] = _CACHE.max_entries
-    """The most decisions kept; the least recently used go first."""
+    """The most decisions kept in this process; the least recently used go first."""
     ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.ttl
     """How long a decision is kept."""
     fallback_ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.fallback_ttl
     """The same for decisions made while an engine before the answering one was failing."""
     timeout: Annotated[float, duration("1ms", "5s")] = _CACHE.timeout
     """How long a lookup or a write may take before it counts as a miss."""
+    recheck: Annotated[float, duration("0s", "10m")] = _CACHE.recheck
+    """How long a copy of a shared decision is used before the shared cache is asked again."""
+    max_connections: Annotated[int, whole(2, 1_024)] = _CACHE.max_connections
+    """The size of the connection pool."""
+    username: Annotated[str, name()] | None = _CACHE.username
+    """The user to log in as; without one, the server's default user."""
+    password_env: Annotated[str, variable_name()] | None = _CACHE.password_env
+    """The environment variable that holds the password."""
+    password_file: Annotated[str, file_path()] | None = _CACHE.password_file
+    """A file that holds the password; wins over `password_env`, read again when it changes."""
+    ca_file: Annotated[str, file_path()] | None = _CACHE.ca_file
+    """A PEM file of authorities that vouch for a `rediss://` server, besides the system's."""
 
     def to_core(self) -> CacheRules:
         """Give the section as a core value."""
@@ -42,6 +61,12 @@ class CacheSection(Section):
             ttl=self.ttl,
             fallback_ttl=self.fallback_ttl,
             timeout=self.timeout,
+            recheck=self.recheck,
+            max_connections=self.max_connections,
+            username=self.username,
+            password_env=self.password_env,
+            password_file=self.password_file,
+            ca_file=self.ca_file,
         )
 
 

@@ -14,7 +14,7 @@ def base_url() -> Scalar:
     """Describe `http(s)://host[:port][/path]`; it is kept without a last slash."""
 
     def checked(value: object) -> str:
-        parts = _split(value)
+        parts = split(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be a URL such as `https://api.example.com`")
         if parts.query or parts.fragment:
@@ -25,24 +25,15 @@ def base_url() -> Scalar:
     return Scalar(checked, schema, "http or https")
 
 
-def cache_url(*schemes: str) -> Scalar:
-    """Describe which backend keeps decisions: a URL with one of `schemes`."""
-    allowed = " or ".join(f"`{scheme}://`" for scheme in schemes)
-
-    def checked(value: object) -> str:
-        parts = _split(value)
-        if parts.scheme not in schemes:
-            raise ValueError(f"must begin with {allowed}")
-        return f"{parts.scheme}://{parts.geturl().partition('://')[2]}"
-
-    return Scalar(checked, {"type": "string", "pattern": f"^({'|'.join(schemes)})://"}, allowed)
-
-
 def is_plain_http_abroad(url: str) -> bool:
     """Tell whether `url` sends in the clear to another machine."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "http" or host == "localhost":
+    return parts.scheme == "http" and is_abroad(parts.hostname or "")
+
+
+def is_abroad(host: str) -> bool:
+    """Tell whether `host` is, or may be, another machine."""
+    if host == "localhost":
         return False
     try:
         return not ipaddress.ip_address(host).is_loopback
@@ -50,7 +41,7 @@ def is_plain_http_abroad(url: str) -> bool:
         return True
 
 
-def _split(value: object) -> SplitResult:
+def split(value: object) -> SplitResult:
     """Split a URL. Raises ValueError where it is none, or where it holds credentials."""
     problem = "must be a URL"
     if not isinstance(value, str) or len(value) > _LONGEST:

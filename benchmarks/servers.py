@@ -1,0 +1,118 @@
+"""Servers under load: started on a free port below the ephemeral range, pinned, ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+FIRST_PORT, LAST_PORT = 21_000, 31_000
+"""Below 32768: ephemeral ports of the load itself cannot collide with a server's."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server process."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def cpu_seconds(self) -> float:
+        """Processor time of all its threads so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def started(
+    name: str,
+    command: list[str],
+    *,
+    port: int,
+    core: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
+    """Run `command` until the block ends; ready when its port answers."""
+    pinned = ["taskset", "-c", str(core)] if core is not None else []
+    process = subprocess.Popen(
+        [*pinned, *command],
+        env=os.environ | dict(environment or {}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(port, process)
+        yield Running(name, port, process)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def pointsman(
+    name: str, *, core: int | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """`pointsman serve` as shipped, with the decision log on a file in a scratch folder."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        policy = Path(folder) / "policy.yaml"
+        policy.write_text(policy_text(decision_log={"stdout": False, "file": f"{folder}/log"}))
+        command = [
+            sys.executable, "-m", "pointsman_server", "serve", "--listen", f"127.0.0.1:{port}",
+            "--metrics-listen", "", "--policy-file", str(policy),
+        ]  # fmt: skip
+        settings = {"POINTSMAN_HASH_KEY": "benchmark"} | dict(environment or {})
+        with started(name, command, port=port, core=core, environment=settings) as running:
+            yield running
+
+
+@contextmanager
+def echo(name: str, *, core: int | None = None, uvloop: bool = False) -> Iterator[Running]:
+    """The bare control."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.echo_server", str(port)]
+    with started(name, command + ["--uvloop"] * uvloop, port=port, core=core) as running:
+        yield running
+
+
+def policy_text(**sections: object) -> str:
+    """The built-in policy file with some sections replaced."""
+    from importlib.resources import files
+
+    default = files("pointsman_server.policies").joinpath("default.yaml").read_text()
+    return yaml.safe_dump(yaml.safe_load(default) | sections, sort_keys=False)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    for port in range(FIRST_PORT + os.getpid() % 1000, LAST_PORT):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0 and port not in _TAKEN:
+                _TAKEN.add(port)
+                return port
+    raise RuntimeError("no free port")
+
+
+_TAKEN: set[int] = set()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], *, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError("the server does not listen")

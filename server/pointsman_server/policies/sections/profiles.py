@@ -1,0 +1,187 @@
+"""A profile: the keys that stand under `llm` and under each of `llm.profiles`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pointsman_server.policies.sections.base import Section
+from pointsman_server.policies.sections.scalars import (
+    Scalar,
+    name,
+    phrase,
+    raw_text,
+)
+from pointsman_server.policies.sections.urls import base_url
+
+Text = Annotated[str, phrase(256)]
+_LONGEST = 4_096
+
+
+def or_empty(scalar: Scalar) -> Scalar:
+    """The same, or empty text, which counts as left out."""
+
+    def checked(value: object) -> object:
+        return value if value == "" else scalar.checked(value)
+
+    schema = {"anyOf": [{"const": ""}, dict(scalar.json_schema)]}
+    return Scalar(checked, schema, scalar.bounds)
+
+
+def numeric(minimum: float, maximum: float, *, whole: bool = False) -> Scalar:
+    """Describe a number, which may be written as text, since `${NAME}` gives text."""
+    bounds = f"{minimum:,} to {maximum:,}"
+    kind = "whole number" if whole else "number"
+
+    def checked(value: object) -> float:
+        read = _number_in(value)
+        if read is None or not minimum <= read <= maximum or (whole and read != int(read)):
+            raise ValueError(f"must be a {kind} from {bounds}")
+        return int(read) if whole else read
+
+    return Scalar(checked, {"type": ["number", "string"]}, bounds)
+
+
+def _number_in(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def reference() -> Scalar:
+    """Describe where a secret is found: `${NAME}`, or nothing. `references` checks the form."""
+
+    def checked(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError("must be a reference such as `${NAME}`")  # noqa: TRY004 - pydantic's
+        return value
+
+    return Scalar(checked, {"type": "string", "pattern": r"^(\$\{\w+\})?$"}, "`${NAME}`")
+
+
+def plain() -> Scalar:
+    """Describe any value that JSON has, within bounds."""
+
+    def checked(value: object) -> object:
+        if not _is_plain(value):
+            raise ValueError(f"must be a plain value, texts of at most {_LONGEST:,} characters")
+        return value
+
+    return Scalar(checked, {}, "any plain value")
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, str):
+        return len(value) <= _LONGEST
+    return value is None or isinstance(value, bool | int) or _is_finite(value)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+class AzureSection(Section):
+    """Settings for the provider `azure`."""
+
+    deployment: Annotated[str, or_empty(phrase(256))] | None = None
+    """Name of the deployment."""
+
+
+class BedrockSection(Section):
+    """Settings for the provider `bedrock`."""
+
+    aws_key: Annotated[str, reference()] | None = None
+    """Reference to the access key."""
+    aws_secret: Annotated[str, reference()] | None = None
+    """Reference to the secret key."""
+    aws_session_token: Annotated[str, reference()] | None = None
+    """Reference to the session token."""
+    aws_profile: Annotated[str, or_empty(phrase(256))] | None = None
+    """Profile of the AWS configuration at the caller."""
+    region: Annotated[str, or_empty(name(64))] | None = None
+    """Region."""
+    model_arn: Annotated[str, or_empty(name(2_048))] | None = None
+    """ARN of the model."""
+
+
+class CloudflareSection(Section):
+    """Settings for the provider `cloudflare`."""
+
+    account_id: Annotated[str, or_empty(name(256))] | None = None
+    """The account."""
+    api_token: Annotated[str, reference()] | None = None
+    """Reference to the API token."""
+
+
+class ProfileSection(Section):
+    """One LLM config; a key that is left out, null or empty is inherited from `llm`."""
+
+    provider: Annotated[str, or_empty(name(64))] | None = None
+    """Who serves the model, such as `openai` or `anthropic`."""
+    model: Annotated[str, or_empty(name())] | None = None
+    """The model, as its provider names it."""
+    endpoint: Annotated[str, or_empty(base_url())] | None = None
+    """Base URL, where it is not the provider's usual one."""
+    api_key: Annotated[str, reference()] | None = None
+    """Which environment variable of the caller holds the key; it is passed on as a reference."""
+    inference_provider: Annotated[str, or_empty(name(64))] | None = None
+    """Who runs the model, where the provider offers a choice."""
+    temperature: Annotated[float, numeric(0, 2)] | None = None
+    """Sampling temperature."""
+    reasoning_effort: Annotated[str, or_empty(name(32))] | None = None
+    """How long the model may think, in the provider's words."""
+    reasoning_budget_tokens: Annotated[int, numeric(0, 10_000_000, whole=True)] | None = None
+    """Tokens that the model may think for."""
+    context_window_tokens: Annotated[int, numeric(0, 1_000_000_000, whole=True)] | None = None
+    """Tokens that input and output together may take."""
+    request_timeout: Annotated[str, raw_text(32)] | None = None
+    """How long a request may take, as written."""
+    tools_emulation_mode: Literal["off", "fallback", "force"] | None = None
+    """Whether tool calls are emulated for models without them."""
+    supports_image_parts: bool | None = None
+    """Whether the model takes images."""
+    cache_ttl: Annotated[str, raw_text(32)] | None = None
+    """How long the provider keeps a prompt, as written."""
+    cache_key_prefix: Annotated[str, raw_text(128)] | None = None
+    """What the provider's cache keys begin with."""
+    headers: Annotated[dict[Annotated[str, name(128)], Text], Field(max_length=64)] = Field(
+        default_factory=dict
+    )
+    """Further HTTP headers; one that holds a credential holds a reference."""
+    azure: AzureSection = AzureSection()
+    """What Azure OpenAI needs besides."""
+    bedrock: BedrockSection = BedrockSection()
+    """What AWS Bedrock needs besides."""
+    cloudflare: CloudflareSection = CloudflareSection()
+    """What Cloudflare Workers AI needs besides."""
+    parameters: Annotated[
+        dict[Annotated[str, name(64)], Annotated[object, plain()]], Field(max_length=64)
+    ] = Field(default_factory=dict)
+    """Anything else for the caller, passed on as it is."""
+
+    def settings(self) -> dict[str, Any]:
+        """What it sets, by key; sections and mappings as dicts without what is left out."""
+        fields = {key: getattr(self, key) for key in ProfileSection.model_fields}
+        return {k: v for k, v in ((k, _set_values(v)) for k, v in fields.items()) if _is_set(v)}
+
+
+def _set_values(value: Any) -> Any:
+    if isinstance(value, Section):
+        value = value.model_dump()
+    if isinstance(value, Mapping):
+        return {k: v for k, v in value.items() if _is_set(v)}
+    return value
+
+
+def _is_set(value: object) -> bool:
+    return value is not None and value not in ("", {})

@@ -1,0 +1,112 @@
+"""Kept answers in the form in which they are sent: the fields of `Decision` that an engine fills.
+
+A hit is answered by appending to these bytes, without building or encoding a decision again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+from zlib import crc32
+
+from google.protobuf.message import DecodeError
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_server.core.model import EngineAnswer, RankedModel, Source
+
+KeptField: TypeAlias = Literal[
+    "source",
+    "model",
+    "router_model",
+    "difficulty",
+    "confidence",
+    "ambiguity",
+    "ambiguity_confidence",
+    "domain",
+    "domain_confidence",
+    "ranking",
+    "explanation",
+]
+KEPT_FIELDS: tuple[KeptField, ...] = get_args(KeptField)
+"""What of a decision is its answer; the rest belongs to the request."""
+
+SOURCES = {source: pb.Source.Value(f"SOURCE_{source.name}") for source in Source}
+_BY_NUMBER = {number: source for source, number in SOURCES.items()}
+SCORE_DECIMALS = 4
+SEAL_BYTES = 4
+
+
+def seal(wire: bytes) -> bytes:
+    """`wire` behind its checksum: a message that was cut short may still be a message."""
+    return crc32(wire).to_bytes(SEAL_BYTES, "big") + wire
+
+
+def unseal(raw: bytes) -> bytes | None:
+    """What was sealed, if it is whole."""
+    wire = raw[SEAL_BYTES:]
+    return wire if wire and crc32(wire) == int.from_bytes(raw[:SEAL_BYTES], "big") else None
+
+
+class WireCodec:
+    """`core.ports.AnswerCodec` in protobuf, sealed."""
+
+    def dump(self, answer: EngineAnswer) -> bytes:
+        """`answer` as bytes; scores keep four decimals."""
+        kept = pb.Decision(
+            source=pb.Source.Name(SOURCES[answer.source]),
+            model=answer.model,
+            router_model=answer.router_model,
+            difficulty=answer.difficulty,
+            confidence=answer.confidence,
+            ambiguity=answer.ambiguity,
+            ambiguity_confidence=answer.ambiguity_confidence,
+            domain=answer.domain,
+            domain_confidence=answer.domain_confidence,
+            ranking=[ranked(r) for r in answer.ranking],
+            explanation=answer.explanation,
+        )
+        return seal(kept.SerializeToString())
+
+    def load(self, raw: bytes) -> EngineAnswer | None:
+        """The answer if `raw` is one as a whole, else `None`."""
+        wire = unseal(raw)
+        if wire is None:
+            return None
+        try:
+            kept = pb.Decision.FromString(wire)
+        except DecodeError:
+            return None
+        source = _BY_NUMBER.get(kept.source)
+        if source is None or not kept.model or not kept.router_model:
+            return None
+        return EngineAnswer(
+            source=source,
+            model=kept.model,
+            router_model=kept.router_model,
+            difficulty=kept.difficulty if kept.HasField("difficulty") else None,
+            confidence=kept.confidence if kept.HasField("confidence") else None,
+            ambiguity=kept.ambiguity if kept.HasField("ambiguity") else None,
+            ambiguity_confidence=(
+                kept.ambiguity_confidence if kept.HasField("ambiguity_confidence") else None
+            ),
+            domain=kept.domain if kept.HasField("domain") else None,
+            domain_confidence=(
+                kept.domain_confidence if kept.HasField("domain_confidence") else None
+            ),
+            ranking=tuple(_read(r) for r in kept.ranking),
+            explanation=kept.explanation if kept.HasField("explanation") else None,
+            cached=True,
+        )
+
+
+def ranked(model: RankedModel) -> pb.RankedCandidate:
+    """One candidate as an engine saw it."""
+    score = None if model.score is None else round(model.score, SCORE_DECIMALS)
+    return pb.RankedCandidate(model=model.model, score=score, estimated_cost=model.estimated_cost)
+
+
+def _read(message: pb.RankedCandidate) -> RankedModel:
+    return RankedModel(
+        model=message.model,
+        score=message.score if message.HasField("score") else None,
+        estimated_cost=message.estimated_cost if message.HasField("estimated_cost") else None,
+    )

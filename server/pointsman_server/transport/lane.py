@@ -1,0 +1,278 @@
+"""The short way of a kept decision: from the request's fields to the response's bytes.
+
+Most calls repeat a conversation. Nothing is decided for them, so nothing is built for them either:
+what follows from their routing context is remembered as a `_Track`, what is appended to the kept
+answer as an `_Ending`, and the answer itself is sent as it lies in the cache. Whatever is not
+plainly a repetition is left to the ladder of `core.decider`, which decides what is true:
+`tests/integration/test_lane.py` holds the two against each other, and
+`benchmarks/` holds the cost of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from google.protobuf.message import DecodeError
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_server.core import entry
+from pointsman_server.core import stickiness as sticky
+from pointsman_server.core.errors import InvalidRequest
+from pointsman_server.core.in_force import engines_in_force
+from pointsman_server.core.keys import Keys
+from pointsman_server.core.model import (
+    CatalogModel,
+    ConversationSource,
+    Decision,
+    DropReason,
+    Mode,
+    RouteRequest,
+    Stickiness,
+    SwitchValues,
+)
+from pointsman_server.core.plan import Plan, Planner
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.ports import Clock
+from pointsman_server.core.record import KeptMark
+from pointsman_server.core.serving import in_share, serve
+from pointsman_server.transport.decode import API_KINDS, to_request
+from pointsman_server.transport.encode import to_decision, to_response_frame
+from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
+from pointsman_server.transport.kept import KEPT_FIELDS, WireCodec, unseal
+
+TRACKS = 4_096
+ENDINGS = 256
+"""Bounds of what is remembered; over them everything is forgotten and learned anew."""
+
+_T = TypeVar("_T")
+_CODEC = WireCodec()
+_ROUTED = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString()
+_DECISION = b"\x12"  # field 2, a message
+_DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
+_OPTIONAL_IDS = ("machine_id", "client_request_id", "mode", "user_agent", "organization_id")
+
+
+class LaneMeter(Protocol):
+    """Is told of every call that went this way."""
+
+    def kept(self, mark: KeptMark, seconds: float) -> None:
+        """A kept decision was sent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What follows a kept answer: the rest of its decision, the rest of the response."""
+
+    decision: bytes
+    response: bytes
+    mark: KeptMark
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    """What follows from a routing context, as long as one policy file is in force."""
+
+    plan: Plan
+    default: CatalogModel
+    request: RouteRequest
+    """The first request that came this way; the others differ in what does not matter here."""
+    endings: dict[tuple[object, ...], _Ending]
+
+
+class Lane:
+    """Answers what is kept, under one version of the policy file. Never waits."""
+
+    def __init__(
+        self,
+        *,
+        rules: PolicyFile,
+        keys: Keys,
+        switches: Callable[[], SwitchValues | None],
+        peek: Callable[[bytes], bytes | None],
+        new_id: Callable[[], str],
+        clock: Clock,
+        meter: LaneMeter,
+    ) -> None:
+        self._rules = rules
+        self._keys = keys
+        self._switches = switches
+        self._peek = peek
+        self._new_id = new_id
+        self._now = clock.monotonic
+        self._meter = meter
+        self._planner = Planner(rules)
+        self._tracks: dict[tuple[object, ...], _Track] = {}
+        self._open = rules.mode is not Mode.OFF
+
+    def answer(self, message: pb.RouteDecisionRequest) -> bytes | None:
+        """The response's bytes; `None` where the request has to go the long way."""
+        started = self._now()
+        if message.classify or message.dry_run or not self._open:
+            return None
+        track = self._track(message)
+        if track is None or not _is_plain(message):
+            return None
+        caller = message.caller
+        session = caller.session_id
+        source = ConversationSource.SESSION if session else ConversationSource.MACHINE
+        part = session or caller.machine_id
+        conversation = self._keys.conversation_of(
+            caller.organization_id or None, caller.user_id, source, part
+        )
+        raw = self._peek(conversation + track.plan.fingerprint)
+        wire = None if raw is None else unseal(raw)
+        if raw is None or wire is None:
+            return None
+        ending = self._ending(track, raw, wire, conversation, source)
+        if ending is None:
+            return None
+        length = _varint(len(wire) + len(ending.decision))
+        decision_id = self._new_id().encode()
+        parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
+        self._meter.kept(ending.mark, self._now() - started)
+        return b"".join((*parts, decision_id))
+
+    def _track(self, message: pb.RouteDecisionRequest) -> _Track | None:
+        switches = self._switches()
+        if switches is None or not message.HasField("routing"):
+            return None
+        routing = message.routing
+        named = message.requested_model
+        if named and named != routing.auto_model:
+            return None
+        key = (
+            routing.SerializeToString(),
+            message.constraints.SerializeToString() if message.HasField("constraints") else None,
+            message.data_policy,
+            message.caller.HasField("organization_id"),
+            switches.morph_router_enabled,
+        )
+        track = self._tracks.get(key)
+        if track is None:
+            track = self._learn(message, switches)
+            if track is not None:
+                _bounded(self._tracks, TRACKS)[key] = track
+        return track
+
+    def _learn(self, message: pb.RouteDecisionRequest, switches: SwitchValues) -> _Track | None:
+        """The track of a request that may go this way, if it has one."""
+        try:
+            request = to_request(message)
+        except InvalidRequest:
+            return None
+        flag_on = switches.morph_router_enabled
+        engines = engines_in_force(request, rules=self._rules, flag_on=flag_on)
+        if request.routing is None or engines.reason or request.constraints.keep_provider:
+            return None
+        plan = self._planner.plan(request.routing, request.constraints, engines.names)
+        if plan is None or plan.default is None:
+            return None
+        if plan.tier.stickiness is not Stickiness.CONVERSATION:
+            return None
+        return _Track(plan, plan.default, request, {})
+
+    def _ending(
+        self,
+        track: _Track,
+        raw: bytes,
+        wire: bytes,
+        conversation: bytes,
+        source: ConversationSource,
+    ) -> _Ending | None:
+        try:
+            kept = pb.Decision.FromString(wire)
+        except DecodeError:
+            return None
+        served = self._rules.mode is Mode.SERVE and in_share(
+            conversation, self._rules.serve_percent
+        )
+        ranked = tuple([r.model for r in kept.ranking])
+        key = (kept.model, kept.router_model, kept.source, kept.difficulty, ranked, served, source)
+        ending = track.endings.get(key)
+        if ending is None:
+            ending = self._finish(track, raw, conversation, source)
+            if ending is not None:
+                _bounded(track.endings, ENDINGS)[key] = ending
+        return ending
+
+    def _finish(
+        self, track: _Track, raw: bytes, conversation: bytes, source: ConversationSource
+    ) -> _Ending | None:
+        """What the long way would append to this answer."""
+        answer, plan = _CODEC.load(raw), track.plan
+        eligible = plan.selection.eligible
+        if answer is None or not entry.holds(answer, eligible):
+            return None
+        decision = Decision(
+            answer=answer,
+            policy=plan.tier.policy,
+            sticky=sticky.is_sticky(answer, plan.tier.stickiness),
+            switch_reason=None,
+            fallback_models=sticky.fallback_models(answer, eligible, track.default),
+            propensity=1.0,
+            conversation_source=source,
+            candidate_count=len(eligible),
+            dropped=plan.selection.dropped,
+        )
+        serving = serve(track.request, decision, rules=self._rules, conversation=conversation)
+        rest = to_decision(decision)
+        for name in KEPT_FIELDS:
+            rest.ClearField(name)
+        dropped: tuple[DropReason, ...] = tuple(d.reason for d in decision.dropped)
+        static_pick = self._rules.listed(track.request.static_pick)
+        return _Ending(
+            decision=rest.SerializeToString(),
+            response=to_response_frame(serving, policy_version=self._rules.version),
+            mark=KeptMark(
+                source=answer.source,
+                reason=serving.reason,
+                auto_model=plan.tier.name,
+                policy=plan.tier.policy,
+                agreement=None if static_pick is None else answer.model == static_pick,
+                dropped=dropped,
+            ),
+        )
+
+
+def _is_plain(message: pb.RouteDecisionRequest) -> bool:
+    """Whether the long way would find nothing to trim or refuse in what a track does not cover."""
+    if not (message.HasField("prompt") and message.HasField("caller")):
+        return False
+    prompt, caller = message.prompt, message.caller
+    if prompt.api_kind not in API_KINDS:
+        return False
+    latest = prompt.latest_user_prompt_prefix
+    if not latest or latest.isspace():
+        first = prompt.user_prompt_prefix
+        if not first or first.isspace():
+            return False
+    session = caller.HasField("session_id")
+    if not _is_identifier(caller.user_id) or (session and not _is_identifier(caller.session_id)):
+        return False
+    for name in _OPTIONAL_IDS:
+        if caller.HasField(name) and not _is_identifier(getattr(caller, name)):
+            return False
+    return session or caller.HasField("machine_id")
+
+
+def _is_identifier(text: str) -> bool:
+    return 0 < len(text) <= IDENTIFIER_CODE_POINTS and text == text.strip()
+
+
+def _varint(number: int) -> bytes:
+    """A length in protobuf's variable form (Encoding, "Base 128 Varints")."""
+    out = bytearray()
+    while number > 0x7F:  # noqa: PLR2004
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _bounded(remembered: dict[tuple[object, ...], _T], most: int) -> dict[tuple[object, ...], _T]:
+    if len(remembered) >= most:
+        remembered.clear()
+    return remembered

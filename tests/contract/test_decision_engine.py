@@ -1,0 +1,232 @@
+"""What every `DecisionEngine` keeps: engines themselves and each layer around one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.trace import NoOpTracer
+from pointsman_server.chain.breaker import Breaker
+from pointsman_server.chain.cached import Cached, Kept
+from pointsman_server.chain.fallback import Fallback
+from pointsman_server.chain.guarded import Guarded
+from pointsman_server.chain.singleflight import SingleFlight
+from pointsman_server.chain.traced import Traced
+from pointsman_server.core import entry
+from pointsman_server.core.errors import EngineFailed, EnginesFailed
+from pointsman_server.core.policy_file import BreakerRules, CacheRules, LocalRules, MorphRules
+from pointsman_server.engines.keys import EnvironmentKey
+from pointsman_server.engines.local import LocalEngine
+from pointsman_server.engines.morph import MorphEngine
+from support.builders import CODEC, ROUTER_IDS, model, query
+from support.fakes import FakeClock, RecordingCache, RecordingMeter, ScriptedEngine, failed
+
+STAGES = {
+    "timeout",
+    "fetch",
+    "invalid_response",
+    "circuit_open",
+    "deadline",
+    "unexpected_error",
+    "http_503",
+}
+LOCAL = LocalEngine.load(LocalRules(quality_loss={"capability_heavy": 0.02, "balanced": 0.05}))
+
+
+def morph(answering):
+    """Engine `morph`; its server picks the last model that it is offered."""
+
+    async def handle(request):
+        if not answering:
+            return httpx.Response(503)
+        body = json.dumps({"model": json.loads(request.content)["allowed_models"][-1]}).encode()
+
+        async def chunks():
+            yield body
+
+        return httpx.Response(200, content=chunks())
+
+    return MorphEngine(
+        httpx.AsyncClient(transport=httpx.MockTransport(handle)),
+        rules=MorphRules(url="https://morph.test"),
+        key=EnvironmentKey("KEY", {"KEY": "sk"}),
+        clock=FakeClock(),
+        propagate=lambda _: None,
+    )
+
+
+def breaker(answering):
+    return Breaker(
+        morph(answering),
+        name="morph",
+        rules=BreakerRules(),
+        clock=FakeClock(),
+        on_state=RecordingMeter().circuit,
+    )
+
+
+def traced(answering):
+    return Traced(
+        morph(answering),
+        name="morph",
+        tracer=NoOpTracer(),
+        meter=RecordingMeter().engine_call,
+        clock=FakeClock(),
+        http={},
+    )
+
+
+def fallback(answering):
+    """The second engine answers for the first, or neither does."""
+    second = LOCAL if answering else ScriptedEngine(failed("unexpected_error", engine="local"))
+    return Fallback({"morph": morph(answering=False), "local": second})
+
+
+def kept(answering):
+    return Kept(fallback(answering), cache=RecordingCache(), codec=CODEC, rules=CacheRules())
+
+
+def single(answering):
+    return SingleFlight(fallback(answering), clock=FakeClock())
+
+
+def cached(answering):
+    return Cached(fallback(answering), cache=RecordingCache(), codec=CODEC, tracer=NoOpTracer())
+
+
+def whole(answering):
+    """All layers, as a server has them."""
+    cache = RecordingCache()
+    chain = Kept(fallback(answering), cache=cache, codec=CODEC, rules=CacheRules())
+    flight = SingleFlight(chain, clock=FakeClock())
+    return Cached(flight, cache=cache, codec=CODEC, tracer=NoOpTracer())
+
+
+ENGINES = {
+    "local": lambda _: LOCAL,
+    "morph": morph,
+    "guarded": lambda answering: Guarded(morph(answering), name="morph"),
+    "breaker": breaker,
+    "traced": traced,
+    "fallback": fallback,
+    "kept": kept,
+    "singleflight": single,
+    "cached": cached,
+    "chain": whole,
+}
+FAILING = {name: build for name, build in ENGINES.items() if name != "local"}
+
+each_engine = pytest.mark.parametrize("build", ENGINES.values(), ids=list(ENGINES))
+each_failing = pytest.mark.parametrize("build", FAILING.values(), ids=list(FAILING))
+
+
+@each_engine
+async def test_an_answer_names_one_of_the_candidates_by_both_of_its_ids(build):
+    asked = query()
+    found = await build(True).decide(asked)
+    assert entry.holds(found, asked.candidates)
+
+
+@each_engine
+async def test_two_candidates_are_enough_and_thirty_two_are_not_too_many(build):
+    engine = build(True)
+    for count in (2, 32):
+        candidates = tuple(model(f"x/{i}", router_id=f"r{i}") for i in range(count))
+        asked = query(candidates=candidates, default=candidates[-1], key=str(count).encode())
+        assert entry.holds(await engine.decide(asked), candidates)
+
+
+@each_engine
+async def test_ids_of_the_request_are_answered_with_and_not_those_of_another(build):
+    engine = build(True)
+    for prefix in ("first", "second"):
+        candidates = tuple(model(f"{prefix}/{i}", router_id=f"r{i}") for i in range(3))
+        # The same router ids and the same key: only the public ids are others.
+        asked = query(candidates=candidates, default=candidates[0])
+        assert (await engine.decide(asked)).model.startswith(prefix)
+
+
+@each_engine
+async def test_calls_at_the_same_time_do_not_disturb_each_other(build):
+    engine = build(True)
+    queries = []
+    for i in range(20):
+        names = list(ROUTER_IDS)[i % 3 : i % 3 + 2]
+        candidates = tuple(model(name) for name in names)
+        queries.append(query(candidates=candidates, default=candidates[0], key=bytes([i % 3])))
+    found = await asyncio.gather(*(engine.decide(q) for q in queries))
+    assert all(entry.holds(a, q.candidates) for a, q in zip(found, queries, strict=True))
+
+
+@each_engine
+async def test_without_a_key_it_answers_too(build):
+    asked = query(key=None)
+    assert entry.holds(await build(True).decide(asked), asked.candidates)
+
+
+@each_engine
+@pytest.mark.parametrize("left", [-5.0, 0.0, 0.001])
+async def test_without_time_it_answers_or_fails_in_its_own_words(build, left):
+    asked = query(deadline=FakeClock().monotonic() + left)
+    stages = set()
+    try:
+        found = await build(True).decide(asked)
+    except (EngineFailed, EnginesFailed) as error:
+        stages = {f.stage for f in error.failures}
+    assert stages == {"deadline"} or entry.holds(found, asked.candidates)
+
+
+@each_engine
+async def test_a_cancelled_call_does_not_harm_the_next(build):
+    engine = build(True)
+    task = asyncio.create_task(engine.decide(query()))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert entry.holds(await engine.decide(query()), query().candidates)
+
+
+@each_engine
+def test_any_prompt_is_answered(build):
+    @given(st.text(min_size=1, max_size=200).filter(str.strip))
+    def check(prompt):
+        async def live():
+            asked = query(prompt=prompt.strip())
+            assert entry.holds(await build(True).decide(asked), asked.candidates)
+
+        asyncio.run(live())
+
+    check()
+
+
+@each_failing
+async def test_a_failure_names_engines_and_stages_of_the_contract_and_no_prompt(build):
+    with pytest.raises((EngineFailed, EnginesFailed)) as caught:
+        await build(False).decide(query(prompt="canary"))
+    failures = caught.value.failures
+    assert failures
+    assert {f.engine for f in failures} <= {"morph", "local"}
+    assert {f.stage for f in failures} <= STAGES
+    assert "canary" not in repr(caught.value)
+
+
+@each_failing
+async def test_an_engine_that_fails_goes_on_failing_in_the_same_words(build):
+    engine = build(False)
+    for _ in range(3):
+        with pytest.raises((EngineFailed, EnginesFailed)):
+            await engine.decide(query())
+
+
+@each_engine
+async def test_the_same_question_gets_the_same_model(build):
+    """These engines throw no dice."""
+    engine = build(True)
+    asked = query(key=None)
+    again = replace(asked, deadline=FakeClock().monotonic() + 60)
+    assert (await engine.decide(asked)).model == (await engine.decide(again)).model

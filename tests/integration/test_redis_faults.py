@@ -1,0 +1,223 @@
+"""Two replicas under load while their shared cache fails in every way: no caller notices.
+
+The engine says something else each time, so that only the cache can make replicas agree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pointsman.v1 import route_decision_pb2 as pb
+from support.eventually import eventually
+from support.load import Load
+from support.morph import ScriptedMorph
+from support.redis_server import RealServer, delaying, false_server, saying
+from support.served import Peer, Starter, policy_text, request
+
+SAYS = [{"json": {"model": random.choice(["gpt-5.5", "claude-sonnet-4-6"])}} for _ in range(9_999)]
+RECHECK = 0.3
+KNOWN = 60
+"""Conversations that both replicas know before anything happens."""
+PHASE = float(os.environ.get("POINTSMAN_FAULT_SECONDS", "0.6"))
+"""Seconds of load before, during and after a fault."""
+
+
+@dataclass
+class Pair:
+    """Two replicas, and what each conversation was told first."""
+
+    peers: tuple[Peer, ...]
+    told: dict[str, str] = field(default_factory=dict)
+
+    async def model(self, peer: Peer, session: str) -> str:
+        """The routed model, by a caller who waits for a second."""
+        asked = request(caller=pb.Caller(session_id=session))
+        answer = await peer.decide(asked, timeout=1.0)
+        assert answer.outcome == pb.OUTCOME_ROUTED, answer
+        return str(answer.decision.model)
+
+    async def meet(self) -> None:
+        """Let both replicas learn of the conversations."""
+        for number in range(KNOWN):
+            session = f"known-{number}"
+            models = [await self.model(peer, session) for peer in self.peers]
+            assert len(set(models)) == 1
+            self.told[session] = models[0]
+
+    async def ask(self, number: int) -> str | None:
+        """Go on with a known conversation, or begin one; says what is wrong with the answer."""
+        peer = random.choice(self.peers)
+        if number % 4 == 0:
+            await self.model(peer, f"new-{number}")
+            return None
+        session = f"known-{number % KNOWN}"
+        model = await self.model(peer, session)
+        before = self.told[session]
+        return None if model == before else f"{session} went from {before} to {model}"
+
+    async def ask_new(self, number: int) -> str | None:
+        """Begin a conversation, or go on with one on the same replica."""
+        session = f"own-{number // 4}"
+        which = number // 4 % len(self.peers)
+        model = await self.model(self.peers[which], session)
+        before = self.told.setdefault(session, model)
+        return None if model == before else f"{session} went from {before} to {model}"
+
+    async def agree(self, count: int) -> None:
+        """Wait until the replicas agree on the conversations that began last."""
+        for number in range(0, count, 4 * max(1, count // 200)):
+            await eventually(lambda session=f"new-{number}": self.agrees(session))
+
+    async def agrees(self, session: str) -> bool:
+        return len({await self.model(peer, session) for peer in self.peers}) == 1
+
+
+@contextlib.asynccontextmanager
+async def pair(start: Starter, url: str, **cache: Any) -> AsyncIterator[Pair]:
+    async with ScriptedMorph() as morph:
+        morph._faults.load([*SAYS, SAYS[0] | {"times": -1}])
+        policy = policy_text(
+            stickiness="conversation",
+            engines={"order": ["morph", "local"], "morph": {"url": morph.url}},
+            flags={"morph_router_enabled": True},
+            cache={"url": url, "recheck": RECHECK, **cache},
+        )
+        environment = {"MORPH_API_KEY": "key"}
+        peers = [await start(policy=policy, environment=environment) for _ in range(2)]
+        yield Pair(tuple(peers))
+        for peer in peers:
+            await peer.stop()
+
+
+def metric(peer: Peer, name: str) -> dict[str, float]:
+    """An instrument's cells by the values of their attributes."""
+    for reading in peer.running.telemetry.metrics.collect().readings:
+        if reading.instrument.name == name:
+            return {",".join(map(str, p.attributes.values())): p.value for p in reading.points}  # type: ignore[misc]
+    raise KeyError(name)
+
+
+async def reachable(peers: tuple[Peer, ...], *, wanted: bool) -> None:
+    name = "pointsman.cache.shared.reachable"
+    await eventually(lambda: all(metric(peer, name)[""] == wanted for peer in peers))
+
+
+def told(load: Load, title: str, show: Callable[[str], None], pair: Pair) -> None:
+    failures = [metric(p, "pointsman.cache.shared.failures") for p in pair.peers]
+    show(load.table(title) + f"\nfailures {failures}")
+    for name, phase in load.phases.items():
+        assert phase.failed == [], name
+        assert phase.wrong == [], name
+        assert phase.sent > 0, name
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    def tell(text: str) -> None:
+        with capsys.disabled():
+            print(text)  # noqa: T201
+
+    return tell
+
+
+async def test_the_first_decision_wins_for_both_replicas(start: Starter) -> None:
+    with RealServer() as server:
+        async with pair(start, server.url) as two:
+            for number in range(100):
+                session = f"race-{number}"
+                models = await asyncio.gather(*(two.model(p, session) for p in two.peers * 3))
+                assert len(set(models)) == 1, session
+
+
+FAULTS: dict[str, tuple[Callable[[RealServer], None], Callable[[RealServer], None]]] = {
+    "killed and restarted": (RealServer.kill, RealServer.start),
+    "frozen": (RealServer.freeze, RealServer.thaw),
+    "emptied": (lambda s: s("FLUSHALL"), lambda s: s("FLUSHALL")),
+    "evicting": (
+        lambda s: [
+            s("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"),
+            s("CONFIG", "SET", "maxmemory", s("INFO", "memory")["used_memory"] - 4_096),
+        ],
+        lambda s: s("CONFIG", "SET", "maxmemory", "0"),
+    ),
+    "full": (
+        lambda s: s("CONFIG", "SET", "maxmemory", "1"),
+        lambda s: s("CONFIG", "SET", "maxmemory", "0"),
+    ),
+    "asking for a password": (
+        lambda s: [
+            s("CONFIG", "SET", "requirepass", "new"),
+            setattr(s, "password", "new"),
+            s("CLIENT", "KILL", "TYPE", "normal"),
+        ],
+        lambda s: [s("CONFIG", "SET", "requirepass", ""), setattr(s, "password", None)],
+    ),
+    "a read-only replica": (
+        lambda s: s("REPLICAOF", "127.0.0.1", "1"),
+        lambda s: s("REPLICAOF", "NO", "ONE"),
+    ),
+}
+RESTING = {"killed and restarted", "frozen", "asking for a password", "a read-only replica"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        *(("redis", fault) for fault in FAULTS),
+        ("valkey", "killed and restarted"),
+        ("valkey", "frozen"),
+    ],
+)
+async def test_a_shared_cache_that_fails_fails_no_caller(
+    start: Starter, kind: str, fault: str, show: Callable[[str], None]
+) -> None:
+    breaks, mends = FAULTS[fault]
+    with RealServer(kind) as server:
+        async with pair(start, server.url) as two:
+            await two.meet()
+            async with Load(two.ask) as load:
+                await load.phase("before", PHASE)
+                breaks(server)
+                during = await load.phase("during", PHASE)
+                if fault in RESTING:
+                    await reachable(two.peers, wanted=False)
+                mends(server)
+                await reachable(two.peers, wanted=True)
+                after = await load.phase("after", PHASE)
+            told(load, f"{kind} {fault}", show, two)
+            await two.agree(during.sent + after.sent)
+            for session, model in two.told.items():
+                assert await two.model(two.peers[0], session) == model
+
+
+FALSE = {
+    "answering garbage": saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "answering something else": saying(b"+OK\r\n"),
+    "answering half": saying(b"*1\r\n$1000000\r\nabc"),
+    "saying no": saying(b"-ERR no\r\n"),
+}
+
+
+@pytest.mark.parametrize("fault", FALSE)
+async def test_a_false_server_fails_no_caller(
+    start: Starter, fault: str, show: Callable[[str], None]
+) -> None:
+    async with false_server(FALSE[fault]) as url, pair(start, url) as two:
+        async with Load(two.ask_new) as load:
+            await load.phase("during", PHASE)
+        told(load, f"a false server {fault}", show, two)
+
+
+async def test_a_slow_server_counts_as_none(start: Starter, show: Callable[[str], None]) -> None:
+    with RealServer() as server:
+        async with false_server(delaying(0.2, server.port)) as url, pair(start, url) as two:
+            async with Load(two.ask_new) as load:
+                await load.phase("during", PHASE)
+            told(load, "redis answering after 200 ms", show, two)

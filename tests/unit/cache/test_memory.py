@@ -1,0 +1,249 @@
+"""The bounded dictionary behind aiocache's interface."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+import pytest
+from aiocache import SimpleMemoryCache
+from aiocache.lock import RedLock
+from hypothesis import given
+from hypothesis import strategies as st
+from pointsman_server.cache import BoundedMemoryCache
+from support.fakes import FakeClock
+
+BOUND = 10_000
+INSERTS = 1_000_000
+
+
+def bounded(*, max_entries=100, clock=None):
+    return BoundedMemoryCache(max_entries=max_entries, now=(clock or FakeClock()).monotonic)
+
+
+# ---------------------------------------------------------------- the bound
+
+
+async def test_a_million_distinct_inserts_leave_the_newest_ten_thousand():
+    cache = bounded(max_entries=BOUND)
+    most = 0
+    for start in range(0, INSERTS, BOUND // 2):
+        await cache.multi_set([(n, n) for n in range(start, start + BOUND // 2)], ttl=60)
+        most = max(most, len(cache))
+    assert most == len(cache) == BOUND
+    assert await cache.get(INSERTS - BOUND) == INSERTS - BOUND
+    assert await cache.get(INSERTS - BOUND - 1) is None
+
+
+async def test_each_way_in_keeps_the_bound():
+    cache = bounded(max_entries=2)
+    for n in range(5):
+        await cache.set(f"set {n}", n)
+        await cache.add(f"add {n}", n)
+        await cache.increment(f"increment {n}")
+        assert len(cache) <= 2
+
+
+async def test_what_was_used_least_recently_goes_first():
+    cache = bounded(max_entries=3)
+    for name in "abc":
+        await cache.set(name, name)
+    await cache.get("a")
+    await cache.set("b", "B")
+    await cache.set("d", "d")
+    assert await cache.multi_get(["a", "b", "c", "d"]) == ["a", "B", None, "d"]
+
+
+@pytest.mark.parametrize("use", ["get", "exists", "multi_get"])
+async def test_every_reading_is_a_use(use):
+    cache = bounded(max_entries=2)
+    await cache.multi_set([("a", 1), ("b", 2)])
+    await getattr(cache, use)(["a"] if use == "multi_get" else "a")
+    await cache.set("c", 3)
+    assert await cache.exists("a")
+    assert not await cache.exists("b")
+
+
+async def test_replacing_a_value_takes_no_room():
+    cache = bounded(max_entries=2)
+    await cache.multi_set([("a", 1), ("b", 2), ("a", 3), ("a", 4)])
+    assert await cache.multi_get(["a", "b"]) == [4, 2]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["set", "get", "delete", "add"]), st.integers(0, 6)), max_size=60
+    ),
+    st.integers(1, 4),
+)
+def test_it_holds_what_a_model_of_least_recently_used_holds(steps, bound):
+    async def live():
+        cache, model = bounded(max_entries=bound), OrderedDict()
+        for what, key in steps:
+            if what == "get":
+                assert await cache.get(key) == model.get(key)
+                if key in model:
+                    model.move_to_end(key)
+                continue
+            if what == "delete":
+                assert await cache.delete(key) == int(model.pop(key, None) is not None)
+                continue
+            if what == "add" and key in model:
+                with pytest.raises(ValueError):  # noqa: PT011  (aiocache's own word)
+                    await cache.add(key, key)
+                model.move_to_end(key)
+                continue
+            await getattr(cache, what)(key, key)
+            model[key] = key
+            model.move_to_end(key)
+            if len(model) > bound:
+                model.popitem(last=False)
+        assert len(cache) == len(model)
+
+    asyncio.run(live())
+
+
+# ---------------------------------------------------------------- lifetimes
+
+
+@pytest.mark.parametrize(("passed", "found"), [(0, "v"), (9.99, "v"), (10, None), (99, None)])
+async def test_a_value_is_there_until_its_time_is_over(passed, found):
+    clock = FakeClock()
+    cache = bounded(clock=clock)
+    await cache.set("k", "v", ttl=10)
+    clock.advance(passed)
+    assert await cache.get("k") == found
+    assert await cache.exists("k") is (found is not None)
+
+
+async def test_reading_does_not_prolong_a_life_and_writing_gives_a_new_one():
+    clock = FakeClock()
+    cache = bounded(clock=clock)
+    await cache.multi_set([("read", 1), ("written", 1)], ttl=10)
+    clock.advance(9)
+    await cache.get("read")
+    await cache.set("written", 2, ttl=10)
+    clock.advance(9)
+    assert await cache.multi_get(["read", "written"]) == [None, 2]
+
+
+async def test_what_has_expired_can_be_added_again():
+    clock = FakeClock()
+    cache = bounded(clock=clock)
+    await cache.add("k", "old", ttl=10)
+    clock.advance(10)
+    assert await cache.add("k", "new", ttl=10)
+    assert await cache.get("k") == "new"
+
+
+async def test_what_has_expired_is_not_there_to_be_deleted_or_prolonged():
+    clock = FakeClock()
+    cache = bounded(clock=clock)
+    await cache.multi_set([("a", 1), ("b", 1)], ttl=10)
+    clock.advance(10)
+    assert await cache.delete("a") == 0
+    assert not await cache.expire("b", 10)
+
+
+async def test_counting_keeps_the_lifetime_of_the_count():
+    clock = FakeClock()
+    cache = bounded(clock=clock)
+    await cache.set("n", 1, ttl=10)
+    assert await cache.increment("n", 2) == 3
+    clock.advance(10)
+    assert await cache.get("n") is None
+
+
+async def test_a_lifetime_can_be_changed_and_lifted():
+    clock = FakeClock()
+    cache = bounded(clock=clock)
+    await cache.multi_set([("longer", 1), ("for ever", 1)], ttl=10)
+    assert await cache.expire("longer", 20)
+    assert await cache.expire("for ever", 0)
+    clock.advance(19)
+    assert await cache.get("longer") == 1
+    clock.advance(1)
+    assert await cache.get("longer") is None
+    assert await cache.get("for ever") == 1
+
+
+async def test_a_value_without_a_lifetime_stays():
+    clock = FakeClock()
+    cache = bounded(clock=clock)
+    await cache.set("k", "v")
+    clock.advance(1e9)
+    assert await cache.get("k") == "v"
+
+
+# ---------------------------------------------------------------- as aiocache's own one does
+
+PAIRS = [("a", 1), ("b", "text"), ("n", "7")]
+CALLS = [
+    ("get", "a"),
+    ("get", "none"),
+    ("get", "none", "default"),
+    ("multi_get", ["a", "none", "b"]),
+    ("set", "a", 2),
+    ("multi_set", [("a", 3), ("z", 4)]),
+    ("add", "z", 5),
+    ("add", "a", 5),
+    ("exists", "a"),
+    ("exists", "none"),
+    ("increment", "a"),
+    ("increment", "n", 3),
+    ("increment", "none", 3),
+    ("increment", "b"),
+    ("delete", "a"),
+    ("delete", "none"),
+    ("expire", "a", 10),
+    ("expire", "a", 0),
+    ("expire", "none", 10),
+    ("clear",),
+]
+
+
+async def outcome_of(cache, name, *arguments):
+    """What a call gives or raises, and what is there afterwards."""
+    await cache.multi_set(PAIRS)
+    try:
+        result = await getattr(cache, name)(*arguments)
+    except Exception as error:  # noqa: BLE001  (what is compared)
+        result = type(error)
+    return result, await cache.multi_get(["a", "b", "n", "z", "none"])
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+async def test_it_answers_as_aiocaches_own_memory_cache_does(call):
+    # Without its timeout, which costs a timer a call.
+    theirs = SimpleMemoryCache(timeout=None)
+    assert await outcome_of(bounded(), *call) == await outcome_of(theirs, *call)
+    await theirs.clear()
+
+
+async def test_a_compare_and_set_fails_on_another_value():
+    cache = bounded()
+    await cache.set("k", "one")
+    assert not await cache.set("k", "three", _cas_token="two")
+    assert await cache.set("k", "two", _cas_token="one")
+    assert await cache.get("k") == "two"
+
+
+async def test_aiocaches_lock_works_over_it_and_is_let_go_of_by_its_holder_only():
+    cache = bounded()
+    async with RedLock(cache, "k", lease=10):
+        assert await cache.exists("k-lock")
+        assert await cache._redlock_release("k-lock", "somebody else") == 0
+        assert await cache.exists("k-lock")
+    assert not await cache.exists("k-lock")
+
+
+async def test_values_and_keys_are_kept_as_they_are():
+    cache, value = bounded(), object()
+    await cache.set(b"\x00\xff", value)
+    assert await cache.get(b"\x00\xff") is value
+
+
+async def test_closing_is_quiet():
+    cache = bounded()
+    await cache.close()
+    await cache.close()

@@ -1,0 +1,132 @@
+"""Ids, sample rates, fallback order, reasons for a switch, names for telemetry."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pointsman_server.core.ids import ENTROPY_BYTES, uuid7
+from pointsman_server.core.model import RankedModel, Stickiness, SwitchReason, Tier
+from pointsman_server.core.policy_file import UNLISTED
+from pointsman_server.core.sampling import DEFAULT_RATE, effective_rate
+from pointsman_server.core.stickiness import fallback_models, is_sticky, switch_reason
+from support.builders import FRONTIER, GPT, OPUS, SONNET, answer, model, routing, rules
+
+entropies = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)
+moments = st.integers(0, 2**48 - 10)
+ELIGIBLE = [model(OPUS), model(SONNET), model(GPT)]
+
+
+@given(st.integers(0, 2**40), entropies)
+def test_a_decision_id_is_a_uuid_of_version_7_that_holds_its_millisecond(eighths, entropy):
+    text = uuid7(seconds=eighths / 8, entropy=entropy)
+    parsed = uuid.UUID(text)
+    assert str(parsed) == text
+    assert parsed.version == 7
+    assert parsed.variant == uuid.RFC_4122
+    assert parsed.int >> 80 == eighths * 125
+
+
+@given(moments, entropies, entropies)
+def test_ids_sort_by_time(moment, one, other):
+    assert uuid7(seconds=moment / 1_000, entropy=one) < uuid7(
+        seconds=(moment + 2) / 1_000, entropy=other
+    )
+
+
+@given(entropies, entropies)
+def test_ids_of_one_moment_differ_as_their_entropy_does(one, other):
+    free = (1 << 80) - 1 & ~(0xF << 76) & ~(0x3 << 62)
+    bits = [int.from_bytes(e, "big") & free for e in (one, other)]
+    same = uuid7(seconds=1.0, entropy=one) == uuid7(seconds=1.0, entropy=other)
+    assert same == (bits[0] == bits[1])
+
+
+@pytest.mark.parametrize(
+    ("raw", "rate"),
+    [
+        (None, DEFAULT_RATE),
+        ("", DEFAULT_RATE),
+        ("  ", DEFAULT_RATE),
+        ("abc", DEFAULT_RATE),
+        ("1.5", DEFAULT_RATE),
+        ("-0.1", DEFAULT_RATE),
+        ("nan", DEFAULT_RATE),
+        ("inf", DEFAULT_RATE),
+        ("0", 0.0),
+        ("1", 1.0),
+        ("0.5", 0.5),
+        (" 0.5\n", 0.5),
+        ("1e-3", 0.001),
+    ],
+)
+def test_a_sample_rate_is_a_share_or_the_default(raw, rate):
+    assert effective_rate(raw) == rate
+
+
+@given(st.none() | st.text())
+def test_a_sample_rate_of_any_text_is_a_share(raw):
+    assert 0.0 <= effective_rate(raw) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("incumbent", "chosen", "reason"),
+    [
+        (None, OPUS, None),
+        (OPUS, OPUS, None),
+        ("x/gone", "x/gone", None),
+        (OPUS, SONNET, SwitchReason.REDECIDED),
+        ("x/gone", SONNET, SwitchReason.INELIGIBLE),
+    ],
+)
+def test_a_switch_has_a_reason_and_a_stay_has_none(incumbent, chosen, reason):
+    assert switch_reason(incumbent, chosen, ELIGIBLE) is reason
+
+
+@pytest.mark.parametrize(
+    ("cached", "stickiness", "sticky"),
+    [
+        (True, Stickiness.CONVERSATION, True),
+        (True, Stickiness.EXACT, False),
+        (False, Stickiness.CONVERSATION, False),
+    ],
+)
+def test_a_kept_answer_is_sticky_where_it_holds_for_the_conversation(cached, stickiness, sticky):
+    assert is_sticky(answer(cached=cached), stickiness) is sticky
+
+
+@pytest.mark.parametrize(
+    ("ranking", "default", "order"),
+    [
+        ((), OPUS, (OPUS, GPT)),
+        ((), GPT, (GPT, OPUS)),
+        ((), SONNET, (OPUS, GPT)),
+        ((SONNET, GPT, OPUS), OPUS, (GPT, OPUS)),
+        # A ranking that does not name all, or names what is not eligible.
+        ((GPT,), OPUS, (GPT, OPUS)),
+        (("x/other", GPT), OPUS, (GPT, OPUS)),
+    ],
+)
+def test_fallbacks_are_the_other_candidates_best_first(ranking, default, order):
+    said = answer(SONNET, ranking=tuple(RankedModel(model=name) for name in ranking))
+    assert fallback_models(said, ELIGIBLE, model(default)) == order
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [(OPUS, OPUS), (FRONTIER, FRONTIER), ("a secret", UNLISTED), ("", UNLISTED), (None, None)],
+)
+def test_telemetry_names_only_what_the_policy_file_knows(name, told):
+    assert rules().listed(name) == told
+
+
+def test_the_requests_candidates_win_over_those_of_its_tier():
+    tier = Tier(
+        name=FRONTIER, policy="balanced", stickiness=Stickiness.EXACT, default_candidates=(GPT,)
+    )
+    assert rules().candidate_ids(routing(OPUS, SONNET), tier) == (OPUS, SONNET)
+    bare = routing()
+    none_sent = type(bare)(auto_model=FRONTIER)
+    assert rules().candidate_ids(none_sent, tier) == (GPT,)

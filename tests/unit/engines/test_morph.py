@@ -1,0 +1,333 @@
+"""Engine `morph` over a transport in memory: what is sent, what is made of what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+import traceback
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pointsman_server.chain.guarded import Guarded
+from pointsman_server.core.errors import EngineFailed, SourceUnreadable
+from pointsman_server.core.policy_file import MorphRules
+from pointsman_server.engines.keys import FileKey
+from pointsman_server.engines.morph import MorphEngine, build_client
+from support.builders import GPT, OPUS, SONNET, answer, model, query
+from support.fakes import FakeClock
+
+KEY = "sk-canary"
+SAYS_SONNET = b'{"model": "claude-sonnet-4-6", "difficulty": "hard", "confidence": 0.9}'
+
+
+class Key:
+    def __init__(self, key=KEY):
+        self.key = key
+
+    def read(self):
+        if isinstance(self.key, Exception):
+            raise self.key
+        return self.key
+
+
+class Upstream:
+    """An engine over a transport that keeps requests and gives one answer, or raises it."""
+
+    def __init__(self, body=SAYS_SONNET, *, status=200, headers=None, key=None, **rules):
+        self.body, self.status, self.headers = body, status, headers or {}
+        self.requests = []
+        self.clock = FakeClock()
+        self.rules = MorphRules(url="https://morph.test", **rules)
+        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self.handle))
+        self.engine = MorphEngine(
+            self.client,
+            rules=self.rules,
+            key=key or Key(),
+            clock=self.clock,
+            propagate=lambda headers: headers.update(traceparent="00-trace"),
+        )
+
+    async def handle(self, request):
+        self.requests.append(request)
+        body = self.body(request) if callable(self.body) else self.body
+        if isinstance(body, Exception):
+            raise body
+
+        async def chunks():
+            for start in range(0, len(body), 10_000):
+                yield body[start : start + 10_000]
+
+        return httpx.Response(self.status, headers=self.headers, content=chunks())
+
+    async def decide(self, **changes):
+        return await self.engine.decide(query(**changes))
+
+    async def failure(self, **changes):
+        with pytest.raises(EngineFailed) as caught:
+            await self.decide(**changes)
+        assert caught.value.failure.engine == "morph"
+        return caught.value
+
+    async def stage(self, **changes):
+        return (await self.failure(**changes)).failure.stage
+
+
+# ---------------------------------------------------------------- what is sent
+
+
+async def test_the_answer_is_morphs():
+    assert await Upstream().decide() == answer(SONNET)
+
+
+async def test_prompt_router_ids_policy_and_default_leave_the_process_and_nothing_else():
+    upstream = Upstream()
+    asked = query(GPT, OPUS, SONNET, prompt="Fix “it” 🚂", default=model(SONNET))
+    await upstream.engine.decide(asked)
+    (request,) = upstream.requests
+    assert (request.method, str(request.url)) == (
+        "POST",
+        "https://morph.test/v1/router/multimodel",
+    )
+    assert json.loads(request.content) == {
+        "input": "Fix “it” 🚂",
+        "allowed_models": ["gpt-5.5", "claude-opus-4-8", "claude-sonnet-4-6"],
+        "policy": "capability_heavy",
+        "default_model": "claude-sonnet-4-6",
+    }
+    assert set(request.headers) <= {
+        "host",
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "traceparent",
+        "user-agent",
+    }
+
+
+async def test_headers_carry_the_key_the_trace_and_ask_for_an_uncompressed_body():
+    upstream = Upstream()
+    await upstream.decide()
+    headers = upstream.requests[0].headers
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert headers["content-type"] == "application/json"
+    assert headers["accept-encoding"] == "identity"
+    assert headers["traceparent"] == "00-trace"
+
+
+@pytest.mark.parametrize("url", ["https://morph.test/base", "https://morph.test/base/"])
+async def test_the_path_is_appended_to_the_base_url(url):
+    upstream = Upstream()
+    upstream.engine._rules = MorphRules(url=url)
+    await upstream.decide()
+    assert upstream.requests[0].url.path == "/base/v1/router/multimodel"
+
+
+@given(st.text(min_size=1, max_size=50))
+def test_any_prompt_arrives_as_it_is(prompt):
+    async def live():
+        upstream = Upstream()
+        await upstream.decide(prompt=prompt)
+        assert json.loads(upstream.requests[0].content)["input"] == prompt
+
+    asyncio.run(live())
+
+
+# ---------------------------------------------------------------- failure stages
+
+
+@pytest.mark.parametrize(
+    "status", [301, 302, 307, 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504]
+)
+async def test_a_status_other_than_success_is_told_as_itself(status):
+    upstream = Upstream(status=status, headers={"location": "https://elsewhere.test"})
+    assert await upstream.stage() == f"http_{status}"
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 201, 206])
+async def test_any_success_is_read(status):
+    assert (await Upstream(status=status).decide()).model == SONNET
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"<html>", b'{"model": "gemini-3.5-flash"}', b'{"model": 7}'],
+    ids=repr,
+)
+async def test_a_body_that_is_no_answer_is_an_invalid_response(body):
+    assert await Upstream(body).stage() == "invalid_response"
+
+
+async def test_an_answer_may_be_as_long_as_the_bound_and_no_longer():
+    whole = SAYS_SONNET.ljust(64 * 1024)
+    assert (await Upstream(whole).decide()).model == SONNET
+    assert await Upstream(whole + b" ").stage() == "invalid_response"
+
+
+@pytest.mark.parametrize(
+    ("error", "stage"),
+    [
+        (httpx.ConnectTimeout("canary"), "timeout"),
+        (httpx.ReadTimeout("canary"), "timeout"),
+        (httpx.WriteTimeout("canary"), "timeout"),
+        (httpx.PoolTimeout("canary"), "timeout"),
+        (httpx.ConnectError("canary"), "fetch"),
+        (httpx.ReadError("canary"), "fetch"),
+        (httpx.WriteError("canary"), "fetch"),
+        (httpx.RemoteProtocolError("canary"), "fetch"),
+        (httpx.UnsupportedProtocol("canary"), "fetch"),
+        (httpx.DecodingError("canary"), "fetch"),
+    ],
+    ids=lambda value: getattr(value, "__class__", value).__name__,
+)
+async def test_what_goes_wrong_on_the_way_is_a_timeout_or_a_fetch(error, stage):
+    found = await Upstream(error).failure()
+    assert found.failure.stage == stage
+    assert "canary" not in "".join(traceback.format_exception(found))
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout("x"), httpx.ReadError("x")], ids=repr)
+async def test_how_long_the_engine_was_waited_for_is_told(error):
+    upstream = Upstream(lambda _: (upstream.clock.advance(1.5), error)[1])
+    assert (await upstream.failure()).elapsed == 1.5
+
+
+async def test_an_engine_that_failed_is_asked_again_next_time():
+    upstream = Upstream(httpx.ConnectError("x"))
+    await upstream.stage()
+    upstream.body = SAYS_SONNET
+    assert (await upstream.decide()).model == SONNET
+
+
+# ---------------------------------------------------------------- deadlines
+
+
+@pytest.mark.parametrize("left", [-1.0, 0.0, 0.03])
+async def test_without_time_for_a_call_none_is_made(left):
+    upstream = Upstream()
+    found = await upstream.failure(deadline=upstream.clock.now + left)
+    assert (found.failure.stage, found.elapsed) == ("deadline", 0.0)
+    assert upstream.requests == []
+
+
+async def test_time_enough_is_time_enough():
+    upstream = Upstream()
+    assert (await upstream.decide(deadline=upstream.clock.now + 60)).model == SONNET
+
+
+@pytest.mark.parametrize(
+    ("left", "own", "stage"),
+    [(0.04, 5.0, "deadline"), (60.0, 0.01, "timeout"), (None, 0.01, "timeout")],
+    ids=["the caller's", "its own", "its own without a caller's"],
+)
+async def test_the_shorter_of_deadline_and_timeout_cuts_a_call_off_and_is_named(left, own, stage):
+    upstream = Upstream(timeout=own)
+
+    async def never(request):
+        upstream.requests.append(request)
+        await asyncio.Event().wait()
+
+    upstream.engine._client = httpx.AsyncClient(transport=httpx.MockTransport(never))
+    deadline = None if left is None else upstream.clock.now + left
+    assert await upstream.stage(deadline=deadline) == stage
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("left", "own", "budget"),
+    [
+        (None, 5.0, (5.0, False)),
+        (60.0, 5.0, (5.0, False)),
+        (5.1, 5.0, (5.0, False)),
+        (5.02, 5.0, (4.99, True)),
+        (1.03, 5.0, (1.0, True)),
+        (0.03, 5.0, (0.0, True)),
+        (-1.0, 5.0, (-1.03, True)),
+    ],
+)
+async def test_a_margin_of_the_callers_time_is_kept_for_the_way_back(left, own, budget):
+    upstream = Upstream(timeout=own)
+    now = upstream.clock.now
+    asked = query(deadline=None if left is None else now + left)
+    seconds, cut_off = upstream.engine._budget(asked, now)
+    assert (round(seconds, 9), cut_off) == budget
+
+
+async def test_a_cancelled_caller_is_cancelled_and_no_timeout():
+    upstream = Upstream()
+
+    async def never(_):
+        await asyncio.Event().wait()
+
+    upstream.engine._client = httpx.AsyncClient(transport=httpx.MockTransport(never))
+    task = asyncio.create_task(upstream.decide())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+# ---------------------------------------------------------------- the key
+
+
+async def test_without_a_key_nobody_is_called_and_the_log_says_so(caplog):
+    upstream = Upstream(key=Key(SourceUnreadable("key file: empty")))
+    assert await upstream.stage() == "unexpected_error"
+    assert upstream.requests == []
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "key file: empty" in record.getMessage()
+
+
+async def test_a_rotated_key_is_used_from_the_next_call_on(tmp_path):
+    path = tmp_path / "key"
+    path.write_text("sk-old")
+    upstream = Upstream(key=FileKey(path))
+    await upstream.decide()
+    path.write_text("sk-newer")
+    await upstream.decide()
+    sent = [r.headers["authorization"] for r in upstream.requests]
+    assert sent == ["Bearer sk-old", "Bearer sk-newer"]
+
+
+@pytest.mark.parametrize("key", [KEY, f"{KEY}-é", f"{KEY}\nx: y"], ids=["good", "accent", "break"])
+@pytest.mark.parametrize("said", [SAYS_SONNET, b"", httpx.ReadError(f"Bearer {KEY}")], ids=repr)
+async def test_neither_key_nor_prompt_is_in_any_log_or_error(key, said, caplog):
+    caplog.set_level(logging.DEBUG)
+    upstream = Upstream(said, key=Key(key))
+    asked = query(prompt="canary prompt")  # apart: source lines are in a traceback
+    told = ""
+    try:
+        await Guarded(upstream.engine, name="morph").decide(asked)
+    except EngineFailed as error:
+        told = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    assert "canary" not in told
+    assert "canary" not in caplog.text
+    assert "canary" not in repr(upstream.engine)
+
+
+# ---------------------------------------------------------------- the client
+
+
+async def test_the_client_verifies_certificates_follows_nothing_and_is_bounded():
+    async with build_client(MorphRules(timeout=2.5, max_connections=7)) as client:
+        assert not client.follow_redirects
+        assert client.timeout == httpx.Timeout(2.5)
+        pool = client._transport._pool
+        assert (pool._max_connections, pool._max_keepalive_connections) == (7, 7)
+        assert pool._retries == 0
+        assert pool._ssl_context.verify_mode is ssl.CERT_REQUIRED
+        assert pool._ssl_context.check_hostname
+    assert client.is_closed
+
+
+async def test_retries_of_connections_may_be_configured():
+    async with build_client(MorphRules(connect_retries=2)) as client:
+        assert client._transport._pool._retries == 2

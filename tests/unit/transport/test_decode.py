@@ -1,0 +1,448 @@
+"""Wire request -> value: every bad field is named at once, nothing unbounded gets in."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pointsman.v1 import route_decision_pb2 as pb
+from pointsman_server.core.errors import InvalidRequest
+from pointsman_server.core.model import (
+    NO_CONSTRAINTS,
+    ApiKind,
+    Caller,
+    Constraints,
+    DataPolicy,
+    Modality,
+    Prompt,
+    RouteRequest,
+    RoutingContext,
+)
+from pointsman_server.transport.decode import (
+    API_KINDS,
+    DATA_POLICIES,
+    MODALITIES,
+    checked,
+    parsed,
+    to_request,
+)
+from pointsman_server.transport.errors import to_status
+
+LONG = "x" * 257
+REQUEST_BYTES = 64 * 1024
+BLANKS = ["", " ", "\n\t", "\u3000"]
+
+
+def message(**changes):
+    """The smallest request that is valid, and changes to it."""
+    fields = {"prompt": pb.Prompt(), "caller": pb.Caller(user_id="u"), **changes}
+    return pb.RouteDecisionRequest(**{k: v for k, v in fields.items() if v is not None})
+
+
+def routed(**changes):
+    return message(routing=pb.RoutingContext(**{"auto_model": "tier", **changes}))
+
+
+def constrained(**changes):
+    return message(constraints=pb.Constraints(**changes))
+
+
+def said(**changes):
+    return message(caller=pb.Caller(**{"user_id": "u", **changes}))
+
+
+def decoded(given_message):
+    """The request as it is read from the wire."""
+    return to_request(checked(parsed(given_message.SerializeToString())))
+
+
+def bad_fields(given_message):
+    with pytest.raises(InvalidRequest) as caught:
+        decoded(given_message)
+    return [v.field for v in caught.value.violations]
+
+
+def test_a_whole_request_is_read():
+    found = to_request(
+        pb.RouteDecisionRequest(
+            prompt=pb.Prompt(
+                user_prompt_prefix="first",
+                latest_user_prompt_prefix="latest",
+                system_prompt_prefix="system",
+                api_kind=pb.API_KIND_MESSAGES,
+                message_count=3,
+                has_tools=True,
+                stream=True,
+            ),
+            caller=pb.Caller(
+                user_id="user",
+                session_id="session",
+                machine_id="machine",
+                client_request_id="request",
+                mode="code",
+                user_agent="agent",
+                organization_id="org",
+            ),
+            routing=pb.RoutingContext(
+                auto_model="tier", candidate_models=["b", "a"], resolved_model="static"
+            ),
+            data_policy=pb.DATA_POLICY_THIRD_PARTY_DENIED,
+            constraints=pb.Constraints(
+                required_inputs=[pb.MODALITY_IMAGE, pb.MODALITY_VIDEO, pb.MODALITY_IMAGE],
+                prompt_tokens_estimate=9,
+                requires_tools=True,
+                denied_models=["d", "d"],
+                keep_provider=True,
+            ),
+            requested_model="requested",
+            body_bytes=2**63,
+            classify=True,
+            dry_run=True,
+        )
+    )
+    assert found == RouteRequest(
+        prompt=Prompt(
+            first="first",
+            latest="latest",
+            system="system",
+            api_kind=ApiKind.MESSAGES,
+            message_count=3,
+            has_tools=True,
+            stream=True,
+        ),
+        caller=Caller(
+            user_id="user",
+            session_id="session",
+            machine_id="machine",
+            client_request_id="request",
+            mode="code",
+            user_agent="agent",
+            organization_id="org",
+        ),
+        routing=RoutingContext(
+            auto_model="tier", candidate_models=("b", "a"), resolved_model="static"
+        ),
+        data_policy=DataPolicy.THIRD_PARTY_DENIED,
+        constraints=Constraints(
+            required_inputs=frozenset({Modality.IMAGE, Modality.VIDEO}),
+            prompt_tokens_estimate=9,
+            requires_tools=True,
+            denied_models=frozenset({"d"}),
+            keep_provider=True,
+        ),
+        requested_model="requested",
+        body_bytes=2**63,
+        classify=True,
+        dry_run=True,
+    )
+
+
+def test_what_is_absent_stays_absent():
+    assert to_request(message()) == RouteRequest(
+        prompt=Prompt(), caller=Caller(user_id="u"), routing=None, constraints=NO_CONSTRAINTS
+    )
+
+
+def test_a_count_of_zero_is_not_absent():
+    assert to_request(message(prompt=pb.Prompt(message_count=0))).prompt.message_count == 0
+    assert to_request(constrained(prompt_tokens_estimate=0)).constraints.prompt_tokens_estimate == 0
+
+
+def test_an_empty_routing_context_is_not_absent():
+    assert bad_fields(message(routing=pb.RoutingContext())) == ["routing.auto_model"]
+
+
+# ---------------------------------------------------------------- one bad field
+
+OPTIONAL = [
+    "session_id",
+    "machine_id",
+    "client_request_id",
+    "mode",
+    "user_agent",
+    "organization_id",
+]
+ONE_BAD = [
+    (message(prompt=None), "prompt"),
+    (message(caller=None), "caller"),
+    (said(user_id=LONG), "caller.user_id"),
+    *((said(user_id=blank), "caller.user_id") for blank in BLANKS),
+    *((said(**{name: blank}), f"caller.{name}") for name in OPTIONAL for blank in BLANKS),
+    *((said(**{name: LONG}), f"caller.{name}") for name in OPTIONAL),
+    *((routed(auto_model=text), "routing.auto_model") for text in [*BLANKS, LONG]),
+    *((routed(resolved_model=text), "routing.resolved_model") for text in [*BLANKS, LONG]),
+    *(
+        (routed(candidate_models=["a", text, "b"]), "routing.candidate_models[1]")
+        for text in [*BLANKS, LONG]
+    ),
+    (routed(candidate_models=["m"] * 33), "routing.candidate_models"),
+    (constrained(denied_models=["a", " "]), "constraints.denied_models[1]"),
+    (constrained(denied_models=[LONG]), "constraints.denied_models[0]"),
+    (constrained(denied_models=["m"] * 257), "constraints.denied_models"),
+    (constrained(required_inputs=[1, 99]), "constraints.required_inputs[1]"),
+    (constrained(required_inputs=[0]), "constraints.required_inputs[0]"),
+    (message(prompt=pb.Prompt(api_kind=99)), "prompt.api_kind"),
+    (message(prompt=pb.Prompt(api_kind=-1)), "prompt.api_kind"),
+    (message(data_policy=99), "data_policy"),
+    (message(requested_model=LONG), "requested_model"),
+]
+
+
+@pytest.mark.parametrize(("given_message", "field"), ONE_BAD, ids=[f for _, f in ONE_BAD])
+def test_a_field_out_of_bounds_is_named_by_its_path(given_message, field):
+    assert bad_fields(given_message) == [field]
+
+
+def test_every_bad_field_is_named_at_once():
+    given_message = pb.RouteDecisionRequest(
+        prompt=pb.Prompt(api_kind=99),
+        caller=pb.Caller(session_id=" ", machine_id=LONG, organization_id=""),
+        routing=pb.RoutingContext(candidate_models=["ok", ""], resolved_model=LONG),
+        data_policy=99,
+        constraints=pb.Constraints(required_inputs=[99], denied_models=[" "]),
+        requested_model=LONG,
+    )
+    assert bad_fields(given_message) == [
+        "prompt.api_kind",
+        "caller.user_id",
+        "caller.session_id",
+        "caller.machine_id",
+        "caller.organization_id",
+        "routing.auto_model",
+        "routing.candidate_models[1]",
+        "routing.resolved_model",
+        "data_policy",
+        "constraints.required_inputs[0]",
+        "constraints.denied_models[0]",
+        "requested_model",
+    ]
+
+
+def test_of_a_list_full_of_bad_entries_a_few_are_named_and_the_others_counted():
+    found = bad_fields(constrained(denied_models=[" "] * 20))
+    assert found == [
+        *(f"constraints.denied_models[{i}]" for i in range(4)),
+        "constraints.denied_models",
+    ]
+    with pytest.raises(InvalidRequest, match=r"denied_models: has 16 more bad entries"):
+        to_request(constrained(denied_models=[" "] * 20))
+
+
+def worst():
+    """As many bad fields as a request can have."""
+    return pb.RouteDecisionRequest(
+        prompt=pb.Prompt(api_kind=99),
+        caller=pb.Caller(user_id=LONG, **dict.fromkeys(OPTIONAL, LONG)),
+        routing=pb.RoutingContext(
+            auto_model=LONG, candidate_models=[LONG] * 32, resolved_model=LONG
+        ),
+        data_policy=99,
+        constraints=pb.Constraints(
+            required_inputs=[2**31 - 1] * 500, denied_models=[" "] * 200 + [LONG] * 56
+        ),
+        requested_model=LONG,
+    )
+
+
+def test_the_status_of_the_worst_request_fits_the_metadata_that_a_client_takes():
+    with pytest.raises(InvalidRequest) as caught:
+        to_request(worst())
+    status = to_status(caught.value)
+    size = len(status.details) + sum(len(v) * 4 / 3 for _, v in status.trailing_metadata)
+    # gRPC drops calls whose trailers have more than 8 KiB, and not with this status.
+    assert size < 7 * 1024
+
+
+def test_descriptions_do_not_repeat_what_the_caller_sent():
+    canary = "canary" + LONG
+    given_message = message(
+        caller=pb.Caller(user_id=canary, mode=canary),
+        routing=pb.RoutingContext(auto_model=canary, candidate_models=[canary]),
+        requested_model=canary,
+    )
+    with pytest.raises(InvalidRequest) as caught:
+        to_request(given_message)
+    assert "canary" not in str(caught.value)
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def test_32_candidates_and_256_denied_models_are_within_bounds():
+    found = to_request(
+        message(
+            routing=pb.RoutingContext(auto_model="t", candidate_models=map(str, range(32))),
+            constraints=pb.Constraints(denied_models=map(str, range(256))),
+        )
+    )
+    assert len(found.routing.candidate_models) == 32
+    assert len(found.constraints.denied_models) == 256
+
+
+def test_256_characters_are_within_bounds_however_many_bytes_they_are():
+    assert to_request(said(user_id="🚂" * 256)).caller.user_id == "🚂" * 256
+
+
+def test_ids_are_trimmed_before_they_are_measured():
+    found = to_request(
+        message(
+            caller=pb.Caller(user_id=f" {'u' * 256}\n", session_id=" s "),
+            routing=pb.RoutingContext(
+                auto_model=" t ", candidate_models=[" c "], resolved_model=" r "
+            ),
+            constraints=pb.Constraints(denied_models=[" d "]),
+            requested_model=f" {'m' * 256} ",
+        )
+    )
+    assert found.caller == Caller(user_id="u" * 256, session_id="s")
+    assert found.routing == RoutingContext(
+        auto_model="t", candidate_models=("c",), resolved_model="r"
+    )
+    assert found.constraints.denied_models == {"d"}
+    assert found.requested_model == "m" * 256
+
+
+@pytest.mark.parametrize("text", BLANKS)
+def test_a_blank_requested_model_is_none(text):
+    assert to_request(message(requested_model=text)).requested_model is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("x" * 1_001, "x" * 1_000),
+        ("🚂" * 1_001, "🚂" * 1_000),
+        (" " * 2_000 + "x" * 1_001, "x" * 1_000),
+        ("  text \n", "text"),
+        ("", ""),
+        ("   ", ""),
+    ],
+    ids=["letters", "pairs", "leading blanks", "padded", "empty", "blank"],
+)
+@pytest.mark.parametrize(
+    ("field", "attribute"),
+    [
+        ("user_prompt_prefix", "first"),
+        ("latest_user_prompt_prefix", "latest"),
+        ("system_prompt_prefix", "system"),
+    ],
+)
+def test_prefixes_are_trimmed_and_cut_and_never_refused(field, attribute, text, kept):
+    found = to_request(message(prompt=pb.Prompt(**{field: text})))
+    assert getattr(found.prompt, attribute) == kept
+
+
+def test_a_request_of_64_kib_is_read_and_one_byte_more_is_refused_as_a_whole():
+    base = message(prompt=pb.Prompt(user_prompt_prefix="x"))
+    room = REQUEST_BYTES - base.ByteSize()
+    for extra, fits in ((0, True), (1, False)):
+        for pad in range(room - 10 + extra, room + 2 + extra):
+            base.prompt.user_prompt_prefix = "x" * pad
+            if base.ByteSize() == REQUEST_BYTES + extra:
+                break
+        assert base.ByteSize() == REQUEST_BYTES + extra
+        if fits:
+            assert len(decoded(base).prompt.first) == 1_000
+        else:
+            assert bad_fields(base) == ["request"]
+
+
+def test_of_a_request_that_is_too_large_only_the_size_is_told():
+    given_message = message(caller=pb.Caller(user_id=" ", mode="m" * 70_000))
+    assert bad_fields(given_message) == ["request"]
+
+
+def test_what_a_newer_gateway_sends_besides_is_ignored():
+    raw = message().SerializeToString() + b"\xfa\x3f\x03new"
+    assert to_request(pb.RouteDecisionRequest.FromString(raw)) == to_request(message())
+
+
+# ---------------------------------------------------------------- totality
+
+
+@pytest.mark.parametrize(
+    ("wire", "core", "table", "unspecified"),
+    [
+        (pb.ApiKind, ApiKind, API_KINDS, True),
+        (pb.DataPolicy, DataPolicy, DATA_POLICIES, True),
+        (pb.Modality, Modality, MODALITIES, False),
+    ],
+    ids=["api kind", "data policy", "modality"],
+)
+def test_each_value_of_the_contracts_enums_is_read_as_its_namesake(wire, core, table, unspecified):
+    numbers = [n for n in wire.values() if n or unspecified]
+    assert sorted(table) == sorted(numbers)
+    assert {*table.values()} == {*core}
+    assert all(wire.Name(number).endswith(f"_{value.name}") for number, value in table.items())
+
+
+texts = st.text(max_size=300)
+optional_texts = st.none() | texts
+numbers = st.integers(-1, 6)
+
+
+@st.composite
+def messages(draw):
+    """Requests with any text and any enum number."""
+    prompt = pb.Prompt(
+        user_prompt_prefix=draw(st.none() | st.text(max_size=1_200)),
+        latest_user_prompt_prefix=draw(optional_texts),
+        system_prompt_prefix=draw(optional_texts),
+        api_kind=draw(numbers),
+        message_count=draw(st.none() | st.integers(0, 2**32 - 1)),
+    )
+    caller = pb.Caller(
+        user_id=draw(texts), **{name: draw(optional_texts) for name in ("session_id", "mode")}
+    )
+    routing = pb.RoutingContext(
+        auto_model=draw(texts),
+        candidate_models=draw(st.lists(st.text(max_size=3), max_size=35)),
+        resolved_model=draw(optional_texts),
+    )
+    constraints = pb.Constraints(
+        required_inputs=draw(st.lists(numbers, max_size=5)),
+        denied_models=draw(st.lists(texts, max_size=3)),
+    )
+    return message(
+        prompt=draw(st.sampled_from([prompt, None])),
+        caller=draw(st.sampled_from([caller, None])),
+        routing=draw(st.sampled_from([routing, None])),
+        constraints=draw(st.sampled_from([constraints, None])),
+        data_policy=draw(numbers),
+        requested_model=draw(texts),
+    )
+
+
+def read(given_message):
+    """The request, or what is wrong with it."""
+    try:
+        return to_request(given_message), ()
+    except InvalidRequest as error:
+        return None, error.violations
+
+
+@given(messages())
+def test_a_request_is_refused_with_names_or_within_all_bounds(given_message):
+    found, violations = read(given_message)
+    assert all(v.field and v.description for v in violations)
+    assert len({v.field for v in violations}) == len(violations)
+    assert (found is None) == bool(violations)
+    if found is None:
+        return
+    for text in (found.prompt.first, found.prompt.latest, found.prompt.system):
+        assert text is None or len(text) <= 1_000
+    ids = [found.caller.user_id, found.caller.session_id, found.caller.mode, found.requested_model]
+    if found.routing:
+        assert len(found.routing.candidate_models) <= 32
+        ids += [found.routing.auto_model, *found.routing.candidate_models]
+        ids += [found.routing.resolved_model]
+    ids += found.constraints.denied_models
+    assert all(i is None or (0 < len(i) <= 256 and i == i.strip()) for i in ids)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_are_read_or_refused_as_a_whole(wire):
+    with suppress(InvalidRequest):
+        assert isinstance(to_request(checked(parsed(wire))), RouteRequest)

@@ -1,0 +1,97 @@
+"""What the cache holds: answers as bytes and back; whatever else is there is no answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pointsman.v1 import route_decision_pb2 as pb
+from pointsman_server.core.model import RankedModel, Source
+from pointsman_server.transport.kept import WireCodec, seal
+from support.builders import SONNET, answer
+
+shares = st.none() | st.floats(0, 1)
+labels = st.none() | st.text("abc_", min_size=1, max_size=8)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+answers = st.builds(
+    answer,
+    names,
+    source=st.sampled_from(Source),
+    router_model=names,
+    difficulty=labels,
+    confidence=shares,
+    ambiguity=labels,
+    ambiguity_confidence=shares,
+    domain=labels,
+    domain_confidence=shares,
+    ranking=st.lists(
+        st.builds(
+            RankedModel,
+            model=names,
+            score=st.none() | st.integers(0, 10_000).map(lambda n: n / 10_000),
+            estimated_cost=st.none() | st.floats(0, 1_000),
+        ),
+        max_size=3,
+    ).map(tuple),
+    explanation=st.none() | names,
+)
+CODEC = WireCodec()
+WHOLE = CODEC.dump(answer(ranking=(RankedModel(model=SONNET, score=0.5),)))
+
+
+@given(answers)
+def test_an_answer_comes_back_as_it_was_marked_as_cached(given_answer):
+    assert CODEC.load(CODEC.dump(given_answer)) == replace(given_answer, cached=True)
+
+
+def test_the_failures_of_the_request_that_made_it_do_not_come_back():
+    stored = replace(answer(), failures=("anything",))
+    assert CODEC.load(CODEC.dump(stored)).failures == ()
+
+
+def test_scores_keep_four_decimals():
+    stored = replace(answer(), ranking=(RankedModel(model=SONNET, score=0.123456),))
+    assert CODEC.load(CODEC.dump(stored)).ranking[0].score == 0.1235
+
+
+@given(st.binary(max_size=64))
+@example(b"")
+@example(b"\0\0\0\0")
+@example(b"null")
+@example(b"\xff" * 200_000)
+def test_bytes_that_are_no_answer_read_as_none_and_never_raise(raw):
+    assert CODEC.load(raw) is None
+
+
+@given(st.binary(max_size=64))
+def test_sealed_bytes_are_read_or_refused_and_never_raise(wire):
+    found = CODEC.load(seal(wire))
+    assert found is None or (found.model and found.router_model)
+
+
+@given(st.integers(0, len(WHOLE) - 1))
+def test_a_cut_answer_is_none(length):
+    assert CODEC.load(WHOLE[:length]) is None
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(1, 255))
+def test_an_answer_with_a_flipped_byte_is_none(place, flip):
+    damaged = bytearray(WHOLE)
+    damaged[place] ^= flip
+    assert CODEC.load(bytes(damaged)) is None
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pb.Decision(model="m", router_model="r"),
+        pb.Decision(source=99, model="m", router_model="r"),
+        pb.Decision(source=pb.SOURCE_LOCAL, router_model="r"),
+        pb.Decision(source=pb.SOURCE_LOCAL, model="m"),
+    ],
+    ids=["no source", "unknown source", "no model", "no router model"],
+)
+def test_an_answer_that_is_not_whole_is_none(kept):
+    assert CODEC.load(seal(kept.SerializeToString())) is None

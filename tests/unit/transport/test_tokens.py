@@ -1,0 +1,104 @@
+"""The file of bearer tokens: read when it changes, kept when it cannot be read."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from pointsman_server.core.errors import SourceUnreadable
+from pointsman_server.transport.auth import token_hash
+from pointsman_server.transport.tokens import TokenFile
+
+ONE, TWO = token_hash("one"), token_hash("two")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "tokens"
+
+
+def test_names_and_hashes_are_read_and_comments_and_blank_lines_are_not(path):
+    path.write_text(f"# who may call\n\nedge {ONE}\n  batch\t{TWO}  \n   # no more\n")
+    assert TokenFile(path)() == {"edge": ONE, "batch": TWO}
+
+
+def test_an_empty_file_lets_nobody_in(path):
+    path.write_text("")
+    assert TokenFile(path)() == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "edge",
+        f"edge {ONE[:-1]}",
+        f"edge {ONE}0",
+        f"edge {ONE.upper()}",
+        f"edge {ONE} x",
+        ONE,
+        "edge canary-token-in-clear",
+    ],
+)
+def test_a_line_that_is_no_name_and_hash_is_told_by_its_number_only(path, line):
+    path.write_text(f"good {TWO}\n{line}\n")
+    with pytest.raises(SourceUnreadable) as caught:
+        TokenFile(path)
+    assert "line 2" in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert ONE not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"], ids=["missing", "no text"])
+def test_a_file_that_cannot_be_read_at_the_start_is_an_error(path, content):
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceUnreadable, match="tokens file"):
+        TokenFile(path)
+
+
+def test_a_file_that_changes_is_read_again(path, tmp_path):
+    path.write_text(f"edge {ONE}\n")
+    tokens = TokenFile(path)
+    assert tokens() == {"edge": ONE}
+    (tmp_path / "new").write_text(f"edge {TWO}\n")
+    (tmp_path / "new").replace(path)
+    assert tokens() == {"edge": TWO}
+
+
+def test_a_token_that_is_taken_out_lets_nobody_in_any_more(path):
+    path.write_text(f"edge {ONE}\nbatch {TWO}\n")
+    tokens = TokenFile(path)
+    tokens()
+    path.write_text(f"batch {TWO}\n")
+    assert tokens() == {"batch": TWO}
+
+
+def test_a_file_that_did_not_change_is_not_read_again(path):
+    path.write_text(f"edge {ONE}\n")
+    os.utime(path, ns=(1, 1))
+    tokens = TokenFile(path)
+    path.write_text(f"edge {TWO}\n")
+    os.utime(path, ns=(1, 1))
+    assert tokens() == {"edge": ONE}
+
+
+@pytest.mark.parametrize("damage", ["gone", "broken", "no text"])
+def test_a_file_that_becomes_unreadable_keeps_the_tokens_read_last_and_warns_once(
+    path, damage, caplog
+):
+    path.write_text(f"edge {ONE}\n")
+    tokens = TokenFile(path)
+    match damage:
+        case "gone":
+            path.unlink()
+        case "broken":
+            path.write_text("half a li")
+        case "no text":
+            path.write_bytes(b"\xff\xfe\x00")
+    assert [tokens() for _ in range(3)] == [{"edge": ONE}] * 3
+    assert len(caplog.records) == 1
+    path.write_text(f"edge {TWO}\n")
+    assert tokens() == {"edge": TWO}
+    path.unlink()
+    tokens()
+    assert len(caplog.records) == 2
