@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format stubs lock train eval clean
+.PHONY: help setup demo test lint format stubs lock train eval bench e2e clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ demo: setup ## Decide a dozen prompts, for real, in under a minute.
 
 test: setup ## Run every test.
 	$(BIN)/pytest
+
+bench: setup ## Measure the bars (needs h2load); ROUNDS=15 for more.
+	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5)
 
 lint: setup ## Check style, types, rooms, contract and stubs.
 	$(BIN)/ruff check .
@@ -43,7 +46,7 @@ stubs: setup ## Generate the Python stubs from the contract.
 lock: setup ## Resolve the lock files anew.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	  --extra server --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
+	  --extra server --extra redis --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
 
 clean: ## Remove what was built.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

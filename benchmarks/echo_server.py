@@ -1,6 +1,6 @@
 """The control: a bare grpc.aio server of the contract's method, which answers one fixed message.
 
-    python -m benchmarks.echo_server PORT [--uvloop]
+python -m benchmarks.echo_server PORT [--uvloop]
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ from pathlib import Path
 from pointsman.v1 import route_decision_pb2 as pb
 
 PATH = "/pointsman.v1.RoutingService/RouteDecision"
-PROMPT = "Please guard this accessor against null before the cache is filled from the database. " * 9
+PROMPT = (
+    "Please guard this accessor against null before the cache is filled from the database. " * 9
+)
 CANDIDATES = (
     "anthropic/claude-opus-4.8",
     "anthropic/claude-sonnet-4.6",

@@ -63,6 +63,7 @@ async def test_a_known_token_is_let_in(header):
         (("authorization", "Bearer secret-1x"),),
         (("authorization", "Bearer SECRET-1"),),
         (("authorization", "Basic secret-1"),),
+        (("authorization", "Digest secret-1"),),
         (("authorization", "secret-1"),),
         (("authorization", b"Bearer secret-1"),),
         (("x-authorization", "Bearer secret-1"),),

@@ -230,6 +230,12 @@ def test_of_a_list_full_of_bad_entries_a_few_are_named_and_the_others_counted():
         to_request(constrained(denied_models=[" "] * 20))
 
 
+def test_a_few_bad_entries_are_all_named():
+    assert bad_fields(constrained(denied_models=[" "] * 4)) == [
+        f"constraints.denied_models[{i}]" for i in range(4)
+    ]
+
+
 def worst():
     """As many bad fields as a request can have."""
     return pb.RouteDecisionRequest(

@@ -154,6 +154,19 @@ async def test_a_cancelled_call_leaves_the_gate():
     assert await desk.run(fine) == "answer"
 
 
+async def test_the_limit_holds_after_calls_have_come_and_gone():
+    desk = Desk(limit=1)
+    for _ in range(3):
+        await desk.run(fine)
+
+    async def crowd(_deadline):
+        return await desk.refusal(fine)
+
+    refused = await desk.run(crowd)
+    assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (desk.meter.most_inside, desk.meter.inside) == (1, 0)
+
+
 async def test_a_storm_leaves_nobody_inside():
     desk = Desk(limit=10)
 
@@ -230,6 +243,9 @@ async def test_a_refusal_is_told_in_the_span_and_only_a_bug_is_its_error(error, 
     await desk.refusal(raising(error))
     assert desk.span.attributes["rpc.response.status_code"] == kind
     assert desk.span.status.status_code is status
+    assert desk.span.attributes.get("error.type") == (
+        "INTERNAL" if status is StatusCode.ERROR else None
+    )
     assert desk.span.events == ()
 
 

@@ -1,0 +1,167 @@
+"""The trained file: what is in it, how it is read and checked, how it is written.
+
+Layout: the line `POINTSMAN LOCAL 1`, the SHA-256 of all that follows in hex, the length of the
+header, the header as JSON (metadata, and name, type and shape of every array), then the arrays,
+one after the other, uncompressed, little-endian. Nothing in it depends on the clock or the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman_server.core.errors import ArtefactInvalid
+from pointsman_server.engines.local import features, hashing
+
+MAGIC: Final = b"POINTSMAN LOCAL 1\n"
+SHIPPED: Final = "local.bin"
+"""The artefact's name beside this module, in the wheel."""
+
+DOMAINS: Final = ("general", "summary", "coding", "design", "data")
+
+_DIGEST: Final = 64
+_LENGTH: Final = 8
+_TYPES: Final = {"int8": "|i1", "float32": "<f4"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artefact:
+    """The weights of all heads.
+
+    Columns of `table`, `dense` and `bias`, in this order: `hidden` (the topic head's narrow
+    middle), difficulty, leverage, one per domain, vague.
+    """
+
+    meta: Mapping[str, Any]
+    """Version, topics (with their broad topic), calibration curves, sources; plain JSON."""
+    table: NDArray[np.int8]
+    """buckets x columns; times `scale` it is the weight of a hashed word."""
+    scale: NDArray[np.float32]
+    """columns."""
+    dense: NDArray[np.float32]
+    """dense features x columns, for standardised features."""
+    bias: NDArray[np.float32]
+    """columns."""
+    center: NDArray[np.float32]
+    """dense features: what standardising subtracts."""
+    deviation: NDArray[np.float32]
+    """dense features: what standardising divides by."""
+    project: NDArray[np.float32]
+    """hidden x topics."""
+    topic_bias: NDArray[np.float32]
+    """topics."""
+    easiness: NDArray[np.float32]
+    """topics: how much easier than the average topic, in logits, for the models of the training
+    sets."""
+    output_tokens: NDArray[np.float32]
+    """topics: expected length of an answer."""
+
+    @property
+    def version(self) -> str:
+        """Identifies the weights: what a decision can be traced back to."""
+        return str(self.meta["version"])
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The fine topics, in the order of the topic head."""
+        return tuple(topic["name"] for topic in self.meta["topics"])
+
+    @property
+    def broad_topics(self) -> tuple[str, ...]:
+        """For each fine topic the broad one that it belongs to."""
+        return tuple(topic["broad"] for topic in self.meta["topics"])
+
+
+_META: Final = {
+    *("version", "features", "topics", "score_mix", "difficulty_gain"),
+    *("curves", "terciles", "domain_threshold"),
+}
+_ARRAYS: Final = tuple(field.name for field in fields(Artefact) if field.name != "meta")
+
+
+def load(path: Path | None = None) -> Artefact:
+    """Read and check an artefact; without a path the shipped one. Raises `ArtefactInvalid`."""
+    try:
+        if path is None:
+            content = resources.files(__package__).joinpath(SHIPPED).read_bytes()
+        else:
+            content = path.read_bytes()
+    except OSError as error:
+        raise ArtefactInvalid(f"cannot be read: {type(error).__name__}") from error
+    return parse(content)
+
+
+def parse(content: bytes) -> Artefact:
+    """Check the bytes of an artefact and give them their shapes. Raises `ArtefactInvalid`."""
+    if not content.startswith(MAGIC):
+        raise ArtefactInvalid("it is not an artefact of the engine `local`, or not of this format")
+    body = content[len(MAGIC) + _DIGEST :]
+    if hashlib.sha256(body).hexdigest().encode() != content[len(MAGIC) : len(MAGIC) + _DIGEST]:
+        raise ArtefactInvalid("its checksum does not fit: it is cut short or was changed")
+    try:
+        length = int(body[:_LENGTH])
+        header = json.loads(body[_LENGTH : _LENGTH + length])
+        artefact = Artefact(meta=header["meta"], **_arrays(header, body[_LENGTH + length :]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtefactInvalid("its header does not describe its content") from error
+    _check(artefact)
+    return artefact
+
+
+def _arrays(header: Mapping[str, Any], content: bytes) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    at = 0
+    for name, kind, shape in header["arrays"]:
+        flat = np.frombuffer(content, _TYPES[kind], count=int(np.prod(shape)), offset=at)
+        arrays[name] = flat.reshape(shape)
+        at += flat.nbytes
+    if at != len(content):
+        raise ValueError(at)
+    return arrays
+
+
+def _check(artefact: Artefact) -> None:
+    """Whether the arrays fit this code and each other."""
+    if artefact.meta.get("features") != features.VERSION:
+        raise ArtefactInvalid("it was made for another version of the features")
+    missing = sorted(_META - set(artefact.meta))
+    if missing:
+        raise ArtefactInvalid(f"its header lacks {', '.join(missing)}")
+    buckets, columns = artefact.table.shape
+    hidden, topics = artefact.project.shape
+    heads = hidden + 2 + len(DOMAINS) + 1
+    names = len(features.DENSE_NAMES)
+    expected = {
+        "table": (1 << hashing.BITS, heads),
+        "scale": (heads,),
+        "dense": (names, heads),
+        "bias": (heads,),
+        "center": (names,),
+        "deviation": (names,),
+        "topic_bias": (topics,),
+        "easiness": (topics,),
+        "output_tokens": (topics,),
+    }
+    wrong = [name for name, shape in expected.items() if getattr(artefact, name).shape != shape]
+    if wrong or len(artefact.topics) != topics or not buckets or not columns:
+        raise ArtefactInvalid(f"its arrays do not fit together: {', '.join(wrong) or 'topics'}")
+
+
+def dump(artefact: Artefact) -> bytes:
+    """The bytes of an artefact; equal artefacts give equal bytes."""
+    arrays = [(name, np.ascontiguousarray(getattr(artefact, name))) for name in _ARRAYS]
+    described = [[name, array.dtype.name, list(array.shape)] for name, array in arrays]
+    header = json.dumps(
+        {"meta": artefact.meta, "arrays": described}, sort_keys=True, separators=(",", ":")
+    ).encode()
+    content = b"".join(array.astype(_TYPES[array.dtype.name]).tobytes() for _, array in arrays)
+    body = f"{len(header):0{_LENGTH}d}".encode() + header + content
+    return MAGIC + hashlib.sha256(body).hexdigest().encode() + body

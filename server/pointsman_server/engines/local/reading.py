@@ -1,0 +1,87 @@
+"""What the heads say of one text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman_server.engines.local import features
+from pointsman_server.engines.local.artefact import DOMAINS, Artefact
+from pointsman_server.engines.local.legibility import Legibility, judge
+
+Floats = NDArray[np.floating]
+
+_CLIP = 4.0
+_FEW_WORDS = 10.0
+"""Words at which half of what a text's own difficulty and leverage seem to be is believed."""
+
+_LEVERAGE = (-0.8, 3.0)
+"""Its bounds: a choice always matters a little, and never so much that one text decides all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Raw scores of one text; `Labels` makes labels and confidences of them."""
+
+    legibility: Legibility
+    topics: Floats
+    """Probability of each fine topic."""
+    difficulty: float
+    """Log odds that an average model of the training sets fails."""
+    relative: float
+    """How much harder than its topics' average, in logits of predicted quality."""
+    leverage: float
+    """How much more than elsewhere the choice of a model matters: 0 as usual, 1 twice as much."""
+    domains: Floats
+    """Probability of each of `DOMAINS`."""
+    vague: float
+    """Raw score of the request leaving too much open."""
+    words: int
+
+
+class Reader:
+    """Applies the heads of an artefact."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self._artefact = artefact
+        hidden = artefact.project.shape[0]
+        self._difficulty = hidden
+        self._gain = float(artefact.meta["difficulty_gain"])
+        self._domains = slice(hidden + 2, hidden + 2 + len(DOMAINS))
+        self._dense = artefact.dense / artefact.deviation[:, None]
+        self._low = artefact.center - _CLIP * artefact.deviation
+        self._high = artefact.center + _CLIP * artefact.deviation
+        self._bias = artefact.bias - artefact.center @ self._dense
+
+    def read(self, text: str) -> Reading:
+        """Read `text`: any string, of any length."""
+        artefact = self._artefact
+        found = features.extract(text)
+        rows = artefact.table[found.buckets].astype(np.float32)
+        scores = (found.weights @ rows) * artefact.scale + self._bias
+        scores += np.minimum(np.maximum(found.dense, self._low), self._high) @ self._dense
+        hidden = self._difficulty
+        trust = found.words / (found.words + _FEW_WORDS)
+        topics = softmax(scores[:hidden] @ artefact.project + artefact.topic_bias)
+        ease = float(topics @ artefact.easiness)
+        own = trust * (float(scores[hidden]) + ease)
+        leverage = trust * float(scores[hidden + 1])
+        return Reading(
+            legibility=judge(found),
+            topics=topics,
+            difficulty=own - ease,
+            relative=self._gain * own,
+            leverage=min(max(leverage, _LEVERAGE[0]), _LEVERAGE[1]),
+            domains=softmax(scores[self._domains]),
+            vague=float(scores[-1]),
+            words=found.words,
+        )
+
+
+def softmax(scores: Floats) -> Floats:
+    """Scores as probabilities."""
+    powers = np.exp(scores - scores.max())
+    shares: Floats = powers / powers.sum()
+    return shares

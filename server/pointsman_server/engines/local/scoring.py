@@ -1,0 +1,171 @@
+"""Many prompts at once: JSON lines in, JSON lines out, one for one and in order.
+
+In: `{"id", "prompt", "candidates"?, "policy"?}`. A candidate is a public id, looked up in the
+catalog, or an object with `model` and what is known of it (`score`, `topic_scores`, `capability`,
+`size`, `input_price`, `output_price`). Out: all heads, and with two candidates or more every
+score, the pick and its explanation. A line that cannot be read is answered with an `error` that
+names the field; it ends nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pointsman_server.core.errors import EngineFailed
+from pointsman_server.core.model import CatalogModel, EngineQuery
+from pointsman_server.engines.local.artefact import DOMAINS
+from pointsman_server.engines.local.engine import LocalEngine, Verdict
+from pointsman_server.engines.local.labels import Labels
+from pointsman_server.engines.local.reading import Reading
+
+_NUMBERS: Final = ("score", "capability", "input_price", "output_price")
+_FEWEST: Final = 2
+_PLACES: Final = 6
+
+
+class _Unreadable(ValueError):
+    """A line that is not what it should be; its text names the field and quotes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer:
+    """Scores lines. `code_points` cuts each prompt as the service does; `None`: as it is read."""
+
+    engine: LocalEngine
+    catalog: Mapping[str, CatalogModel]
+    policy: str = "balanced"
+    """For lines that name none."""
+    candidates: tuple[str, ...] = ()
+    """For lines that name none; empty: such lines get the heads only."""
+    code_points: int | None = None
+
+    def score(self, lines: Iterable[str]) -> Iterator[str]:
+        """One line of JSON for each line that is not blank."""
+        # Equal candidate lists become one tuple, so that their skills are worked out once.
+        known: dict[str, tuple[CatalogModel, ...]] = {}
+        for line in lines:
+            if line.strip():
+                answer = self._answer(line, known)
+                yield json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+    def _answer(self, line: str, known: dict[str, tuple[CatalogModel, ...]]) -> dict[str, Any]:
+        asked: Any = None
+        try:
+            asked = json.loads(line)
+            prompt = self._prompt(asked)
+            named = asked.get("candidates", list(self.candidates))
+            key = json.dumps(named, sort_keys=True)
+            if key not in known:
+                known[key] = self._models(named)
+            candidates = known[key]
+            policy = asked.get("policy", self.policy)
+            head: dict[str, Any] = {"id": asked.get("id")}
+            if len(candidates) < _FEWEST:
+                return head | describe(*self.engine.read(prompt))
+            query = EngineQuery(
+                prompt=prompt, candidates=candidates, policy=policy, default=candidates[0]
+            )
+            verdict = self.engine.judge(query)
+        except (_Unreadable, EngineFailed, json.JSONDecodeError, RecursionError) as error:
+            return {"id": _id(asked), "error": _why(error)}
+        return head | describe(verdict.reading, verdict.labels) | _pick(verdict, policy=policy)
+
+    def _prompt(self, asked: Any) -> str:
+        if not isinstance(asked, dict):
+            raise _Unreadable("the line is not an object")
+        prompt = asked.get("prompt")
+        if not isinstance(prompt, str):
+            raise _Unreadable("prompt: not a string")
+        if not isinstance(asked.get("policy", ""), str):
+            raise _Unreadable("policy: not a string")
+        return prompt.strip()[: self.code_points]
+
+    def _models(self, named: Any) -> tuple[CatalogModel, ...]:
+        if not isinstance(named, list):
+            raise _Unreadable("candidates: not a list")
+        found = tuple(self._model(entry, at=at) for at, entry in enumerate(named))
+        if len({model.public_id for model in found}) < len(found):
+            raise _Unreadable("candidates: the same model twice")
+        return found
+
+    def _model(self, entry: Any, *, at: int) -> CatalogModel:
+        where = f"candidates[{at}]"
+        if isinstance(entry, str) and entry:
+            return self.catalog.get(entry, CatalogModel(public_id=entry, router_id=entry))
+        if not isinstance(entry, dict) or not isinstance(entry.get("model"), str):
+            raise _Unreadable(f"{where}: neither a model id nor an object with `model`")
+        for name in _NUMBERS:
+            if not isinstance(entry.get(name, 0.0), int | float):
+                raise _Unreadable(f"{where}.{name}: not a number")
+        topics = entry.get("topic_scores", {})
+        if not isinstance(topics, dict) or not all(
+            isinstance(score, int | float) for score in topics.values()
+        ):
+            raise _Unreadable(f"{where}.topic_scores: not numbers by topic")
+        return CatalogModel(
+            public_id=entry["model"],
+            router_id=entry["model"],
+            topic_scores=topics,
+            size=entry.get("size") if isinstance(entry.get("size"), str) else None,
+            **{name: entry[name] for name in _NUMBERS if name in entry},
+        )
+
+
+def describe(reading: Reading, labels: Labels) -> dict[str, Any]:
+    """All heads of one prompt as plain JSON."""
+    return {
+        "legibility": str(reading.legibility),
+        "difficulty": {
+            "label": labels.difficulty,
+            "confidence": _round(labels.confidence),
+            "hardness": _round(labels.hardness),
+            "leverage": _round(reading.leverage),
+        },
+        "ambiguity": {
+            "label": labels.ambiguity,
+            "confidence": _round(labels.ambiguity_confidence),
+            "needs_info": _round(labels.needs_info),
+        },
+        "domain": {
+            "label": labels.domain,
+            "confidence": _round(labels.domain_confidence),
+            "scores": {
+                name: _round(share)
+                for name, share in zip(DOMAINS, reading.domains.tolist(), strict=True)
+            },
+        },
+        "topic": {"label": labels.topic, "confidence": _round(labels.topic_confidence)},
+    }
+
+
+def _pick(verdict: Verdict, *, policy: str) -> dict[str, Any]:
+    return {
+        "policy": policy,
+        "model": verdict.chosen.model.public_id,
+        "ranking": [
+            {
+                "model": scored.model.public_id,
+                "score": _round(scored.quality),
+                "estimated_cost": scored.cost,
+            }
+            for scored in verdict.ranked
+        ],
+        "explanation": verdict.explanation,
+    }
+
+
+def _round(value: float) -> float:
+    return round(value, _PLACES)
+
+
+def _id(asked: Any) -> Any:
+    return asked.get("id") if isinstance(asked, dict) else None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, EngineFailed):
+        return "policy: not known"
+    return str(error) if isinstance(error, _Unreadable) else "the line is not JSON"

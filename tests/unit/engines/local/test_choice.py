@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pointsman_server.core.model import CatalogModel
+from pointsman_server.engines.local.calibration import Curve
+from pointsman_server.engines.local.choice import Scored, best_first, choose, expected_cost
+from pointsman_server.engines.local.skills import Basis, Skill
+
+NO_SKILL = Skill(logits=np.zeros(1, np.float32), basis=Basis.SCORE)
+
+
+def scored(name: str, quality: float, cost: float | None) -> Scored:
+    return Scored(
+        model=CatalogModel(public_id=name, router_id=name),
+        skill=NO_SKILL,
+        quality=quality,
+        cost=cost,
+    )
+
+
+GOOD, FAIR, POOR = scored("good", 0.9, 5.0), scored("fair", 0.86, 1.0), scored("poor", 0.5, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("pool", "loss", "expected"),
+    [
+        ((POOR, FAIR, GOOD), 0.0, "good"),
+        ((POOR, FAIR, GOOD), 0.02, "good"),
+        ((POOR, FAIR, GOOD), 0.05, "fair"),
+        ((POOR, FAIR, GOOD), 0.4, "poor"),
+        ((POOR, FAIR, GOOD), 1.0, "poor"),
+        # A tie goes to the cheaper one, and then to the first.
+        ((scored("dear", 0.9, 2.0), scored("cheap", 0.9, 1.0)), 0.0, "cheap"),
+        ((scored("first", 0.9, 1.0), scored("second", 0.9, 1.0)), 0.0, "first"),
+        # A price that is not known is never taken for a low one.
+        ((GOOD, scored("unpriced", 0.89, None)), 0.05, "good"),
+        ((scored("a", 0.8, None), scored("b", 0.9, None)), 0.2, "b"),
+    ],
+)
+def test_the_cheapest_within_the_bound_is_chosen(
+    pool: tuple[Scored, ...], loss: float, expected: str
+) -> None:
+    assert choose(best_first(pool), loss=loss).model.public_id == expected
+
+
+def test_cost_is_that_of_the_prompt_and_of_a_usual_answer() -> None:
+    model = CatalogModel(public_id="m", input_price=2.0, output_price=10.0)
+    assert expected_cost(model, chars=4_000, output_tokens=500) == pytest.approx(0.002 + 0.005)
+
+
+@pytest.mark.parametrize("known", [{"input_price": 1.0}, {"output_price": 1.0}, {}])
+def test_half_a_price_is_no_price(known: dict[str, float]) -> None:
+    model = CatalogModel(public_id="m", **known)
+    assert expected_cost(model, chars=100, output_tokens=100) is None
+
+
+@pytest.mark.parametrize(
+    ("x", "value"), [(-1.0, 0.2), (0.0, 0.2), (0.5, 0.5), (1.0, 0.8), (3.0, 0.8)]
+)
+def test_a_curve_runs_through_its_points_and_stays_level_beyond(x: float, value: float) -> None:
+    assert Curve.of([[0.0, 1.0], [0.2, 0.8]])(x) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("points", [[[], []], [[0.0, 1.0], [0.5]]])
+def test_a_curve_without_matching_points_is_refused(points: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="curve"):
+        Curve.of(points)

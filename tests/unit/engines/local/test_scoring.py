@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pointsman_server.core.model import CatalogModel
+from pointsman_server.engines.local import LocalEngine
+from pointsman_server.engines.local.scoring import Scorer
+
+PROMPT = "How many apples are left when 5 of 12 were eaten?"
+
+
+@pytest.fixture
+def scorer(engine: LocalEngine, pool: tuple[CatalogModel, ...]) -> Scorer:
+    return Scorer(engine=engine, catalog={model.public_id: model for model in pool})
+
+
+def one(scorer: Scorer, **asked: Any) -> dict[str, Any]:
+    (line,) = scorer.score([json.dumps(asked)])
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_a_prompt_alone_gets_all_heads(scorer: Scorer) -> None:
+    found = one(scorer, id=7, prompt=PROMPT)
+    assert found["id"] == 7
+    assert set(found) == {"id", "legibility", "difficulty", "ambiguity", "domain", "topic"}
+    assert 0 < found["difficulty"]["hardness"] < 1
+    assert sum(found["domain"]["scores"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_candidates_of_the_catalog_are_scored_and_one_is_picked(scorer: Scorer) -> None:
+    found = one(scorer, id="a", prompt=PROMPT, candidates=["example/large", "example/small"])
+    assert found["model"] in {"example/large", "example/small"}
+    assert len(found["ranking"]) == 2
+    assert found["policy"] == "balanced"
+    assert found["explanation"]
+
+
+def test_candidates_may_bring_their_own_figures(scorer: Scorer) -> None:
+    strong = {"model": "x/strong", "score": 0.9, "input_price": 5, "output_price": 25}
+    weak = {"model": "x/weak", "topic_scores": {"math": 0.3}, "input_price": 1, "output_price": 5}
+    found = one(scorer, id=1, prompt=PROMPT, candidates=[weak, strong], policy="capability_heavy")
+    assert found["model"] == "x/strong"
+
+
+def test_lines_without_candidates_use_the_scorers_own(
+    engine: LocalEngine, pool: tuple[CatalogModel, ...]
+) -> None:
+    scorer = Scorer(
+        engine=engine,
+        catalog={model.public_id: model for model in pool},
+        candidates=tuple(model.public_id for model in pool),
+    )
+    assert len(one(scorer, prompt=PROMPT)["ranking"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("not json", "not JSON"),
+        ("[1]", "not an object"),
+        ("{}", "prompt"),
+        ('{"prompt": 5}', "prompt"),
+        ('{"prompt": "a", "policy": 5}', "policy"),
+        ('{"prompt": "a", "candidates": "x"}', "candidates"),
+        ('{"prompt": "a", "candidates": [5, "b"]}', "candidates[0]"),
+        ('{"prompt": "a", "candidates": ["a", "a"]}', "twice"),
+        ('{"prompt": "a", "candidates": ["b", {"model": "m", "score": "x"}]}', "[1].score"),
+        ('{"prompt": "a", "candidates": ["b", {"model": "m", "topic_scores": 1}]}', "topic_scores"),
+        ('{"prompt": "a", "candidates": ["b", "c"], "policy": "nope"}', "policy"),
+    ],
+)
+def test_a_bad_line_is_answered_with_the_field_and_ends_nothing(
+    scorer: Scorer, line: str, error: str
+) -> None:
+    good = json.dumps({"id": 2, "prompt": PROMPT})
+    first, second = map(json.loads, scorer.score([line, "", good]))
+    assert error in first["error"]
+    assert second["id"] == 2
+    assert "error" not in second
+
+
+def test_prompts_can_be_cut_as_the_service_cuts_them(engine: LocalEngine) -> None:
+    cut = Scorer(engine=engine, catalog={}, code_points=len(PROMPT))
+    longer = PROMPT + " Then prove the Riemann hypothesis for all number fields." * 5
+    assert one(cut, prompt=longer) == one(cut, prompt=PROMPT)

@@ -1,0 +1,1 @@
+"""Training and measuring engine `local`: scripts of this repository, in no wheel."""

@@ -1,0 +1,103 @@
+r"""Installable routers on the same held-out prompts, each in an environment of its own.
+
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install lc-shift local-llm-router
+    python -m training.peers --data DIR --peer lc-shift=/tmp/peers/bin/python \
+        --peer local-llm-router=/tmp/peers/bin/python
+
+A peer is never a dependency: its interpreter is started, prompts go in as JSON, scores and the
+processor time come out. The higher a score, the sooner the strong model is called; ties are
+broken at random. Nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from pointsman_server.engines.local import artefact as files
+
+from training.bench import WEAK_COLUMN, accuracy, read
+from training.measure import Floats, apgr, interval
+from training.samples import samples
+from training.sources import STRONG, Outcomes
+
+SCORES: Final = {
+    "lc-shift": "from lc_shift.strategies import compute_complexity as score",
+    "local-llm-router": (
+        "from local_llm_router.complexity import resolve_tier\n"
+        "order = {'simple': 0, 'medium': 1, 'complex': 2, 'reasoning': 3}\n"
+        "score = lambda prompt: order[resolve_tier(prompt).name.lower()]"
+    ),
+}
+"""Peer -> code that defines `score(prompt)`, by the peer's own complexity."""
+
+_DRIVER: Final = """
+import json, sys, time
+prompts = json.load(sys.stdin)
+{score}
+start = time.process_time()
+found = [float(score(prompt)) for prompt in prompts]
+print(json.dumps([found, time.process_time() - start]))
+"""
+
+
+def ask(name: str, python: str, prompts: list[str]) -> tuple[Floats, float]:
+    """Scores of a peer, and its processor seconds. Raises `CalledProcessError`."""
+    done = subprocess.run(
+        [python, "-c", _DRIVER.format(score=SCORES[name])],
+        input=json.dumps(prompts),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, seconds = json.loads(done.stdout.splitlines()[-1])
+    return np.array(found), seconds
+
+
+def row(name: str, score: Floats, seconds: float, table: Outcomes) -> str:
+    """One line of the table."""
+    weak, strong = table.column(WEAK_COLUMN), table.column(STRONG)
+    low, high = interval(
+        len(score), lambda at: apgr(score[at], weak=weak[at], strong=strong[at]), rounds=100
+    )
+    value = apgr(score, weak=weak, strong=strong)
+    distinct = len(set(np.round(score, 9).tolist()))
+    return (
+        f"| {table.name} | {name} | {value:.3f} [{low:.3f}, {high:.3f}] | {distinct} |"
+        f" {seconds / len(score) * 1e6:.0f} |"
+    )
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
+    parser.add_argument("--peer", action="append", default=[], help="NAME=INTERPRETER")
+    arguments = parser.parse_args()
+    artefact, found = files.load(), samples(arguments.data)
+    print("| test | router | APGR [95 %] | distinct scores | CPU, microseconds a prompt |")
+    print("|---|---|---|---|---|")
+    for name in ("mmlu", "gsm8k"):
+        train, test = found.train[name], found.test[name]
+        random = np.random.default_rng(0).random(len(test))
+        print(row("random", random, 0.0, test))
+        print(row("prompt length", np.array([float(len(t)) for t in test.texts]), 0.0, test))
+        for peer in arguments.peer:
+            label, _, python = peer.partition("=")
+            print(row(label, *ask(label, python, test.texts), test))
+        start = time.process_time()
+        heads = read(artefact, test.texts)
+        seconds = time.process_time() - start
+        at = [train.models.index(WEAK_COLUMN), train.models.index(STRONG)]
+        quality = heads.quality(accuracy(artefact, train)[at])
+        print(row("pointsman, shared difficulty", heads.difficulty, seconds, test))
+        print(row("pointsman, with topic scores", quality[:, 1] - quality[:, 0], seconds, test))
+
+
+if __name__ == "__main__":
+    main()
