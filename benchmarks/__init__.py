@@ -1,0 +1,1 @@
+"""Programs that measure the bars; `python -m benchmarks` runs them."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import yaml
@@ -87,8 +88,6 @@ def echo(name: str, *, core: int | None = None, uvloop: bool = False) -> Iterato
 
 def policy_text(**sections: object) -> str:
     """The built-in policy file with some sections replaced."""
-    from importlib.resources import files
-
     default = files("pointsman_server.policies").joinpath("default.yaml").read_text()
     return yaml.safe_dump(yaml.safe_load(default) | sections, sort_keys=False)
 

@@ -84,14 +84,17 @@ async def main(address: str | None) -> int:
         async with RoutingClient(address, decide_timeout=5) as client:
             await act("A dozen prompts", client, ASKS, run=secrets.token_hex(4))
         return 0
-    async with morph_api() as (morph, morph_url), server(morph_url) as (_, address):
-        async with RoutingClient(address, decide_timeout=5) as client:
-            run = secrets.token_hex(4)
-            first = await act("1  A dozen prompts, decided by the router", client, ASKS, run=run)
-            again = await act("2  The same conversations again", client, ASKS, run=run)
-            await stop(morph)
-            gone = await act("3  The router is gone", client, ASKS[4:8], run=secrets.token_hex(4))
-            described = await client.describe()
+    async with (
+        morph_api() as (morph, morph_url),
+        server(morph_url) as (_, free_address),
+        RoutingClient(free_address, decide_timeout=5) as client,
+    ):
+        run = secrets.token_hex(4)
+        first = await act("1  A dozen prompts, decided by the router", client, ASKS, run=run)
+        again = await act("2  The same conversations again", client, ASKS, run=run)
+        await stop(morph)
+        gone = await act("3  The router is gone", client, ASKS[4:8], run=secrets.token_hex(4))
+        described = await client.describe()
     print(f"Mode {described.mode}: every decision above is recorded, none is served yet;")
     print("gateways keep their static pick until the policy file says `mode: serve`.")
     problems = [

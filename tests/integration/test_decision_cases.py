@@ -226,11 +226,11 @@ class Runner:
 
     async def _compare_log(self, expect: dict[str, Any], decision_id: str) -> None:
         writer = self.peer.running.telemetry.parts.decision_log._writer
-        while writer._queue:
+        while writer._queue:  # noqa: ASYNC110  (another thread empties it)
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.02)
         text = self.peer.log_file.read_text() if self.peer.log_file.exists() else ""
-        lines = [line for line in text.splitlines() if json.loads(line)["decision_id"] == decision_id]
+        lines = [t for t in text.splitlines() if json.loads(t)["decision_id"] == decision_id]
         assert len(lines) == int(expect["line"])
         if not lines:
             return

@@ -14,7 +14,17 @@ from pointsman_server.transport.decode import to_request
 from pointsman_server.transport.encode import to_response
 from support.served import FRONTIER, Peer, Starter, policy_text, request
 
-STATIC_PICKS = [None, None, FRONTIER[0], FRONTIER[0], FRONTIER[0], FRONTIER[1], "qwen/qwen3.7-plus", " openai/gpt-5.5 ", ""]
+STATIC_PICKS = [
+    None,
+    None,
+    FRONTIER[0],
+    FRONTIER[0],
+    FRONTIER[0],
+    FRONTIER[1],
+    "qwen/qwen3.7-plus",
+    " openai/gpt-5.5 ",
+    "",
+]
 TEXTS = ["Prove it.", "hello", "Refactor the cache.\n", "Why?", "  ", None]
 PLAIN = [None, None, "a", "x" * 256]
 IDS = [*PLAIN * 16, " a", "", "x" * 257]
@@ -41,7 +51,9 @@ callers = st.builds(
 )
 routings = st.builds(
     pb.RoutingContext,
-    auto_model=st.sampled_from(["kilo-auto/frontier", "kilo-auto/balanced"] * 8 + ["kilo-auto/none", ""]),
+    auto_model=st.sampled_from(
+        ["kilo-auto/frontier", "kilo-auto/balanced"] * 8 + ["kilo-auto/none", ""]
+    ),
     candidate_models=st.lists(
         st.sampled_from([*FRONTIER * 16, "kilo-auto/frontier", "vendor/unknown", ""]),
         min_size=2,

@@ -165,7 +165,12 @@ async def test_no_canary_comes_out_anywhere(
 async def _everything(peer: Peer, morph: ScriptedMorph) -> None:
     """Decided, cached, by the fallback, skipped for its tier; each with a token."""
     metadata = [("authorization", f"Bearer {CANARIES['token']}")]
-    steps: list[dict[str, Any] | None] = [None, {"status": 503}, {"body": "<html>"}, {"reset": True}]
+    steps: list[dict[str, Any] | None] = [
+        None,
+        {"status": 503},
+        {"body": "<html>"},
+        {"reset": True},
+    ]
     for step in steps:
         morph.script(step)
         message = canary_request(known=True)

@@ -13,7 +13,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pointsman.v1 import describe_routing_pb2
 from pointsman.v1 import route_decision_pb2 as pb
-
 from pointsman_server.engines.local import LocalEngine
 from support.details import detail
 from support.served import Starter, policy_text, request
@@ -43,7 +42,7 @@ async def test_calls_over_the_limit_are_refused_with_a_time_to_come_back(start: 
 
     decider._route = slow  # type: ignore[method-assign]
     first = asyncio.create_task(peer.decide(request()))
-    while not peer.running.telemetry.metrics._in_flight:
+    while not peer.running.telemetry.metrics._in_flight:  # noqa: ASYNC110  (nobody tells)
         await asyncio.sleep(0.01)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(request())
@@ -105,9 +104,7 @@ async def test_every_bad_field_is_named_at_once(start: Starter) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(bad)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    named = {
-        v.field for v in detail(refused.value, error_details_pb2.BadRequest).field_violations
-    }
+    named = {v.field for v in detail(refused.value, error_details_pb2.BadRequest).field_violations}
     assert named == {
         "caller.user_id",
         "caller.mode",
@@ -218,4 +215,3 @@ def _tokens(folder: Any) -> Any:
     path = folder / "tokens"
     path.write_text(f"gateway {hashlib.sha256(b's3cret').hexdigest()}\n")
     return path
-

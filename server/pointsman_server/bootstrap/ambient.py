@@ -19,8 +19,10 @@ class SystemClock:
 
 
 class Entropy:
-    """Random bytes from the system, fetched a page at a time: a system call costs as much as a
-    kept decision's key."""
+    """Random bytes from the system, fetched a page at a time.
+
+    A system call costs as much as the key of a kept decision. A process that forks makes another.
+    """
 
     PAGE = 4_096
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import secrets
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.runtime import Runtime
 from pointsman_server.core.description import Description
+from pointsman_server.core.errors import SourceUnreadable
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.watcher import PolicyWatcher
 from pointsman_server.settings import Settings
@@ -125,6 +127,9 @@ async def serve(
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        # What was built to serve lives as long as the process: the collector need not walk it.
+        gc.collect()
+        gc.freeze()
         loop.add_signal_handler(signal.SIGHUP, reload)
         say(start_line(settings, running))
         await stop.wait()
@@ -161,9 +166,12 @@ def _interceptors(tokens: Path | None) -> list[BearerAuthentication]:
 def _hash_key(settings: Settings) -> bytes:
     """The configured key, or a random one: then hashes hold for this process only."""
     if settings.hash_key_file is not None:
-        return settings.hash_key_file.read_bytes().strip()
-    if settings.hash_key is not None:
-        return settings.hash_key.get_secret_value().encode()
+        key = settings.hash_key_file.read_bytes().strip()
+        if not key:
+            raise SourceUnreadable("POINTSMAN_HASH_KEY_FILE: the file is empty")
+        return key
+    if settings.hash_key is not None and (text := settings.hash_key.get_secret_value().strip()):
+        return text.encode()
     _log.warning(
         "POINTSMAN_HASH_KEY is not set: ids are hashed with a random key, so a shared cache and"
         " hashes in logs hold for this process only"
