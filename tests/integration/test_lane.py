@@ -143,6 +143,16 @@ async def test_what_is_no_plain_repetition_goes_the_long_way(start: Starter, fie
     assert service.lane.answer(request(**fields)) is None
 
 
+async def test_what_is_remembered_holds_no_word_and_no_id_of_a_caller(start: Starter) -> None:
+    peer = await start()
+    service: Any = peer.running.runtime.service
+    message = request("canary prompt", caller=pb.Caller(user_id="canary-user", session_id="canary"))
+    await service.decider.decide(to_request(message))
+    assert service.lane.answer(message) is not None
+    assert service.lane._tracks
+    assert "canary" not in repr(service.lane._tracks)
+
+
 async def test_what_the_cache_does_not_hold_goes_the_long_way(start: Starter) -> None:
     peer = await start()
     service: Any = peer.running.runtime.service

@@ -23,11 +23,13 @@ from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.core.in_force import engines_in_force
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
+    Caller,
     CatalogModel,
     ConversationSource,
     Decision,
     DropReason,
     Mode,
+    Prompt,
     RouteRequest,
     Stickiness,
     SwitchValues,
@@ -78,7 +80,7 @@ class _Track:
     plan: Plan
     default: CatalogModel
     request: RouteRequest
-    """The first request that came this way; the others differ in what does not matter here."""
+    """A request with this context, and without a word or an id of whoever sent it first."""
     endings: dict[tuple[object, ...], _Ending]
 
 
@@ -172,7 +174,13 @@ class Lane:
             return None
         if plan.tier.stickiness is not Stickiness.CONVERSATION:
             return None
-        return _Track(plan, plan.default, request, {})
+        bare = RouteRequest(
+            prompt=Prompt(),
+            caller=Caller(user_id=""),
+            routing=request.routing,
+            requested_model=request.requested_model,
+        )
+        return _Track(plan, plan.default, bare, {})
 
     def _ending(
         self,
