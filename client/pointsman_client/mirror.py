@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Protocol, Unpack
+from typing import Any, Protocol, Unpack
 
 from pointsman_client.answers import RouteResult
 from pointsman_client.asking import Promptlike, RequestFields, build_request
 from pointsman_client.errors import Fallback, RoutingError
 from pointsman_client.model import ApiKind, RouteRequest
+from pointsman_client.trace import current_trace, in_trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class Mirror:
     def __init__(self, ask: Ask, *, limits: MirrorLimits | None = None) -> None:
         self._ask = ask
         self._limits = limits or MirrorLimits()
-        self._queue: asyncio.Queue[RouteRequest] = asyncio.Queue(self._limits.waiting)
+        self._queue: asyncio.Queue[tuple[RouteRequest, Any]] = asyncio.Queue(self._limits.waiting)
         self._workers: list[asyncio.Task[None]] = []
         self._closed = False
         self._submitted = self._sent = self._dropped = self._in_flight = 0
@@ -104,7 +106,7 @@ class Mirror:
             return False
         self._start()
         self._submitted += 1
-        self._queue.put_nowait(request)
+        self._queue.put_nowait((request, current_trace()))
         return True
 
     async def aclose(self) -> None:
@@ -129,16 +131,18 @@ class Mirror:
         if not self._workers:
             loop = asyncio.get_running_loop()
             self._workers = [
-                loop.create_task(self._work(), name=f"pointsman-mirror-{number}")
+                # A context of its own: the first request's would live as long as the worker.
+                loop.create_task(self._work(), name=f"pointsman-mirror-{number}", context=Context())
                 for number in range(self._limits.workers)
             ]
 
     async def _work(self) -> None:
         while True:
-            request = await self._queue.get()
+            request, trace = await self._queue.get()
             self._in_flight += 1
             try:
-                await self._ask(request, timeout=self._limits.timeout)
+                with in_trace(trace):
+                    await self._ask(request, timeout=self._limits.timeout)
             except RoutingError as error:
                 self._failures[error.fallback] += 1
             except asyncio.CancelledError:

@@ -5,13 +5,27 @@ The trace context only: baggage may hold what its writer meant for other eyes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 try:
+    from opentelemetry import context, trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError:
 
     def trace_metadata() -> tuple[tuple[str, str], ...]:
         """Nothing: there is no OpenTelemetry in this process."""
         return ()
+
+    def current_trace() -> Any:
+        """Nothing to remember."""
+        return None
+
+    @contextmanager
+    def in_trace(_trace: Any) -> Iterator[None]:
+        """Nothing to resume."""
+        yield
 
 else:
     _PROPAGATOR = TraceContextTextMapPropagator()
@@ -21,3 +35,17 @@ else:
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier)
         return tuple(carrier.items())
+
+    def current_trace() -> Any:
+        """The current span's ids, to be resumed by `in_trace`; nothing else of its context."""
+        span = trace.NonRecordingSpan(trace.get_current_span().get_span_context())
+        return trace.set_span_in_context(span, context.Context())
+
+    @contextmanager
+    def in_trace(_trace: Any) -> Iterator[None]:
+        """Work inside the block belongs to the remembered trace."""
+        token = context.attach(_trace)
+        try:
+            yield
+        finally:
+            context.detach(token)

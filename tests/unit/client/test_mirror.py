@@ -7,6 +7,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from opentelemetry.context import attach, detach
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pointsman_client import (
     Fallback,
     Mirror,
@@ -167,11 +169,27 @@ async def test_no_task_outlives_the_mirror() -> None:
     assert asyncio.all_tasks() == before
 
 
+async def test_each_mirrored_request_stays_in_the_trace_that_it_came_from(
+    fake: FakeService,
+) -> None:
+    fake.always(routed("vendor/b"))
+    wanted = [f"00-{n:032x}-{n:016x}-01" for n in (1, 2, 3)]
+    async with RoutingClient(fake.target, mirror=MirrorLimits(drain=30, timeout=30)) as client:
+        for traceparent in wanted:
+            context = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+            token = attach(context)
+            client.mirror("Hi", user_id="u")
+            detach(token)
+        client.mirror("Hi", user_id="u")
+    sent = [call.metadata.get("traceparent", "") for call in fake.calls]
+    assert sorted(sent) == ["", *wanted]
+
+
 async def test_what_waits_holds_no_body() -> None:
     mirror = Mirror(Gate(), limits=MirrorLimits(drain=0))
     body = {"model": "m", "messages": [{"role": "user", "content": "x" * 1_000_000}]}
     mirror.submit(body, api_kind="chat_completions", user_id="u")
-    waiting = mirror._queue.get_nowait()
+    waiting, _ = mirror._queue.get_nowait()
     assert waiting.prompt.user_prompt_prefix == "x" * 1_000
     await mirror.aclose()
 

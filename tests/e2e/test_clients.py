@@ -1,0 +1,114 @@
+"""What `buf generate` makes of buf.gen.yaml compiles, against what the example gateways depend on.
+
+The plugins are those that the examples pin; here they get the names that buf looks for.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+from e2e.parts.gateways import CONNECT, GO, JAVA, ROOT, build
+from e2e.parts.toolchain import need, run
+
+TEMPLATE = yaml.safe_load((ROOT / "buf.gen.yaml").read_text())
+SYSTEM = platform.system().lower().replace("darwin", "osx")
+MACHINE = re.sub("aarch64|arm64", "aarch_64", platform.machine())
+POM = "{http://maven.apache.org/POM/4.0.0}"
+
+
+@pytest.mark.part("buf.gen.yaml")
+@pytest.mark.scenario("Go: the client builds")
+def test_go(tmp_path: Path) -> None:
+    need("buf", *GO.tools)
+    plugins = {name: ("go", "-C", GO.path, "tool", name)
+               for name in ("protoc-gen-go", "protoc-gen-go-grpc")}  # fmt: skip
+    made = generate("go", tmp_path, plugins)
+    for name in ("go.mod", "go.sum"):
+        (tmp_path / name).write_text((GO.path / name).read_text())
+    made.rename(tmp_path / "gen")
+    run(["go", "vet", "./gen/..."], directory=tmp_path)
+
+
+@pytest.mark.part("buf.gen.yaml")
+@pytest.mark.scenario("TypeScript: the client compiles")
+def test_typescript(tmp_path: Path) -> None:
+    need("buf", *CONNECT.tools)
+    build(CONNECT)
+    programs = CONNECT.path / "node_modules" / ".bin"
+    made = generate("typescript", tmp_path, {"protoc-gen-es": (programs / "protoc-gen-es",)})
+    (tmp_path / "node_modules").symlink_to(CONNECT.path / "node_modules")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    settings = json.loads((CONNECT.path / "tsconfig.json").read_text())
+    settings["compilerOptions"] |= {"rootDir": str(made), "noEmit": True}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(settings | {"include": [str(made)]}))
+    run([programs / "tsc"], directory=tmp_path)
+
+
+@pytest.mark.part("buf.gen.yaml")
+@pytest.mark.scenario("Java: the client compiles")
+def test_java(tmp_path: Path) -> None:
+    need("buf", "javac", *JAVA.tools)
+    build(JAVA)
+    pinned = ET.parse(JAVA.path / "pom.xml").getroot().find(f"{POM}properties")
+    plugins = {
+        name: (_artefact(f"{artefact}:{pinned.findtext(POM + version)}", tmp_path),)
+        for name, artefact, version in (
+            ("protoc", "com.google.protobuf:protoc", "protobuf.version"),
+            ("protoc-gen-grpc-java", "io.grpc:protoc-gen-grpc-java", "grpc.version"),
+        )
+    }
+    made = generate("java", tmp_path, plugins)
+    sources = sorted(made.rglob("*.java"))
+    assert made / "com/pointsman/v1/RouteDecisionRequest.java" in sources
+    libraries = JAVA.path / "target" / "lib" / "*"
+    run(["javac", "-d", tmp_path / "classes", "-cp", libraries, *sources], directory=tmp_path)
+
+
+@pytest.mark.part("buf.gen.yaml")
+@pytest.mark.scenario("Python: the messages are those that are committed")
+def test_python(tmp_path: Path) -> None:
+    need("buf")
+    made = generate("python", tmp_path, {"python3": (sys.executable,)})
+    names = sorted(path.relative_to(made) for path in made.rglob("*.pyi"))
+    assert names
+    for name in names:
+        assert (made / name).read_text() == (ROOT / "protos" / name).read_text()
+    for package in ("pointsman", "pointsman/v1"):
+        (made / package / "__init__.py").touch()
+    modules = [str(name.with_suffix("")).replace("/", ".") for name in names]
+    run([sys.executable, "-c", f"import {', '.join(modules)}"], directory=made)
+
+
+def generate(language: str, folder: Path, plugins: Mapping[str, Sequence[str | Path]]) -> Path:
+    """Run `buf generate` with the lines of one language; where it put them."""
+    lines = [p for p in TEMPLATE["plugins"] if p["out"] == f"build/clients/{language}"]
+    programs = folder / "plugins"
+    programs.mkdir()
+    for name, command in plugins.items():
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, command))} "$@"\n')
+        program.chmod(0o755)
+    template = json.dumps(TEMPLATE | {"plugins": lines})
+    command = ["buf", "generate", "--template", template, "--output", folder]
+    run(command, directory=ROOT, programs=programs)
+    return folder / "build" / "clients" / language
+
+
+def _artefact(name: str, folder: Path) -> Path:
+    """A program of Maven Central."""
+    downloads = folder / "artefacts"
+    command = ["mvn", "--batch-mode", "--quiet", "dependency:copy"]
+    what = f"-Dartifact={name}:exe:{SYSTEM}-{MACHINE}"
+    run([*command, what, f"-DoutputDirectory={downloads}"], directory=JAVA.path)
+    [program] = downloads.glob(f"{name.split(':')[1]}-[0-9]*.exe")
+    program.chmod(0o755)
+    return program
