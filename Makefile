@@ -2,9 +2,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+DATA ?= $(POINTSMAN_DATA)
+# Sums in another order give other bytes: training uses the kernels that every x86-64 machine with
+# AVX2 has, whatever else this one can do.
+KERNELS := OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
+PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format stubs lock train eval bench e2e clean
+.PHONY: help setup demo test lint format stubs lock train eval gates peers data-named bench e2e clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,8 +28,33 @@ demo: setup ## Decide a dozen prompts, for real, in under a minute.
 test: setup ## Run every test.
 	$(BIN)/pytest
 
+$(VENV)/.train: $(VENV)/.ready requirements/train.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/train.txt
+	@touch $@
+
+data-named:
+	@test -d "$(DATA)" || { echo "say where the data sets are: make ... DATA=FOLDER (docs/local-engine.md)" >&2; exit 2; }
+
+train: data-named $(VENV)/.train ## Rebuild the embedded engine's artefact, byte for byte (DATA=FOLDER).
+	$(KERNELS) $(BIN)/python -m training.train --data "$(DATA)" $(if $(OUT),--out "$(OUT)")
+
+eval: data-named $(VENV)/.train ## Measure the embedded engine on held-out prompts (DATA=FOLDER).
+	$(BIN)/python -m training.evaluate --data "$(DATA)" --out $(or $(OUT),build/benchmark)
+
+gates: data-named $(VENV)/.train ## Hold the embedded engine to its bars (DATA=FOLDER).
+	POINTSMAN_DATA="$(DATA)" $(BIN)/pytest tests/unit/engines/local
+
+peers: data-named $(VENV)/.train ## Other offline routers on the same prompts (DATA=FOLDER).
+	for peer in $(PEERS); do $(PYTHON) -m venv build/peers/$${peer%%=*} \
+	  && build/peers/$${peer%%=*}/bin/pip install --quiet --disable-pip-version-check $$peer || exit 1; done
+	$(BIN)/python -m training.peers --data "$(DATA)" \
+	  $(foreach peer,$(PEERS),--peer $(firstword $(subst =, ,$(peer)))=build/peers/$(firstword $(subst =, ,$(peer)))/bin/python)
+
 bench: setup ## Measure the bars (needs h2load); ROUNDS=15 for more.
 	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5)
+
+e2e: setup ## Build the example gateways and prove them (Go, Node, Java, Rust).
+	$(BIN)/pytest tests/e2e
 
 lint: setup ## Check style, types, rooms, contract and stubs.
 	$(BIN)/ruff check .
@@ -47,6 +77,8 @@ lock: setup ## Resolve the lock files anew.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra server --extra redis --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host --output-file requirements/train.txt requirements/train.in
 
 clean: ## Remove what was built.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
 r"""Installable routers on the same held-out prompts, each in an environment of its own.
 
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install lc-shift local-llm-router
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install lc-shift local-llm-router litellm
     python -m training.peers --data DIR --peer lc-shift=/tmp/peers/bin/python \
         --peer local-llm-router=/tmp/peers/bin/python
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -26,15 +27,35 @@ from training.measure import Floats, apgr, interval
 from training.samples import samples
 from training.sources import STRONG, Outcomes
 
+_LITELLM: Final = """
+from litellm.router_strategy.complexity_router.complexity_router import ComplexityRouter
+config = {"classifier_type": "heuristic_v2"} if V2 else None
+router = ComplexityRouter("x", None, complexity_router_config=config, default_model="x")
+"""
+
 SCORES: Final = {
-    "lc-shift": "from lc_shift.strategies import compute_complexity as score",
-    "local-llm-router": (
-        "from local_llm_router.complexity import resolve_tier\n"
-        "order = {'simple': 0, 'medium': 1, 'complex': 2, 'reasoning': 3}\n"
-        "score = lambda prompt: order[resolve_tier(prompt).name.lower()]"
-    ),
+    "lc-shift": {
+        "lc-shift": "from lc_shift.strategies import compute_complexity as score",
+    },
+    "local-llm-router": {
+        "local-llm-router": (
+            "from local_llm_router.complexity import resolve_tier\n"
+            "order = {'simple': 0, 'medium': 1, 'complex': 2, 'reasoning': 3}\n"
+            "score = lambda prompt: order[resolve_tier(prompt).name.lower()]"
+        ),
+    },
+    "litellm": {
+        "LiteLLM, heuristic": (
+            f"V2 = False{_LITELLM}score = lambda prompt: router.classify(prompt)[1]"
+        ),
+        "LiteLLM, heuristic_v2": (
+            f"V2 = True{_LITELLM}def score(prompt):\n"
+            "    found = router._classify_with_heuristic_v2(prompt).heuristic_v2_forecast\n"
+            "    return 1 - found['probabilities']['SIMPLE']"
+        ),
+    },
 }
-"""Peer -> code that defines `score(prompt)`, by the peer's own complexity."""
+"""Peer -> router -> code that defines `score(prompt)`, by the peer's own complexity."""
 
 _DRIVER: Final = """
 import json, sys, time
@@ -46,11 +67,13 @@ print(json.dumps([found, time.process_time() - start]))
 """
 
 
-def ask(name: str, python: str, prompts: list[str]) -> tuple[Floats, float]:
-    """Scores of a peer, and its processor seconds. Raises `CalledProcessError`."""
+def ask(code: str, python: str, prompts: list[str]) -> tuple[Floats, float]:
+    """Scores by a peer's `code`, and its processor seconds. Raises `CalledProcessError`."""
     done = subprocess.run(
-        [python, "-c", _DRIVER.format(score=SCORES[name])],
+        [python, "-c", _DRIVER.format(score=code)],
         input=json.dumps(prompts),
+        # LiteLLM would fetch its price list; nothing leaves the machine here.
+        env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         capture_output=True,
         text=True,
         check=True,
@@ -88,8 +111,9 @@ def main() -> None:
         print(row("random", random, 0.0, test))
         print(row("prompt length", np.array([float(len(t)) for t in test.texts]), 0.0, test))
         for peer in arguments.peer:
-            label, _, python = peer.partition("=")
-            print(row(label, *ask(label, python, test.texts), test))
+            package, _, python = peer.partition("=")
+            for label, code in SCORES[package].items():
+                print(row(label, *ask(code, python, test.texts), test))
         start = time.process_time()
         heads = read(artefact, test.texts)
         seconds = time.process_time() - start

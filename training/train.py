@@ -1,6 +1,7 @@
 """Rebuild the artefact of engine `local`: `python -m training.train --data DIR [--out FILE]`.
 
-The same data gives the same bytes. About three minutes on one core.
+The same data gives the same bytes, as long as sums are taken in the same order: run it by
+`make train`, which settles the libraries' versions and their kernels. Two minutes on one core.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Verdict:
 
 
 class LocalEngine:
-    """Decides without network, key or memory of prompts; about 0.1 ms for a hundred words.
+    """Decides without network, key or memory of prompts; about 0.2 ms for a hundred words.
 
     It is a `DecisionEngine` and a `Classifier`. Nothing in it is awaited and nothing changes after
     it was built but the skills it has worked out for the catalog's models.

@@ -20,8 +20,12 @@ from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.engine import LocalEngine, Verdict
 from pointsman_server.engines.local.labels import Labels
 from pointsman_server.engines.local.reading import Reading
+from pointsman_server.engines.local.skills import SIZE_SCORE
 
-_NUMBERS: Final = ("score", "capability", "input_price", "output_price")
+_SHARES: Final = ("score", "capability")
+_PRICES: Final = ("input_price", "output_price")
+_DEAREST: Final = 1e6
+_MOST_KEPT: Final = 4_096
 _FEWEST: Final = 2
 _PLACES: Final = 6
 
@@ -42,19 +46,23 @@ class Scorer:
     """For lines that name none; empty: such lines get the heads only."""
     code_points: int | None = None
 
-    def score(self, lines: Iterable[str]) -> Iterator[str]:
-        """One line of JSON for each line that is not blank."""
+    def score(self, lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
+        """One answer, plain JSON, for each line that is not blank. Bytes are taken as UTF-8."""
         # Equal candidate lists become one tuple, so that their skills are worked out once.
         known: dict[str, tuple[CatalogModel, ...]] = {}
         for line in lines:
             if line.strip():
-                answer = self._answer(line, known)
-                yield json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+                if len(known) >= _MOST_KEPT:
+                    known.clear()
+                yield self._answer(line, known)
 
-    def _answer(self, line: str, known: dict[str, tuple[CatalogModel, ...]]) -> dict[str, Any]:
+    def _answer(
+        self, line: str | bytes, known: dict[str, tuple[CatalogModel, ...]]
+    ) -> dict[str, Any]:
         asked: Any = None
         try:
-            asked = json.loads(line)
+            text = line.decode("utf-8-sig") if isinstance(line, bytes) else line
+            asked = json.loads(text, parse_constant=_no_constant)
             prompt = self._prompt(asked)
             named = asked.get("candidates", list(self.candidates))
             key = json.dumps(named, sort_keys=True)
@@ -69,7 +77,7 @@ class Scorer:
                 prompt=prompt, candidates=candidates, policy=policy, default=candidates[0]
             )
             verdict = self.engine.judge(query)
-        except (_Unreadable, EngineFailed, json.JSONDecodeError, RecursionError) as error:
+        except (EngineFailed, ValueError, RecursionError) as error:
             return {"id": _id(asked), "error": _why(error)}
         return head | describe(verdict.reading, verdict.labels) | _pick(verdict, policy=policy)
 
@@ -97,20 +105,26 @@ class Scorer:
             return self.catalog.get(entry, CatalogModel(public_id=entry, router_id=entry))
         if not isinstance(entry, dict) or not isinstance(entry.get("model"), str):
             raise _Unreadable(f"{where}: neither a model id nor an object with `model`")
-        for name in _NUMBERS:
-            if not isinstance(entry.get(name, 0.0), int | float):
-                raise _Unreadable(f"{where}.{name}: not a number")
+        entry = {name: value for name, value in entry.items() if value is not None}
+        for name in _SHARES:
+            if not _is_number(entry.get(name, 0), most=1):
+                raise _Unreadable(f"{where}.{name}: not a number from 0 to 1")
+        for name in _PRICES:
+            if not _is_number(entry.get(name, 0), most=_DEAREST):
+                raise _Unreadable(f"{where}.{name}: not a price in dollars per million tokens")
         topics = entry.get("topic_scores", {})
         if not isinstance(topics, dict) or not all(
-            isinstance(score, int | float) for score in topics.values()
+            _is_number(score, most=1) for score in topics.values()
         ):
-            raise _Unreadable(f"{where}.topic_scores: not numbers by topic")
+            raise _Unreadable(f"{where}.topic_scores: not numbers from 0 to 1 by topic")
+        if "size" in entry and str(entry["size"]) not in SIZE_SCORE:
+            raise _Unreadable(f"{where}.size: not one of {', '.join(SIZE_SCORE)}")
         return CatalogModel(
             public_id=entry["model"],
             router_id=entry["model"],
             topic_scores=topics,
-            size=entry.get("size") if isinstance(entry.get("size"), str) else None,
-            **{name: entry[name] for name in _NUMBERS if name in entry},
+            size=entry.get("size"),
+            **{name: entry[name] for name in (*_SHARES, *_PRICES) if name in entry},
         )
 
 
@@ -163,6 +177,14 @@ def _round(value: float) -> float:
 
 def _id(asked: Any) -> Any:
     return asked.get("id") if isinstance(asked, dict) else None
+
+
+def _is_number(value: Any, *, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _no_constant(name: str) -> None:
+    raise _Unreadable(f"{name} is not JSON")
 
 
 def _why(error: Exception) -> str:
