@@ -81,7 +81,10 @@ def open_channel(
 
 
 def service_config(retries: int) -> str:
-    """Retries by gRPC itself, as a service config (JSON): `UNAVAILABLE` only, with a budget.
+    """Retries by gRPC itself, as a service config (JSON), with a budget.
+
+    `UNAVAILABLE`, and `CANCELLED`: what a server that stops says to calls that no handler has seen
+    yet. A call that its own caller cancels is not retried.
 
     The budget (`retryThrottling`) stops retries while more than about one call in ten fails, so
     that an outage does not multiply the load on a service that is coming back.
@@ -93,7 +96,7 @@ def service_config(retries: int) -> str:
             "initialBackoff": "0.02s",
             "maxBackoff": "0.2s",
             "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE"],
+            "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
         }
     return json.dumps(
         {

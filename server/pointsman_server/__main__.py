@@ -6,11 +6,14 @@ live in their own rooms. Those of the server need its dependencies.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 
 _USAGE = 2
+_CUT_OFF = 141
+"""128 + SIGPIPE, as a shell reports it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return _USAGE
-    status: int = command(arguments[1:])
+    try:
+        status: int = command(arguments[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; the interpreter must not flush once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CUT_OFF
     return status
 
 

@@ -78,7 +78,11 @@ def routed(**changes: Any) -> DecisionRecord:
         total_seconds=0.0035,
         dry_run=False,
     )
-    return replace(record, **changes)
+    record = replace(record, **changes)
+    decision = record.outcome.decision
+    if decision is None or record.static_pick is None or "agreement" in changes:
+        return record
+    return replace(record, agreement=decision.model == record.static_pick)
 
 
 def switched() -> DecisionRecord:
@@ -112,7 +116,7 @@ def unrouted(verdict: Verdict, reason: Reason | None = None, **changes: Any) -> 
     outcome = replace(
         record.outcome, verdict=verdict, reason=reason, decision=None, shadow=False, **changes
     )
-    return replace(record, outcome=outcome)
+    return replace(record, outcome=outcome, agreement=None)
 
 
 def failed(stage: str = "timeout") -> DecisionRecord:

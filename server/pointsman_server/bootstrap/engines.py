@@ -97,6 +97,7 @@ def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) ->
         clock=ambient.clock,
         on_state=telemetry.metrics.circuit,
     )
+    telemetry.metrics.circuit(morph.NAME, breaker.state)
     url = urlsplit(rules.url)
     engine = Traced(
         breaker,

@@ -200,6 +200,8 @@ class Runtime:
         for engine in before.engines:
             if engine not in after.engines:
                 self._later(timeout, engine.aclose)
+            if after.engine(engine.name) is None:
+                self._telemetry.metrics.no_circuit(engine.name)
         if before.cache is not after.cache:
             self._later(timeout, before.cache.aclose)
 

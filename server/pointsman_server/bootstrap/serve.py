@@ -115,25 +115,28 @@ async def serve(
     settings: Settings, *, say: Callable[[str], None], assignments: Sequence[str] = ()
 ) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reloads the policy file. `say` gets the start line."""
-    stop = asyncio.Event()
+    stop, wanted = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Before anything else: a signal that nobody handles yet would end the process.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, wanted.set)
     async with serving(settings, assignments=assignments) as running:
-        reloads: set[asyncio.Task[bool]] = set()
-
-        def reload() -> None:
-            task = loop.create_task(running.watcher.reload())
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        reloads = asyncio.create_task(_reload_when(wanted, running.watcher))
         # What was built to serve lives as long as the process: the collector need not walk it.
         gc.collect()
         gc.freeze()
-        loop.add_signal_handler(signal.SIGHUP, reload)
         say(start_line(settings, running))
         await stop.wait()
         _log.info("stopping")
+        reloads.cancel()
+
+
+async def _reload_when(wanted: asyncio.Event, watcher: PolicyWatcher) -> None:
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        await watcher.reload()
 
 
 def start_line(settings: Settings, running: Serving) -> str:

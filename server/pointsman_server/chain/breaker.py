@@ -66,6 +66,9 @@ class Breaker:
         except EngineFailed as error:
             if self._counts(error):
                 self._failed(probes=probes)
+            elif probes and error.failure.stage == _CUT_OFF:
+                # Nothing was learned, and time was lost: rest instead of probing with every call.
+                self._open()
             raise
         else:
             self._answered()
@@ -85,8 +88,11 @@ class Breaker:
         self.consecutive_failures += 1
         full = self.consecutive_failures >= self._rules.failures
         if probes or (full and self._opened_at is None):
-            self._opened_at = self._clock.monotonic()
-            self._on_state(self._name, Circuit.OPEN)
+            self._open()
+
+    def _open(self) -> None:
+        self._opened_at = self._clock.monotonic()
+        self._on_state(self._name, Circuit.OPEN)
 
     def _answered(self) -> None:
         self.consecutive_failures = 0

@@ -38,7 +38,7 @@ from pointsman_server.core.ports import (
     Switches,
 )
 from pointsman_server.core.record import build_record
-from pointsman_server.core.serving import NEEDS_INFO, serve
+from pointsman_server.core.serving import Serving, is_served, serve
 
 
 class Decider:
@@ -101,9 +101,11 @@ class Decider:
                 failed, failures=failures, engine_seconds=self._clock.monotonic() - asked
             )
         waited = 0.0 if answer.cached else self._clock.monotonic() - asked
-        switch = await self._move(request, case, answer)
-        decision = self._decision(case, answer, switch)
+        decision = self._decision(case, answer)
         serving = serve(request, decision, rules=self._rules, conversation=case.conversation)
+        if not request.dry_run:
+            switch = await self._move(case, answer, serving)
+            decision = replace(decision, switch_reason=switch) if switch else decision
         return Outcome(
             verdict=Verdict.ROUTED,
             serve_model=serving.model,
@@ -150,7 +152,8 @@ class Decider:
         )
         case = _Case(plan.tier, plan.selection, query, conversation, source)
         if request.constraints.keep_provider and not request.dry_run:
-            return _fenced(case, await self._incumbents.get(conversation))
+            served = is_served(conversation, rules)
+            return _fenced(case, await self._incumbents.get(conversation, served=served))
         return case
 
     def _key(self, request: RouteRequest, plan: Plan, conversation: bytes) -> bytes:
@@ -162,25 +165,31 @@ class Decider:
         )
 
     async def _move(
-        self, request: RouteRequest, case: _Case, answer: EngineAnswer
+        self, case: _Case, answer: EngineAnswer, serving: Serving
     ) -> SwitchReason | None:
-        """Note the model that the conversation is on now, if that is news."""
-        # Too ambiguous to size: the static pick is served, so the conversation does not go there.
-        if request.dry_run or answer.cached or answer.difficulty == NEEDS_INFO:
+        """Note the model that the conversation is on now, and keep that note alive."""
+        if answer.cached:
+            if case.incumbent is not None:
+                await self._incumbents.put(
+                    case.conversation, case.incumbent, served=not serving.shadow
+                )
             return None
-        incumbent = case.incumbent or await self._incumbents.get(case.conversation)
+        # Where the static pick is served instead, the conversation does not go there.
+        if serving.reason is not None:
+            return None
+        served = not serving.shadow
+        incumbent = case.incumbent or await self._incumbents.get(case.conversation, served=served)
+        await self._incumbents.put(case.conversation, answer, served=served)
         before = incumbent.model if incumbent else None
-        if before != answer.model:
-            await self._incumbents.put(case.conversation, answer)
         return sticky.switch_reason(before, answer.model, case.query.candidates)
 
-    def _decision(self, case: _Case, answer: EngineAnswer, switch: SwitchReason | None) -> Decision:
+    def _decision(self, case: _Case, answer: EngineAnswer) -> Decision:
         query = case.query
         return Decision(
             answer=answer,
             policy=query.policy,
             sticky=sticky.is_sticky(answer, case.tier.stickiness) or case.sole is not None,
-            switch_reason=switch,
+            switch_reason=None,
             fallback_models=sticky.fallback_models(answer, query.candidates, query.default),
             propensity=1.0,
             conversation_source=case.conversation_source,

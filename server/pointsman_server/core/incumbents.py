@@ -16,12 +16,16 @@ class Incumbents:
         self._keys = keys
         self._ttl = ttl
 
-    async def get(self, conversation: bytes) -> EngineAnswer | None:
-        """The answer that put the conversation on its model."""
-        raw = await self._cache.get(self._keys.incumbent(conversation))
+    async def get(self, conversation: bytes, *, served: bool) -> EngineAnswer | None:
+        """The answer that put the conversation on its model.
+
+        `served` keeps what was served apart from what was only recorded in shadow mode: a model
+        that never saw the conversation holds none of its state.
+        """
+        raw = await self._cache.get(self._keys.incumbent(conversation, served=served))
         return self._codec.load(raw) if raw is not None else None
 
-    async def put(self, conversation: bytes, answer: EngineAnswer) -> None:
+    async def put(self, conversation: bytes, answer: EngineAnswer, *, served: bool) -> None:
         """Note that the conversation is on `answer.model`."""
-        slot = self._keys.incumbent(conversation)
+        slot = self._keys.incumbent(conversation, served=served)
         await self._cache.put(slot, self._codec.dump(answer), ttl=self._ttl)

@@ -122,9 +122,9 @@ class Keys:
         # Both are digests of one length already: together they are the key.
         return conversation + fingerprint
 
-    def incumbent(self, conversation: bytes) -> bytes:
-        """Identifies the slot that holds the model a conversation is on."""
-        return self._digest("incumbent", conversation)
+    def incumbent(self, conversation: bytes, *, served: bool) -> bytes:
+        """Identifies the slot of the model that a conversation is on, or would be on."""
+        return self._digest("incumbent", int(served), conversation)
 
     def tag(self, kind: str, raw: str | None) -> str | None:
         """A raw id as telemetry may show it: 16 hex digits of a keyed hash."""

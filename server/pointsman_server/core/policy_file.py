@@ -33,8 +33,9 @@ class BreakerRules:
     """Consecutive failures that open the circuit."""
     pause: float = 10.0
     """Seconds until a single probe is let through."""
-    slow: float = 1.0
-    """A call cut off by the caller's deadline counts as a failure if it took this long."""
+    slow: float = 0.25
+    """A call cut off by the caller's deadline counts as a failure if it took this long; below the
+    deadlines that gateways give, or their outages would never open the circuit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,18 @@ class PolicyFile:
         if name is None or name in self.catalog or name in self.tiers:
             return name
         return UNLISTED
+
+    def agree(self, model: str, static_pick: str | None) -> bool | None:
+        """Whether a decision is the static pick, by router id: two public ids may name one model.
+
+        `None` where there is no static pick.
+        """
+        if static_pick is None:
+            return None
+        picked, decided = self.catalog.get(static_pick), self.catalog.get(model)
+        if picked is None or decided is None or picked.router_id is None:
+            return model == static_pick
+        return picked.router_id == decided.router_id
 
     def candidate_ids(self, routing: RoutingContext, tier: Tier) -> tuple[str, ...]:
         """What the request may use: its own candidates, else the tier's defaults."""

@@ -58,6 +58,8 @@ class DecisionRecord:
     body_bytes: int
     total_seconds: float
     dry_run: bool
+    agreement: bool | None = None
+    """Whether the decision is the static pick; `None` where there is no such pair."""
     drawn: bool | None = None
     """Whether the dice fell for this call before it was decided; `None`: they were not thrown."""
 
@@ -77,14 +79,6 @@ class DecisionRecord:
         return f"{outcome.verdict}:{outcome.reason}"
 
     @property
-    def agreement(self) -> bool | None:
-        """Whether the decision equals the static pick; `None` where there is no such pair."""
-        decision = self.outcome.decision
-        if decision is None or self.static_pick is None:
-            return None
-        return decision.model == self.static_pick
-
-    @property
     def is_error(self) -> bool:
         """Whether an engine failed, even where another one answered."""
         return bool(self.outcome.failures) or self.outcome.reason is Reason.ENGINES_FAILED
@@ -102,6 +96,7 @@ def build_record(
 ) -> DecisionRecord:
     """What may be told of a request: names that the policy file knows, hashes, counts."""
     caller, prompt = request.caller, request.prompt
+    decision = outcome.decision
     known_mode = caller.mode is None or caller.mode in rules.log.known_modes
     return DecisionRecord(
         outcome=outcome,
@@ -121,5 +116,6 @@ def build_record(
         body_bytes=request.body_bytes,
         total_seconds=total_seconds,
         dry_run=request.dry_run,
+        agreement=rules.agree(decision.model, request.static_pick) if decision else None,
         drawn=drawn,
     )

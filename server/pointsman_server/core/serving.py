@@ -29,7 +29,7 @@ def serve(
     concrete model keeps it.
     """
     static_pick = request.static_pick or ""
-    shadow = not (rules.mode is Mode.SERVE and in_share(conversation, rules.serve_percent))
+    shadow = not is_served(conversation, rules)
     if decision.answer.difficulty == NEEDS_INFO:
         return Serving(static_pick, shadow, Reason.AMBIGUOUS)
     if _names_concrete_model(request, rules):
@@ -37,6 +37,11 @@ def serve(
     if shadow:
         return Serving(static_pick, shadow, None)
     return Serving(decision.model, shadow, None)
+
+
+def is_served(conversation: bytes, rules: PolicyFile) -> bool:
+    """Whether decisions for a conversation are to be served at all."""
+    return rules.mode is Mode.SERVE and in_share(conversation, rules.serve_percent)
 
 
 def in_share(conversation: bytes, percent: float) -> bool:

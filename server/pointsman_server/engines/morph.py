@@ -22,10 +22,12 @@ from pointsman_server.core.policy_file import MorphRules
 from pointsman_server.core.ports import Clock
 from pointsman_server.engines.keys import KeySource
 from pointsman_server.engines.morph_answer import read_answer
+from pointsman_server.engines.pooled import PooledTransport
 
 NAME = "morph"
 PATH = "/v1/router/multimodel"
 RESPONSE_BYTES = 64 * 1024
+WARN_EVERY = 60.0
 ANSWER_MARGIN = 0.03
 """Seconds of the caller's deadline that are kept for the answer on its way back."""
 
@@ -49,6 +51,7 @@ class MorphEngine:
         self._key = key
         self._clock = clock
         self._propagate = propagate
+        self._warn_at = float("-inf")
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Morph's pick among the query's candidates. Raises `EngineFailed`."""
@@ -83,7 +86,7 @@ class MorphEngine:
         try:
             key = self._key.read()
         except SourceUnreadable as error:
-            _log.warning("no key for engine morph: %s", error)
+            self._warn(error)
             raise _failed("unexpected_error") from None
         headers = {
             "authorization": f"Bearer {key}",
@@ -94,6 +97,13 @@ class MorphEngine:
         }
         self._propagate(headers)
         return headers
+
+    def _warn(self, error: SourceUnreadable) -> None:
+        """Once a minute: it goes on for as long as the key is missing."""
+        now = self._clock.monotonic()
+        if now >= self._warn_at:
+            self._warn_at = now + WARN_EVERY
+            _log.warning("no key for engine morph: %s", error)
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """Status and body; a body over the bound comes back empty, which no answer is."""
@@ -116,8 +126,9 @@ def build_client(rules: MorphRules) -> httpx.AsyncClient:
     )
     transport = httpx.AsyncHTTPTransport(retries=rules.connect_retries, limits=limits)
     return httpx.AsyncClient(
-        transport=transport,
-        timeout=httpx.Timeout(rules.timeout),
+        transport=PooledTransport(transport, places=rules.max_connections),
+        # Whoever waits for a place in the pool is bounded by the call: see `pooled`.
+        timeout=httpx.Timeout(rules.timeout, pool=None),
         follow_redirects=False,
         # Keeps none: a cookie would tie the requests of different people to each other.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -14,7 +14,8 @@ DOMAINS = frozenset({"general", "summary", "coding", "design", "data"})
 def read_answer(body: bytes, query: EngineQuery) -> EngineAnswer | None:
     """The answer, if it is an object that names one of the request's candidates; else `None`."""
     try:
-        record = json.loads(body)
+        # A number too long for an integer is out of range, not a reason to lose the model.
+        record = json.loads(body, parse_int=float)
     except (ValueError, RecursionError):
         return None
     model = record.get("model") if isinstance(record, dict) else None

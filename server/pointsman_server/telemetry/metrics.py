@@ -119,6 +119,10 @@ class Metrics:
         """The circuit of `engine` is now `closed`, `open` or `half_open`."""
         self._circuits[engine] = state
 
+    def no_circuit(self, engine: str) -> None:
+        """`engine` is not asked any more."""
+        self._circuits.pop(engine, None)
+
     def in_flight(self, change: int) -> None:
         """Requests came in (+1) or were answered (-1)."""
         self._in_flight += change

@@ -38,7 +38,7 @@ from pointsman_server.core.plan import Plan, Planner
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import Clock
 from pointsman_server.core.record import KeptMark
-from pointsman_server.core.serving import in_share, serve
+from pointsman_server.core.serving import is_served, serve
 from pointsman_server.transport.decode import API_KINDS, to_request
 from pointsman_server.transport.encode import to_decision, to_response_frame
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
@@ -194,9 +194,7 @@ class Lane:
             kept = pb.Decision.FromString(wire)
         except DecodeError:
             return None
-        served = self._rules.mode is Mode.SERVE and in_share(
-            conversation, self._rules.serve_percent
-        )
+        served = is_served(conversation, self._rules)
         ranked = tuple([r.model for r in kept.ranking])
         key = (kept.model, kept.router_model, kept.source, kept.difficulty, ranked, served, source)
         ending = track.endings.get(key)
@@ -230,7 +228,6 @@ class Lane:
         for name in KEPT_FIELDS:
             rest.ClearField(name)
         dropped: tuple[DropReason, ...] = tuple(d.reason for d in decision.dropped)
-        static_pick = self._rules.listed(track.request.static_pick)
         return _Ending(
             decision=rest.SerializeToString(),
             response=to_response_frame(serving, policy_version=self._rules.version),
@@ -239,7 +236,7 @@ class Lane:
                 reason=serving.reason,
                 auto_model=plan.tier.name,
                 policy=plan.tier.policy,
-                agreement=None if static_pick is None else answer.model == static_pick,
+                agreement=self._rules.agree(answer.model, track.request.static_pick),
                 dropped=dropped,
             ),
         )

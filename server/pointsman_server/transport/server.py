@@ -13,7 +13,7 @@ from pointsman.v1 import routing_service_pb2
 from pointsman_server.transport.rpc import SERVICE
 from pointsman_server.transport.servicer import RoutingServicer
 
-MESSAGE_BYTES = 1024 * 1024
+MESSAGE_BYTES = 4 * 1024 * 1024
 """Above what any request may have, so that one that is too large is refused by field."""
 
 OPTIONS: tuple[tuple[str, int], ...] = (

@@ -180,6 +180,21 @@ async def test_a_probe_whose_failure_does_not_count_leaves_it_half_open():
     assert await circuit.stage() is None
 
 
+async def test_a_probe_that_an_impatient_caller_cut_off_is_followed_by_a_rest():
+    circuit = opened(failed("deadline", elapsed=RULES.slow / 2), answer())
+    await circuit.stages(3)
+    circuit.clock.advance(RULES.pause)
+    assert await circuit.stage() == "deadline"
+    assert circuit.breaker.state is Circuit.OPEN
+    assert await circuit.stage() == "circuit_open"
+    circuit.clock.advance(RULES.pause)
+    assert await circuit.stage() is None
+
+
+def test_a_hanging_engine_opens_the_circuit_for_callers_with_half_a_second():
+    assert BreakerRules().slow < 0.5 * 0.9
+
+
 async def test_calls_that_were_under_way_when_it_opened_do_not_put_the_probe_off():
     """An outage ends all of them late, one timeout after they began."""
     circuit = Circuitry()

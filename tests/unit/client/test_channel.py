@@ -17,10 +17,10 @@ from pointsman_client.testing import FakeService, routed
 PEMS = Path(__file__).parent / "tls"
 
 
-def test_only_unavailable_is_retried_and_within_a_budget() -> None:
+def test_only_a_server_that_is_away_or_stops_is_retried_and_within_a_budget() -> None:
     config = json.loads(service_config(2))
     policy = config["methodConfig"][0]["retryPolicy"]
-    assert policy["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert policy["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
     assert policy["maxAttempts"] == 3
     assert config["methodConfig"][0]["name"] == [{"service": pb_service()}]
     assert config["retryThrottling"]["maxTokens"] == 10

@@ -515,7 +515,7 @@ async def test_the_incumbent_outlives_a_change_of_the_policy_file():
 @pytest.mark.parametrize("raw", [b"", b"junk", b"{}", CODEC.dump(answer())[:-1]])
 async def test_an_incumbent_that_cannot_be_read_is_none(raw):
     parts = world(answer(GPT))
-    slot = KEYS.incumbent(KEYS.conversation(request())[0])
+    slot = KEYS.incumbent(KEYS.conversation(request())[0], served=False)
     parts.cache.values[slot] = raw
     found = await parts.decider.decide(request(constraints=KEEP_PROVIDER))
     assert found.decision.switch_reason is None
@@ -671,3 +671,22 @@ async def test_a_cancelled_caller_gets_no_answer_and_leaves_no_record():
         await task
     assert parts.observer.records == []
     assert parts.cache.values == {}
+
+
+async def test_what_was_only_recorded_holds_no_conversation_that_is_served_now():
+    parts = world(answer(GPT), answer(OPUS))
+    parts.rules = rules(mode=Mode.SHADOW)
+    await decider_over(parts).decide(request())
+    parts.rules = rules(mode=Mode.SERVE)
+    found = await decider_over(parts).decide(request(constraints=KEEP_PROVIDER))
+    assert found.decision.candidate_count == 3
+    assert found.decision.switch_reason is None
+
+
+async def test_a_fence_lasts_as_long_as_it_is_used():
+    parts = world(answer(GPT), answer(GPT, cached=True))
+    parts.rules = rules(mode=Mode.SHADOW)
+    for _ in range(2):
+        await decider_over(parts).decide(request(constraints=KEEP_PROVIDER))
+    slot = KEYS.incumbent(KEYS.conversation(request())[0], served=False)
+    assert [call for call in parts.cache.calls if call == ("put", slot)] == [("put", slot)] * 2

@@ -319,8 +319,8 @@ async def test_neither_key_nor_prompt_is_in_any_log_or_error(key, said, caplog):
 async def test_the_client_verifies_certificates_follows_nothing_and_is_bounded():
     async with build_client(MorphRules(timeout=2.5, max_connections=7)) as client:
         assert not client.follow_redirects
-        assert client.timeout == httpx.Timeout(2.5)
-        pool = client._transport._pool
+        assert client.timeout == httpx.Timeout(2.5, pool=None)
+        pool = client._transport._inner._pool
         assert (pool._max_connections, pool._max_keepalive_connections) == (7, 7)
         assert pool._retries == 0
         assert pool._ssl_context.verify_mode is ssl.CERT_REQUIRED
@@ -330,4 +330,4 @@ async def test_the_client_verifies_certificates_follows_nothing_and_is_bounded()
 
 async def test_retries_of_connections_may_be_configured():
     async with build_client(MorphRules(connect_retries=2)) as client:
-        assert client._transport._pool._retries == 2
+        assert client._transport._inner._pool._retries == 2

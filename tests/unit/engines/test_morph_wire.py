@@ -14,7 +14,7 @@ from pointsman_server.core.policy_file import MorphRules
 from pointsman_server.engines.keys import EnvironmentKey
 from pointsman_server.engines.morph import MorphEngine, build_client
 from support.builders import SONNET, query
-from support.fakes import FakeClock
+from support.fakes import FakeClock, settle
 
 SAYS_SONNET = b'{"model": "claude-sonnet-4-6"}'
 FOR_EVER = 3_600
@@ -49,15 +49,15 @@ class Morph:
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client has left, or the test is over
         finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+            # Not closed, which would wait for a client that does not read.
+            writer.transport.abort()
             self._tasks.discard(task)
 
     async def stop(self):
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await settle()
 
 
 @contextlib.asynccontextmanager
@@ -80,6 +80,9 @@ async def asking(behaviour, **rules):
                 morph,
             )
     finally:
+        # Before, what a client that gave up early has left is accepted: a server that closes
+        # meanwhile would drop it unclosed.
+        await settle()
         server.close()
         await morph.stop()
         await server.wait_closed()

@@ -20,8 +20,10 @@ BARS = [
     ("mmlu", "ridge, half A to half B", 0.65),
     ("gsm8k", "ridge, half A to half B", 0.62),
     ("mmlu", "ridge, subjects left out", 0.60),
+    # The bar is 0.688; the fourth digit is missed (docs/local-engine.md).
     ("mmlu_pro", "shipped model", 0.6875),
     ("llm_router", "shipped model", 0.605),
+    ("domain (user-oriented)", "shipped model", 0.80),
 ]
 
 
@@ -46,6 +48,10 @@ def test_the_best_single_models_quality_costs_less(rows: dict[tuple[str, str], R
     cost = rows["mmlu_pro", "shipped model"].more["cost at best single"]
     assert cost is not None
     assert cost <= 0.66
+
+
+def test_the_artefact_is_a_few_megabytes() -> None:
+    assert Path(files.__file__).with_name(files.SHIPPED).stat().st_size <= 4_000_000
 
 
 def test_training_twice_gives_the_same_bytes(data_folder: Path) -> None:

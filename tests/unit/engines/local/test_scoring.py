@@ -17,8 +17,7 @@ def scorer(engine: LocalEngine, pool: tuple[CatalogModel, ...]) -> Scorer:
 
 
 def one(scorer: Scorer, **asked: Any) -> dict[str, Any]:
-    (line,) = scorer.score([json.dumps(asked)])
-    found: dict[str, Any] = json.loads(line)
+    (found,) = scorer.score([json.dumps(asked)])
     return found
 
 
@@ -70,16 +69,31 @@ def test_lines_without_candidates_use_the_scorers_own(
         ('{"prompt": "a", "candidates": ["b", {"model": "m", "score": "x"}]}', "[1].score"),
         ('{"prompt": "a", "candidates": ["b", {"model": "m", "topic_scores": 1}]}', "topic_scores"),
         ('{"prompt": "a", "candidates": ["b", "c"], "policy": "nope"}', "policy"),
+        ('{"prompt": "a", "candidates": ["b", {"model": "m", "score": 1.5}]}', "[1].score"),
+        ('{"prompt": "a", "candidates": ["b", {"model": "m", "score": 1e999}]}', "[1].score"),
+        ('{"prompt": "a", "candidates": ["b", {"model": "m", "score": true}]}', "[1].score"),
+        ('{"prompt": "a", "candidates": [{"model": "m", "input_price": -1}]}', "[0].input_price"),
+        ('{"prompt": "a", "candidates": [{"model": "m", "size": ["large"]}]}', "[0].size"),
+        ('{"prompt": "a", "candidates": [{"model": "m", "topic_scores": {"math": 2}}]}', "topic"),
+        ('{"prompt": "a", "id": NaN}', "NaN"),
+        ('{"prompt": "a", "id": ' + "1" * 5_000 + "}", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        (b'{"prompt": "\xff"}', "not JSON"),
     ],
 )
 def test_a_bad_line_is_answered_with_the_field_and_ends_nothing(
-    scorer: Scorer, line: str, error: str
+    scorer: Scorer, line: str | bytes, error: str
 ) -> None:
     good = json.dumps({"id": 2, "prompt": PROMPT})
-    first, second = map(json.loads, scorer.score([line, "", good]))
+    first, second = scorer.score([line, "", good])
     assert error in first["error"]
     assert second["id"] == 2
     assert "error" not in second
+
+
+def test_a_candidate_of_which_a_figure_is_null_is_one_without_it(scorer: Scorer) -> None:
+    models = [{"model": "x/a", "score": None, "size": "small"}, {"model": "x/b", "size": "large"}]
+    assert one(scorer, prompt=PROMPT, candidates=models)["ranking"][0]["model"] == "x/b"
 
 
 def test_prompts_can_be_cut_as_the_service_cuts_them(engine: LocalEngine) -> None:
