@@ -9,7 +9,8 @@ from aiocache import SimpleMemoryCache
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.cache import AiocacheDecisionCache, BoundedMemoryCache
-from support.fakes import FakeClock, RecordingCache, RecordingMeter
+from pointsman_server.cache.levels import LevelledCache
+from support.fakes import DictStore, FakeClock, RecordingCache, RecordingMeter
 
 KEY, OTHER = b"k" * 16, b"o" * 16
 TTL = 1_800.0
@@ -25,11 +26,31 @@ def aiocaches_own(_clock):
     return AiocacheDecisionCache(backend, meter=RecordingMeter())
 
 
+def levelled(clock, *, away=False):
+    store = DictStore()
+    store.away = away
+    near = BoundedMemoryCache(max_entries=1_000, now=clock.monotonic)
+    return LevelledCache(near, store, recheck=10.0, clock=clock, meter=RecordingMeter())
+
+
+def cut_off(clock):
+    """While the store is away, this process is as good a cache as one without a store."""
+    return levelled(clock, away=True)
+
+
 def fake(_clock):
     return RecordingCache()
 
 
-CACHES = {"memory": bounded, "aiocache": aiocaches_own, "fake": fake}
+CACHES = {
+    "memory": bounded,
+    "levels": levelled,
+    "levels without a store": cut_off,
+    "aiocache": aiocaches_own,
+    "fake": fake,
+}
+TIMED = {"memory": bounded, "levels without a store": cut_off}
+each_timed = pytest.mark.parametrize("build", TIMED.values(), ids=list(TIMED))
 
 
 @pytest.fixture(params=CACHES.values(), ids=list(CACHES))
@@ -100,13 +121,14 @@ def test_any_bytes_come_back_as_they_were(build):
     check()
 
 
-# Of the product's caches only: the fake notes lifetimes, and aiocache's own needs real time.
+# Of what lives by the clock that it is given: fakes note lifetimes, aiocache's own needs real time.
 
 
+@each_timed
 @pytest.mark.parametrize("write", ["put", "add"])
-async def test_a_value_is_there_until_its_lifetime_is_over(write):
+async def test_a_value_is_there_until_its_lifetime_is_over(build, write):
     clock = FakeClock()
-    cache = bounded(clock)
+    cache = build(clock)
     await getattr(cache, write)(KEY, b"value", ttl=10.0)
     clock.advance(9.99)
     assert await cache.get(KEY) == b"value"
@@ -114,18 +136,20 @@ async def test_a_value_is_there_until_its_lifetime_is_over(write):
     assert await cache.get(KEY) is None
 
 
-async def test_what_has_expired_does_not_win_over_what_is_added():
+@each_timed
+async def test_what_has_expired_does_not_win_over_what_is_added(build):
     clock = FakeClock()
-    cache = bounded(clock)
+    cache = build(clock)
     await cache.put(KEY, b"old", ttl=10.0)
     clock.advance(10.0)
     assert await cache.add(KEY, b"new", ttl=10.0) is None
     assert await cache.get(KEY) == b"new"
 
 
-async def test_adding_in_vain_does_not_prolong_what_is_there():
+@each_timed
+async def test_adding_in_vain_does_not_prolong_what_is_there(build):
     clock = FakeClock()
-    cache = bounded(clock)
+    cache = build(clock)
     await cache.put(KEY, b"first", ttl=10.0)
     clock.advance(9.0)
     await cache.add(KEY, b"second", ttl=10.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pointsman_server.core.errors import SourceUnreadable
-from pointsman_server.flags import EnvironmentSource, FirstOf, PolicyFileSource
+from pointsman_server.flags import EnvironmentSource, FirstOf, PolicyFileSource, RedisSource
 from support.fakes import ScriptedSource
 
 NAME = "morph_router_enabled"
@@ -14,11 +14,24 @@ def environment(texts):
     return EnvironmentSource({f"POINTSMAN_{name.upper()}": t for name, t in texts.items()})
 
 
+def redis(texts):
+    """A stored text that is an exception is what the store raises."""
+
+    async def text(name):
+        stored = texts.get(name)
+        if isinstance(stored, Exception):
+            raise stored
+        return stored
+
+    return RedisSource(text)
+
+
 SOURCES = {
     "environment": environment,
     "policy file": PolicyFileSource,
     "first of one": lambda texts: FirstOf([PolicyFileSource(texts)]),
     "first of two": lambda texts: FirstOf([environment({}), PolicyFileSource(texts)]),
+    "redis": redis,
     "fake": ScriptedSource,
 }
 each_source = pytest.mark.parametrize("build", SOURCES.values(), ids=list(SOURCES))
@@ -42,11 +55,21 @@ async def test_reading_twice_gives_the_same(build):
     assert [await source.read(NAME) for _ in range(2)] == ["true", "true"]
 
 
+OURS, FOREIGN = SourceUnreadable("down"), ConnectionError("redis://:canary@host")
+
+
 @pytest.mark.parametrize(
-    "build",
-    [ScriptedSource, lambda texts: FirstOf([ScriptedSource(texts), PolicyFileSource({NAME: "x"})])],
-    ids=["fake", "first of"],
+    ("build", "error"),
+    [(ScriptedSource, OURS), (redis, OURS), (redis, FOREIGN)],
+    ids=["fake", "redis", "redis in its own words"],
 )
-async def test_a_source_that_cannot_be_read_says_so(build):
-    with pytest.raises(SourceUnreadable):
-        await build({NAME: SourceUnreadable("down")}).read(NAME)
+@pytest.mark.parametrize("first_of", [False, True], ids=["alone", "first of two"])
+async def test_a_source_that_cannot_be_read_says_so_in_no_words_of_its_store(
+    build, error, first_of
+):
+    source = build({NAME: error})
+    if first_of:
+        source = FirstOf([source, PolicyFileSource({NAME: "true"})])
+    with pytest.raises(SourceUnreadable) as caught:
+        await source.read(NAME)
+    assert "canary" not in str(caught.value)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from pointsman_server.cache.failures import StoreUnavailable
+from pointsman_server.cache.stored import Stored
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import (
     Classification,
@@ -107,6 +109,35 @@ class RecordingCache:
 
     async def aclose(self) -> None:
         self.closed += 1
+
+
+class DictStore:
+    """What replicas share, in a dictionary; while it is `away`, whatever is asked of it fails."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, Stored] = {}
+        self.away = False
+
+    async def get(self, key: bytes) -> Stored | None:
+        self._asked()
+        return self.values.get(key)
+
+    async def put(self, key: bytes, stored: Stored, *, ttl: float) -> None:
+        self._asked()
+        self.values[key] = stored
+
+    async def add(self, key: bytes, stored: Stored, *, ttl: float) -> Stored | None:
+        self._asked()
+        there = self.values.get(key)
+        self.values.setdefault(key, stored)
+        return there
+
+    async def aclose(self) -> None:
+        pass
+
+    def _asked(self) -> None:
+        if self.away:
+            raise StoreUnavailable("resting")
 
 
 class ScriptedSource:

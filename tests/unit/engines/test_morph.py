@@ -286,6 +286,17 @@ async def test_without_a_key_nobody_is_called_and_the_log_says_so(caplog):
     assert "key file: empty" in record.getMessage()
 
 
+async def test_that_there_is_no_key_is_said_once_a_minute(caplog):
+    upstream = Upstream(key=Key(SourceUnreadable("key file: empty")))
+    for _ in range(100):
+        await upstream.stage()
+        upstream.clock.advance(0.5)
+    assert len(caplog.records) == 1
+    upstream.clock.advance(10)
+    await upstream.stage()
+    assert len(caplog.records) == 2
+
+
 async def test_a_rotated_key_is_used_from_the_next_call_on(tmp_path):
     path = tmp_path / "key"
     path.write_text("sk-old")
