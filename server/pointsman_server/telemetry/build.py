@@ -29,6 +29,10 @@ from pointsman_server.telemetry.sdk_log import SdkLog
 from pointsman_server.telemetry.spans import SCOPE, Spans, build_propagator
 from pointsman_server.telemetry.telemetry import Parts, Telemetry
 from pointsman_server.telemetry.tracer import HeadTracer
+from pointsman_server.telemetry.unfailing import (
+    UnfailingObserver,
+    UnfailingResolutionObserver,
+)
 from pointsman_server.telemetry.variables import address
 
 
@@ -59,8 +63,13 @@ async def build_telemetry(
         tracer=HeadTracer(parts.spans.tracer, sampler=rules.sampler, random=dice),
         propagator=propagator,
         metrics=metrics,
-        observers=(metrics, SpanAttributes(), parts.decision_log),
-        resolution_observers=(metrics, ResolutionSpanAttributes(), parts.decision_log),
+        observers=tuple(
+            UnfailingObserver(each) for each in (metrics, SpanAttributes(), parts.decision_log)
+        ),
+        resolution_observers=tuple(
+            UnfailingResolutionObserver(each)
+            for each in (metrics, ResolutionSpanAttributes(), parts.decision_log)
+        ),
         prometheus_port=port,
         parts=parts,
     )

@@ -1,0 +1,55 @@
+"""The wall around observers: recording never fails an answer."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from pointsman_server.core.ports import DecisionObserver
+from pointsman_server.core.record import DecisionRecord
+from pointsman_server.core.resolver import ResolutionObserver, ResolutionRecord
+
+_log = logging.getLogger(__name__)
+Record = TypeVar("Record")
+
+
+class _Unfailing(Generic[Record]):
+    """Tells one observer; what it raises is logged the first time, by type and frames."""
+
+    def __init__(self, tell: Callable[[Record], None]) -> None:
+        self._tell = tell
+        self._complained = False
+
+    def __call__(self, record: Record) -> None:
+        try:
+            self._tell(record)
+        except Exception as error:  # noqa: BLE001  (the wall that this is)
+            if not self._complained:
+                self._complained = True
+                # Frames only: the text of a foreign exception may quote the request.
+                frames = "".join(traceback.format_tb(error.__traceback__))
+                _log.error("an observer raised %s\n%s", type(error).__name__, frames)
+
+
+class UnfailingObserver:
+    """A `DecisionObserver` that does not raise, whatever the one inside does."""
+
+    def __init__(self, inside: DecisionObserver) -> None:
+        self._tell: _Unfailing[DecisionRecord] = _Unfailing(inside.observe)
+
+    def observe(self, record: DecisionRecord) -> None:
+        """Tell the one inside."""
+        self._tell(record)
+
+
+class UnfailingResolutionObserver:
+    """The same for resolutions."""
+
+    def __init__(self, inside: ResolutionObserver) -> None:
+        self._tell: _Unfailing[ResolutionRecord] = _Unfailing(inside.resolved)
+
+    def resolved(self, record: ResolutionRecord) -> None:
+        """Tell the one inside."""
+        self._tell(record)
