@@ -23,7 +23,7 @@ class CacheMeter(Protocol):
 
 
 class AiocacheDecisionCache:
-    """Opaque values under 16-byte keys."""
+    """Opaque values under keys of some bytes."""
 
     def __init__(self, backend: BaseCache, *, meter: CacheMeter) -> None:
         self._backend = backend

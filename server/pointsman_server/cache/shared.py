@@ -38,7 +38,7 @@ class StoreMeter(Protocol):
 
 
 class SharedStore:
-    """Values under 16-byte keys, and the texts of switches.
+    """Values under keys of some bytes, and the texts of switches.
 
     Half of `connections` (at least two) carry lookups, the other half everything else, so that
     neither waits for the other.

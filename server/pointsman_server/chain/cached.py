@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from opentelemetry.trace import Tracer
 
 from pointsman_server.core import entry
@@ -73,7 +75,8 @@ class Kept:
             return answer
         first = self._codec.load(there)
         if first is not None and entry.holds(first, query.candidates):
-            return first
+            # The failures are this request's own: they happened, whoever's decision holds.
+            return replace(first, failures=answer.failures)
         # What is there cannot be read or no longer fits: it must not hold the place.
         await self._cache.put(query.key, value, ttl=ttl)
         return answer

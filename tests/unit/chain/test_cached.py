@@ -108,6 +108,13 @@ async def test_failures_are_not_kept():
     assert cache.calls == []
 
 
+async def test_the_failures_of_a_request_are_told_where_anothers_decision_wins():
+    failures = (failed("timeout").failure,)
+    layer, _ = keeping(answer(GPT, failures=failures), kept=CODEC.dump(answer(SONNET)))
+    found = await layer.decide(query())
+    assert (found.model, found.failures) == (SONNET, failures)
+
+
 async def test_the_first_decision_wins_over_one_made_at_the_same_time_elsewhere():
     layer, cache = keeping(answer(GPT), kept=CODEC.dump(answer(SONNET)))
     assert await layer.decide(query()) == answer(SONNET, cached=True)
