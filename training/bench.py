@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from pointsman_server.core.model import CatalogModel
 from pointsman_server.engines.local.artefact import Artefact
 from pointsman_server.engines.local.reading import Reader
+from pointsman_server.engines.local.skills import SkillBook
 
 from training.heads import sigmoid
 from training.measure import Floats, interval, pair_curve, pool_curve
@@ -57,15 +59,22 @@ class Read:
     relative: Floats
     difficulty: Floats
     leverage: Floats
+    length_leverage: Floats
 
-    def quality(self, accuracy: Floats, *, with_difficulty: bool = True) -> Floats:
-        """Predicted quality, prompts x models, of models with these successes on each topic."""
+    def quality(
+        self, accuracy: Floats, *, with_difficulty: bool = True, measured: bool = True
+    ) -> Floats:
+        """Predicted quality, prompts x models, of models with these successes on each topic.
+
+        `measured`: whether they were measured by topic, or follow from overall scores.
+        """
         mixed: Floats = self.topics @ accuracy.T
         if not with_difficulty:
             return mixed
         moved = sigmoid(np.log(mixed / (1 - mixed)) - self.relative[:, None])
         middle = moved.mean(axis=1, keepdims=True)
-        found: Floats = middle + (moved - middle) * (1 + self.leverage[:, None])
+        leverage = self.leverage if measured else self.length_leverage
+        found: Floats = middle + (moved - middle) * (1 + leverage[:, None])
         return found
 
 
@@ -78,6 +87,7 @@ def read(artefact: Artefact, texts: list[str]) -> Read:
         relative=np.array([r.relative for r in found]),
         difficulty=np.array([r.difficulty for r in found]),
         leverage=np.array([r.leverage for r in found]),
+        length_leverage=np.array([r.length_leverage for r in found]),
     )
 
 
@@ -90,6 +100,22 @@ def accuracy(artefact: Artefact, table: Outcomes) -> Floats:
         easiness=artefact.easiness.astype(float),
         member=membership(artefact.topics),
     )
+
+
+WEAK_SCORE, STRONG_SCORE = 0.70, 0.85
+"""What a catalog would say of the pair that knows neither by topic: tier-like overall scores."""
+
+
+def _by_score(artefact: Artefact, scores: tuple[float, ...]) -> Floats:
+    """Per-topic success as the engine works it out from overall scores: models x topics."""
+    book = SkillBook(artefact)
+    squad = book.squad(
+        tuple(
+            CatalogModel(public_id=f"{at}", router_id=f"{at}", score=s)
+            for at, s in enumerate(scores)
+        )
+    )
+    return np.asarray(squad.chances, float)
 
 
 def pair_row(
@@ -127,7 +153,11 @@ def pair_rows(
     test, train = samples.test[name], samples.train.get(name)
     weak, strong = test.column(WEAK_COLUMN), test.column(STRONG)
     found = read(artefact, [text.strip()[:code_points] for text in test.texts])
-    routers = {"shared difficulty": found.difficulty}
+    overall = found.quality(_by_score(artefact, (WEAK_SCORE, STRONG_SCORE)), measured=False)
+    routers = {
+        "shared difficulty": found.difficulty,
+        "overall scores only": overall[:, 1] - overall[:, 0],
+    }
     if train is not None:
         known = accuracy(artefact, train)
         at = [train.models.index(WEAK_COLUMN), train.models.index(STRONG)]
@@ -179,9 +209,8 @@ def _pool(
 
 def _pool_rows(
     test: str,
-    artefact: Artefact,
+    found: Read,
     *,
-    texts: list[str],
     known: Floats,
     train_mean: Floats,
     expected: Floats,
@@ -189,7 +218,6 @@ def _pool_rows(
     cost: Floats,
     bootstrap: bool,
 ) -> list[Row]:
-    found = read(artefact, texts)
     routers = {
         "random": np.random.default_rng(0).random(quality.shape),
         "prompt-blind cost-quality": np.tile(train_mean, (len(quality), 1)),
@@ -204,7 +232,10 @@ def _pool_rows(
 
 
 def mmlu_pro_rows(artefact: Artefact, samples: Samples, *, bootstrap: bool = True) -> list[Row]:
-    """MMLU-Pro with eleven priced models and their real answer lengths."""
+    """MMLU-Pro with eleven priced models and their real answer lengths.
+
+    A router expects a model's usual length, longer or shorter as the engine expects of the topic.
+    """
     train, test = samples.train["mmlu_pro"], samples.test["mmlu_pro"]
     at = [test.models.index(name) for name in MMLU_PRO_PRICES]
     prices = np.array(list(MMLU_PRO_PRICES.values()))
@@ -213,10 +244,12 @@ def mmlu_pro_rows(artefact: Artefact, samples: Samples, *, bootstrap: bool = Tru
     tokens_in = np.array([len(text) / 4 for text in test.texts])[:, None]
     real = np.nan_to_num(test.answer_chars[:, at]) / 4
     usual = np.nanmean(train.answer_chars[:, at], axis=0)[None] / 4
+    found = read(artefact, test.texts)
+    of_topic = found.topics @ artefact.output_tokens.astype(float)
+    usual = usual * (of_topic / of_topic.mean())[:, None]
     return _pool_rows(
         "mmlu_pro",
-        artefact,
-        texts=test.texts,
+        found,
         known=accuracy(artefact, train)[at],
         train_mean=train.results[:, at].mean(axis=0),
         expected=(tokens_in * prices[:, 0] + usual * prices[:, 1]) * 1e-3,
@@ -240,8 +273,7 @@ def llm_router_rows(
     cost = (tokens_in * price[:, 0] + LLM_ROUTER_OUTPUT_TOKENS * price[:, 1]) * 1e-3
     return _pool_rows(
         "llm_router",
-        artefact,
-        texts=test.texts,
+        read(artefact, test.texts),
         known=accuracy(artefact, train),
         train_mean=train.results.mean(axis=0),
         expected=cost,

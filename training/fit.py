@@ -42,12 +42,18 @@ class Recipe:
     difficulty_gain: float = 0.5
     """How far a prompt's difficulty beyond its topics' moves the predicted quality."""
     leverage_penalty: float = 10.0
+    tuned_trust: float = 0.5
+    """How far the leverage learnt on `LEVERAGE_TOPIC` alone replaces the general one there."""
     iterations: int = 150
     domain_mass: float = 600.0
     """The most that one set's prompts of one domain weigh in the domain head, in prompts."""
     vague_mass: float = 200.0
     """What each set that nobody judged for vagueness weighs as clear, in prompts."""
 
+
+LEVERAGE_TOPIC = "word_problem"
+"""The one fine topic with outcomes of its own by the hundred, and a set of nothing else: its
+posterior tells its prompts apart from none of each other, so its leverage is worth a head."""
 
 SOURCE_WEIGHT = {"arena_hard_v2": 4.0, "seeds": 4.0, "sql_eval": 0.3, "spider2": 0.5}
 """Real prompts of real people weigh more than the many of one kind."""
@@ -67,6 +73,8 @@ class Fitted:
     easiness: Floats
     difficulty: Floats
     leverage: Floats
+    tuned_leverage: Floats
+    """What is added to the leverage, times the probability of `LEVERAGE_TOPIC`."""
     domain: Floats
     """design columns x domains."""
     vague: Floats
@@ -117,12 +125,12 @@ def fit(samples: Samples, *, recipe: Recipe) -> Fitted:
     difficulty[-1] -= _typical(ability, outcomes.results)
     easiness = -(chances.T @ (x @ difficulty)) / (chances.sum(axis=0) + 1e-9)
     shares = chances[: len(outcomes.texts)]
-    leverage = _leverage(
+    leverage, tuned_leverage = _leverage(
         (x_outcomes, scaling.design(outcomes.texts)),
         outcomes,
         shares=shares,
         easiness=easiness,
-        member=membership(topics),
+        topics=topics,
         recipe=recipe,
     )
     is_pro = np.array([name == "mmlu_pro" for name in outcomes.names])
@@ -135,6 +143,7 @@ def fit(samples: Samples, *, recipe: Recipe) -> Fitted:
         easiness=easiness,
         difficulty=difficulty,
         leverage=leverage,
+        tuned_leverage=tuned_leverage,
         domain=_domain(
             x,
             labels=[*map(_outcome_domain, outcomes.topics), *(r.domain for r in asked)],
@@ -163,32 +172,47 @@ def _leverage(
     *,
     shares: Floats,
     easiness: Floats,
-    member: Floats,
+    topics: list[str],
     recipe: Recipe,
-) -> Floats:
-    """The leverage head, on every set with the models that answered all of it.
+) -> tuple[Floats, Floats]:
+    """The leverage head, and what is added to it on `LEVERAGE_TOPIC`.
 
-    Each prompt counts in every dress it comes in, together once. One of a small set weighs more, by
-    the root of how much smaller the set is.
+    Each prompt counts in every dress it comes in, together once.
     """
-    rows, targets, weights = [], [], []
+    target, weight = _leverage_targets(
+        outcomes, shares=shares, easiness=easiness, member=membership(topics)
+    )
+
+    def ridge(share: Floats | float) -> Floats:
+        return heads.ridge(
+            sparse.vstack(dresses).tocsr(),
+            np.tile(target, len(dresses)),
+            weights=np.tile(weight * share / len(dresses), len(dresses)),
+            penalty=recipe.leverage_penalty,
+        )
+
+    everywhere = ridge(1.0)
+    alone = ridge(shares[:, topics.index(LEVERAGE_TOPIC)])
+    return everywhere, recipe.tuned_trust * (alone - everywhere)
+
+
+def _leverage_targets(
+    outcomes: Pool, *, shares: Floats, easiness: Floats, member: Floats
+) -> tuple[Floats, Floats]:
+    """Target and weight of each prompt, from the models that answered all of its set.
+
+    One of a small set weighs more, by the root of how much smaller the set is.
+    """
+    target, weight = np.zeros(len(outcomes.names)), np.zeros(len(outcomes.names))
     sizes = Counter(outcomes.names)
     for name in dict.fromkeys(outcomes.names):
         at = np.flatnonzero([name == other for other in outcomes.names])
         results = outcomes.results[at]
         results = results[:, ~np.isnan(results).any(axis=0)]
         known = topic_accuracy(shares[at], results, easiness=easiness, member=member)
-        target, weight = heads.leverage_target(results, expected=shares[at] @ known.T)
-        rows.append(at)
-        targets.append(target)
-        weights.append(weight * (max(sizes.values()) / sizes[name]) ** 0.5)
-    at = np.concatenate(rows)
-    return heads.ridge(
-        sparse.vstack([x[at] for x in dresses]).tocsr(),
-        np.tile(np.concatenate(targets), len(dresses)),
-        weights=np.tile(np.concatenate(weights) / len(dresses), len(dresses)),
-        penalty=recipe.leverage_penalty,
-    )
+        target[at], weight[at] = heads.leverage_target(results, expected=shares[at] @ known.T)
+        weight[at] *= (max(sizes.values()) / sizes[name]) ** 0.5
+    return target, weight
 
 
 def _topics(

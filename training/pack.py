@@ -9,7 +9,7 @@ import numpy as np
 from pointsman_server.engines.local import features, hashing
 from pointsman_server.engines.local.artefact import Artefact
 
-from training.fit import Fitted
+from training.fit import LEVERAGE_TOPIC, Fitted
 from training.heads import Floats
 from training.topics import broad_topics
 
@@ -36,7 +36,7 @@ def pack(fitted: Fitted, *, version: str, extra: Mapping[str, Any]) -> Artefact:
     columns = np.hstack(
         [
             fitted.hidden,
-            np.stack([fitted.difficulty, fitted.leverage], axis=1),
+            np.stack([fitted.difficulty, fitted.leverage, fitted.tuned_leverage], axis=1),
             fitted.domain,
             fitted.vague[:, None],
         ]
@@ -51,6 +51,7 @@ def pack(fitted: Fitted, *, version: str, extra: Mapping[str, Any]) -> Artefact:
             "features": features.VERSION,
             "topics": [{"name": name, "broad": broad[name]} for name in fitted.topics],
             "score_mix": _plain(fitted.score_mix),
+            "leverage_topic": LEVERAGE_TOPIC,
             **extra,
         },
         table=np.round(words / scale).astype(np.int8),

@@ -37,7 +37,8 @@ class Artefact:
     """The weights of all heads.
 
     Columns of `table`, `dense` and `bias`, in this order: `hidden` (the topic head's narrow
-    middle), difficulty, leverage, one per domain, vague.
+    middle), difficulty, leverage, what is added to it on the topic `leverage_topic`, one per
+    domain, vague.
     """
 
     meta: Mapping[str, Any]
@@ -81,7 +82,7 @@ class Artefact:
 
 
 _META: Final = {
-    *("version", "features", "topics", "score_mix", "difficulty_gain"),
+    *("version", "features", "topics", "score_mix", "difficulty_gain", "leverage_topic"),
     *("curves", "terciles", "domain_threshold"),
 }
 _ARRAYS: Final = tuple(field.name for field in fields(Artefact) if field.name != "meta")
@@ -137,7 +138,7 @@ def _check(artefact: Artefact) -> None:
         raise ArtefactInvalid(f"its header lacks {', '.join(missing)}")
     buckets, columns = artefact.table.shape
     hidden, topics = artefact.project.shape
-    heads = hidden + 2 + len(DOMAINS) + 1
+    heads = hidden + 3 + len(DOMAINS) + 1
     names = len(features.DENSE_NAMES)
     expected = {
         "table": (1 << hashing.BITS, heads),
@@ -150,6 +151,8 @@ def _check(artefact: Artefact) -> None:
         "easiness": (topics,),
         "output_tokens": (topics,),
     }
+    if artefact.meta["leverage_topic"] not in artefact.topics:
+        raise ArtefactInvalid("its header names a leverage topic that it does not know")
     wrong = [name for name, shape in expected.items() if getattr(artefact, name).shape != shape]
     if wrong or len(artefact.topics) != topics or not buckets or not columns:
         raise ArtefactInvalid(f"its arrays do not fit together: {', '.join(wrong) or 'topics'}")

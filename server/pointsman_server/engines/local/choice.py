@@ -9,7 +9,7 @@ import numpy as np
 
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.engines.local.reading import Floats, Reading
-from pointsman_server.engines.local.skills import Skill
+from pointsman_server.engines.local.skills import Skill, Squad
 
 CHARS_PER_TOKEN = 4
 _MILLION = 1_000_000
@@ -26,18 +26,21 @@ class Scored:
     cost: float | None
 
 
-def predicted_quality(reading: Reading, chances: Floats, *, with_difficulty: bool) -> Floats:
-    """Chance of success of each candidate; `chances` is candidates x topics.
+def predicted_quality(reading: Reading, squad: Squad, *, with_difficulty: bool) -> Floats:
+    """Chance of success of each candidate.
 
     The topics' success rates are mixed by the topics' probabilities; the text's difficulty in its
-    topics moves them all; `leverage` then stretches or shrinks what sets the candidates apart.
+    topics moves them all; leverage then stretches or shrinks what sets the candidates apart. The
+    learnt leverage belongs to skills that were measured by topic: with overall scores alone it
+    is worse than none, and the text's length stands in.
     """
-    mixed: Floats = chances @ reading.topics
+    mixed: Floats = squad.chances @ reading.topics
     if not with_difficulty:
         return mixed
     moved = sigmoid(np.log(mixed / (1.0 - mixed)) - np.float32(reading.relative))
     middle = moved.mean()
-    stretched: Floats = middle + (moved - middle) * np.float32(1 + reading.leverage)
+    leverage = reading.leverage if squad.measured else reading.length_leverage
+    stretched: Floats = middle + (moved - middle) * np.float32(1 + leverage)
     return np.clip(stretched, _LEAST, 1.0 - _LEAST)
 
 

@@ -134,7 +134,7 @@ class LocalEngine:
     def _scored(self, query: EngineQuery, reading: Reading) -> list[Scored]:
         squad = self._skills.squad(query.candidates)
         qualities = predicted_quality(
-            reading, squad.chances, with_difficulty=query.policy != DOMAIN_SKILLS
+            reading, squad, with_difficulty=query.policy != DOMAIN_SKILLS
         ).tolist()
         tokens = float(reading.topics @ self._output_tokens)
         return [

@@ -55,6 +55,8 @@ class Squad:
     skills: tuple[Skill, ...]
     chances: Floats
     """candidates x topics: share of successes."""
+    measured: bool
+    """Whether every candidate's skills are known by topic."""
 
 
 def logit(share: float) -> float:
@@ -88,7 +90,12 @@ class SkillBook:
             skills = tuple(self._skills(candidates))
             logits = np.stack([skill.logits for skill in skills])
             chances = 1.0 / (1.0 + np.exp(-logits))
-            squad = Squad(candidates=candidates, skills=skills, chances=chances)
+            squad = Squad(
+                candidates=candidates,
+                skills=skills,
+                chances=chances,
+                measured=all(skill.basis is Basis.TOPICS for skill in skills),
+            )
             self._squads[key] = squad
         return squad
 

@@ -73,6 +73,12 @@ def test_arrays_that_do_not_fit_are_named(shipped: files.Artefact) -> None:
         files.parse(files.dump(other))
 
 
+def test_a_leverage_of_no_topic_is_refused(shipped: files.Artefact) -> None:
+    other = dataclasses.replace(shipped, meta={**shipped.meta, "leverage_topic": "cooking"})
+    with pytest.raises(ArtefactInvalid, match="leverage topic"):
+        files.parse(files.dump(other))
+
+
 def test_a_missing_file_is_a_clear_error_of_this_service(rules: LocalRules, tmp_path: Path) -> None:
     with pytest.raises(ArtefactInvalid, match="cannot be read") as caught:
         LocalEngine.load(rules, artefact=tmp_path / "none.bin")

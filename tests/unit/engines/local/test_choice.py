@@ -1,11 +1,65 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pointsman_server.core.model import CatalogModel
+from pointsman_server.engines.local import artefact as files
 from pointsman_server.engines.local.calibration import Curve
-from pointsman_server.engines.local.choice import Scored, best_first, choose, expected_cost
-from pointsman_server.engines.local.skills import Basis, Skill
+from pointsman_server.engines.local.choice import (
+    Scored,
+    best_first,
+    choose,
+    expected_cost,
+    predicted_quality,
+)
+from pointsman_server.engines.local.reading import Reader
+from pointsman_server.engines.local.skills import Basis, Skill, SkillBook
+
+LONG = "Which of these treaties ended the war, and why did it not last? " * 12
+
+
+@pytest.fixture(scope="module")
+def artefact() -> files.Artefact:
+    return files.load()
+
+
+def spread(artefact: files.Artefact, text: str, *, measured: bool, **moved: float) -> float:
+    """How far apart two candidates are predicted to be on `text`."""
+    known = [{"topic_scores": {"history": share}} for share in (0.6, 0.8)]
+    pair = tuple(CatalogModel(public_id=str(at), router_id=str(at), **known[at]) for at in range(2))
+    squad = replace(SkillBook(artefact).squad(pair), measured=measured)
+    reading = replace(Reader(artefact).read(text), **moved)
+    weak, strong = predicted_quality(reading, squad, with_difficulty=True).tolist()
+    return strong - weak
+
+
+@pytest.mark.parametrize(
+    ("measured", "leverage", "length_leverage", "factor"),
+    [(True, 0.5, 0.0, 1.5), (True, 0.0, 0.5, 1.0), (False, 0.0, 0.5, 1.5), (False, 0.5, 0.0, 1.0)],
+)
+def test_learnt_leverage_is_for_measured_skills_and_length_for_the_others(
+    artefact: files.Artefact,
+    measured: bool,
+    leverage: float,
+    length_leverage: float,
+    factor: float,
+) -> None:
+    plain = spread(artefact, LONG, measured=measured, leverage=0.0, length_leverage=0.0)
+    moved = spread(
+        artefact, LONG, measured=measured, leverage=leverage, length_leverage=length_leverage
+    )
+    assert moved == pytest.approx(plain * factor, rel=1e-4)
+
+
+def test_a_longer_text_has_more_leverage_within_bounds(artefact: files.Artefact) -> None:
+    reader = Reader(artefact)
+    found = [reader.read(LONG[:length]).length_leverage for length in (0, 200, 400, 700, 2_000)]
+    assert found == sorted(set(found))
+    assert found[0] == reader.read("Why?").length_leverage == -0.25
+    assert reader.read(LONG * 100).length_leverage <= 0.625
+
 
 NO_SKILL = Skill(logits=np.zeros(1, np.float32), basis=Basis.SCORE)
 

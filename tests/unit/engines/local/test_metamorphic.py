@@ -9,13 +9,13 @@ BOUNDS = {
     "quoting": 0.0,
     "full stop": 0.0,
     "system-like wrapper": 0.0,
-    "whitespace": 0.06,
-    "line breaks": 0.06,
-    "lower case": 0.20,
+    "whitespace": 0.04,
+    "line breaks": 0.04,
+    "lower case": 0.15,
 }
 """The largest share of decisions that a change may flip; the pool is chosen to be close."""
 
-BOUND = 0.40
+BOUND = 0.35
 """For changes that add words."""
 
 

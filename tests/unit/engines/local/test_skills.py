@@ -48,6 +48,17 @@ def test_the_best_knowledge_there_is_counts(
     assert only(book, model(**known)).basis is basis
 
 
+@pytest.mark.parametrize(
+    ("second", "measured"),
+    [({"topic_scores": {"math": 0.6}}, True), ({"score": 0.6}, False), ({}, False)],
+)
+def test_a_squad_is_measured_where_every_candidate_has_topic_scores(
+    book: SkillBook, second: dict[str, object], measured: bool
+) -> None:
+    first = model("first", topic_scores={"law": 0.7})
+    assert book.squad((first, model("second", **second))).measured is measured
+
+
 @pytest.mark.parametrize("score", [0.3, 0.6, 0.9])
 def test_a_published_score_is_reached_on_the_benchmark_that_it_is_of(
     book: SkillBook, shipped: files.Artefact, score: float
