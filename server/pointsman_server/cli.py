@@ -13,8 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pointsman_server.bootstrap.launch import launch
 from pointsman_server.bootstrap.morph_api import MorphApiSettings, serve_morph_api
 from pointsman_server.bootstrap.serve import serve as serve_until_stopped
+from pointsman_server.bootstrap.worker import WorkerLine
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid
 from pointsman_server.policies.check import check as check_policy
 from pointsman_server.policies.check import rendered
@@ -37,6 +39,7 @@ def serve(argv: Sequence[str]) -> int:
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:50051")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
     parser.add_argument("--metrics-listen", metavar="HOST:PORT", help="Prometheus; '' for none")
+    parser.add_argument("--workers", metavar="N", type=int, help="processes; default 1")
     _let_set(parser)
     given = {k: v for k, v in vars(parser.parse_args(argv)).items() if v is not None}
     assignments = given.pop("assignments")
@@ -44,10 +47,13 @@ def serve(argv: Sequence[str]) -> int:
         settings = Settings(**given)
     except ValidationError as error:
         return _complain([f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors()])
+    worker = WorkerLine.of(os.environ)
+    if settings.workers > 1 and worker is None:
+        launch(settings, argv)
     configure_logging(
         level=settings.log_level, fmt=settings.log_format, secrets=lambda: _secrets(settings)
     )
-    return _run(serve_until_stopped(settings, say=_tell, assignments=assignments))
+    return _run(serve_until_stopped(settings, say=_tell, assignments=assignments, worker=worker))
 
 
 def check(argv: Sequence[str]) -> int:

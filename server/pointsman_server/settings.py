@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     """`host:port` of the gRPC server; port 0 takes any free one."""
     metrics_listen: str = "127.0.0.1:9464"
     """`host:port` of the Prometheus endpoint; empty: none."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Processes that serve `listen` together. Worker i has its metrics on that port + i."""
     policy_file: Path | None = None
     """The policy file; the packaged default where unset."""
     reload_interval: float = Field(default=1.0, gt=0, le=3600)

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.runtime import Runtime
+from pointsman_server.bootstrap.worker import WorkerLine
+from pointsman_server.bootstrap.workers.line import Duty, Report
 from pointsman_server.core.description import Description
 from pointsman_server.core.errors import SourceUnreadable
 from pointsman_server.policies.config import PolicyConfig
+from pointsman_server.policies.schema import Loaded
 from pointsman_server.policies.watcher import PolicyWatcher
 from pointsman_server.settings import Settings
 from pointsman_server.telemetry import Telemetry, build_telemetry
@@ -45,11 +48,16 @@ class Serving:
 
 @contextlib.asynccontextmanager
 async def serving(
-    settings: Settings, *, ambient: Ambient | None = None, assignments: Sequence[str] = ()
+    settings: Settings,
+    *,
+    ambient: Ambient | None = None,
+    assignments: Sequence[str] = (),
+    duty: Duty | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve inside the block; leaving it drains calls and flushes telemetry.
 
-    `assignments` are `path=value`, set over the policy file. Raises `PolicyInvalid`,
+    `assignments` are `path=value`, set over the policy file. With a `duty` this process is one of
+    several that serve together. Raises `PolicyInvalid`,
     `SourceUnreadable` or `OSError` where it cannot start.
     """
     ambient = ambient or Ambient()
@@ -63,12 +71,13 @@ async def serving(
             log=loaded.policy_file.log,
             prometheus=settings.metrics_listen or None,
             dice=ambient.random,
+            worker=duty.index if duty else None,
         )
         stack.push_async_callback(telemetry.aclose)
         runtime = Runtime(
             ambient=ambient,
             telemetry=telemetry,
-            hash_key=_hash_key(settings),
+            hash_key=_hash_key(settings, duty),
             hash_key_is_shared=bool(settings.hash_key_file or settings.hash_key),
         )
         stack.push_async_callback(runtime.aclose)
@@ -103,30 +112,50 @@ async def serving(
             service=lambda: runtime.service,
             describe=describe,
         )
-        server = Server(servicer, interceptors=_interceptors(settings.tokens_file))
-        port = await server.start(settings.listen)
+        server = Server(
+            servicer,
+            interceptors=_interceptors(settings.tokens_file),
+            shares_port=duty is not None,
+        )
+        port = await server.start(_address(settings, duty))
         stack.push_async_callback(_stop, server, settings)
-        for warning in loaded.warnings:
-            _log.warning("policy file: %s: %s", warning.path, warning.message)
+        _warn(loaded, duty)
         yield Serving(port, telemetry.prometheus_port, runtime, watcher, telemetry, config)
 
 
 async def serve(
-    settings: Settings, *, say: Callable[[str], None], assignments: Sequence[str] = ()
+    settings: Settings,
+    *,
+    say: Callable[[str], None],
+    assignments: Sequence[str] = (),
+    worker: WorkerLine | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reloads the policy file. `say` gets the start line."""
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads the policy file. `say` gets the start line.
+
+    A worker reports it to its supervisor instead, and stops when that is gone.
+    """
     stop, wanted = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     # Before anything else: a signal that nobody handles yet would end the process.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, wanted.set)
-    async with serving(settings, assignments=assignments) as running:
+    duty = worker.duty if worker else None
+    async with contextlib.AsyncExitStack() as stack:
+        if worker is not None:
+            stack.enter_context(worker.watched(stop.set))
+        running = await stack.enter_async_context(
+            serving(settings, assignments=assignments, duty=duty)
+        )
         reloads = asyncio.create_task(_reload_when(wanted, running.watcher))
         # What was built to serve lives as long as the process: the collector need not walk it.
         gc.collect()
         gc.freeze()
-        say(start_line(settings, running))
+        line = start_line(settings, running)
+        if worker is None:
+            say(line)
+        else:
+            worker.report(Report(start_line=line, metrics_port=running.metrics_port))
         await stop.wait()
         _log.info("stopping")
         reloads.cancel()
@@ -166,8 +195,28 @@ def _interceptors(tokens: Path | None) -> list[BearerAuthentication]:
     return [BearerAuthentication(TokenFile(tokens))] if tokens else []
 
 
-def _hash_key(settings: Settings) -> bytes:
-    """The configured key, or a random one: then hashes hold for this process only."""
+def _address(settings: Settings, duty: Duty | None) -> str:
+    """Where gRPC listens; workers have one port."""
+    host = settings.listen.rpartition(":")[0]
+    return f"{host}:{duty.port}" if duty else settings.listen
+
+
+def _warn(loaded: Loaded, duty: Duty | None) -> None:
+    """What is likely not meant; of several workers one says it."""
+    if duty is not None and duty.index > 0:
+        return
+    for warning in loaded.warnings:
+        _log.warning("policy file: %s: %s", warning.path, warning.message)
+    if duty is not None and not loaded.policy_file.cache.shared:
+        _log.warning(
+            "workers do not share the cache %s: a conversation keeps its model only on one"
+            " connection, or with a shared cache",
+            loaded.policy_file.cache.url,
+        )
+
+
+def _hash_key(settings: Settings, duty: Duty | None) -> bytes:
+    """The configured key, or a random one: then hashes hold for one run of the service only."""
     if settings.hash_key_file is not None:
         key = settings.hash_key_file.read_bytes().strip()
         if not key:
@@ -175,8 +224,9 @@ def _hash_key(settings: Settings) -> bytes:
         return key
     if settings.hash_key is not None and (text := settings.hash_key.get_secret_value().strip()):
         return text.encode()
-    _log.warning(
-        "POINTSMAN_HASH_KEY is not set: ids are hashed with a random key, so a shared cache and"
-        " hashes in logs hold for this process only"
-    )
-    return secrets.token_bytes(HASH_KEY_BYTES)
+    if duty is None or duty.index == 0:
+        _log.warning(
+            "POINTSMAN_HASH_KEY is not set: ids are hashed with a random key, so a shared cache and"
+            " hashes in logs hold for this process only"
+        )
+    return bytes.fromhex(duty.hash_key) if duty else secrets.token_bytes(HASH_KEY_BYTES)

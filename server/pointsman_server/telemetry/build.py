@@ -33,7 +33,7 @@ from pointsman_server.telemetry.unfailing import (
     UnfailingObserver,
     UnfailingResolutionObserver,
 )
-from pointsman_server.telemetry.variables import address
+from pointsman_server.telemetry.variables import HIGHEST_PORT, address
 
 
 async def build_telemetry(
@@ -42,18 +42,20 @@ async def build_telemetry(
     log: LogRules,
     prometheus: str | None = None,
     dice: Callable[[], float] = random.random,
+    worker: int | None = None,
 ) -> Telemetry:
     """What the `OTEL_*` variables of `environment` ask for, running.
 
     `environment` is the process's own: exporters read some variables themselves. `prometheus` is
-    `host:port` (0: a free one) and wins over the variables. Raises `EnvironmentInvalid`,
+    `host:port` (0: a free one) and wins over the variables. The `worker`th of several processes
+    listens that many ports above. Raises `EnvironmentInvalid`,
     `ValueError` for a bad address, and `OSError` where it cannot be listened on.
     """
     rules = read_environment(environment)
     propagator = build_propagator(rules.propagators)
-    listen = address(prometheus) if prometheus else rules.prometheus
+    listen = _next_to(address(prometheus) if prometheus else rules.prometheus, worker)
     metrics = Metrics(version=version("pointsman"), python=platform.python_version())
-    parts = _parts(rules, log=log, metrics=metrics, dice=dice)
+    parts = _parts(_resource(rules, worker), rules, log=log, metrics=metrics, dice=dice)
     try:
         port = await parts.endpoint.start(*listen) if listen else None
     except OSError:
@@ -75,10 +77,24 @@ async def build_telemetry(
     )
 
 
+def _next_to(listen: tuple[str, int] | None, worker: int | None) -> tuple[str, int] | None:
+    """The worker's own port beside the one that was given; a free one stays a free one."""
+    if listen is None or not listen[1]:
+        return listen
+    port = listen[1] + (worker or 0)
+    if port > HIGHEST_PORT:
+        raise ValueError(f"worker {worker} has no port left for its metrics above {listen[1]}")
+    return listen[0], port
+
+
 def _parts(
-    rules: TelemetryRules, *, log: LogRules, metrics: Metrics, dice: Callable[[], float]
+    resource: Resource,
+    rules: TelemetryRules,
+    *,
+    log: LogRules,
+    metrics: Metrics,
+    dice: Callable[[], float],
 ) -> Parts:
-    resource = _resource(rules)
     parts = Parts(
         spans=Spans(rules, resource=resource),
         metric_export=_metric_export(rules, metrics, resource),
@@ -98,7 +114,12 @@ def _parts(
     return parts
 
 
-def _resource(rules: TelemetryRules) -> Resource:
+def _resource(rules: TelemetryRules, worker: int | None) -> Resource:
+    # Tells the cumulative sums of replicas apart, and those of one replica's workers.
+    given = rules.resource.get("service.instance.id")
+    instance = str(uuid4()) if given is None else given
+    if given is not None and worker is not None:
+        instance = f"{given}/{worker}"
     # Not `Resource.create`: it starts threads and reads the environment once more.
     return Resource(
         {
@@ -106,9 +127,8 @@ def _resource(rules: TelemetryRules) -> Resource:
             "telemetry.sdk.name": "opentelemetry",
             "telemetry.sdk.version": sdk_version,
             "service.version": version("pointsman"),
-            # Tells the cumulative sums of replicas apart.
-            "service.instance.id": str(uuid4()),
             **rules.resource,
+            "service.instance.id": instance,
         }
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from contextlib import suppress
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -35,10 +38,16 @@ class DescriptorSink:
         self._descriptor = descriptor
 
     def write(self, lines: bytes) -> None:
-        """Write all of `lines`, in as many pieces as the other end takes. Raises `OSError`."""
-        rest = memoryview(lines)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        """Write all of `lines`. Raises `OSError`.
+
+        In pieces of whole lines that a pipe takes in one (POSIX, `write`): several processes may
+        write to it, and none may cut another's line in two.
+        """
+        whole, start = memoryview(lines), 0
+        while start < len(lines):
+            end = _end_of_piece(lines, start)
+            while start < end:
+                start += os.write(self._descriptor, whole[start:end])
 
     def close(self) -> None:
         """Nothing is ours to close."""
@@ -47,7 +56,8 @@ class DescriptorSink:
 class RotatingFile:
     """A file that is renamed to `<name>.1`, `.2`, ... when the next lines would make it too long.
 
-    One process per file. A file that somebody moved away is opened anew.
+    Several processes may write to one file: each locks it for a batch, and whoever finds after
+    that that it was moved away, by another one or by somebody else, opens it anew.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
@@ -73,12 +83,14 @@ class RotatingFile:
 
     def _write_some(self, lines: bytes) -> bytes:
         """Write as many whole lines as the file has room for; return the others."""
-        descriptor = self._opened()
+        with self._locked() as descriptor:
+            return self._write_to(descriptor, lines)
+
+    def _write_to(self, descriptor: int, lines: bytes) -> bytes:
         size = os.fstat(descriptor).st_size
         room = self._max_bytes - size
         cut = len(lines) if len(lines) <= room else lines.rfind(b"\n", 0, max(room, 0)) + 1
         if cut == 0 and size > 0:
-            self.close()
             self._rotate()
             return lines
         # A line longer than a whole file gets a file of its own.
@@ -86,10 +98,19 @@ class RotatingFile:
         self._append(descriptor, lines[:cut])
         return lines[cut:]
 
-    def _opened(self) -> int:
-        if self._descriptor is not None and self._moved(self._descriptor):
-            self.close()
-        return self._descriptor if self._descriptor is not None else self._open()
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The file at our path, open, and nobody else's until the end of the block."""
+        while True:
+            descriptor = self._open() if self._descriptor is None else self._descriptor
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not self._moved(descriptor):
+                break
+            self.close()  # which unlocks
+        try:
+            yield descriptor
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -126,6 +147,14 @@ class RotatingFile:
             # A full disk takes part of a line; half a line would spoil the next one too.
             os.ftruncate(descriptor, before)
             raise
+
+
+def _end_of_piece(lines: bytes, start: int) -> int:
+    """Where the lines from `start` on end that a pipe takes whole; after one that is too long."""
+    if len(lines) - start <= select.PIPE_BUF:
+        return len(lines)
+    end = lines.rfind(b"\n", start, start + select.PIPE_BUF) + 1
+    return end or lines.find(b"\n", start) + 1 or len(lines)
 
 
 def build_sinks(rules: LogRules) -> tuple[Sink, ...]:

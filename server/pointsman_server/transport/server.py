@@ -19,8 +19,6 @@ MESSAGE_BYTES = 4 * 1024 * 1024
 OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
-    # Two servers on one port by accident would share its traffic silently.
-    ("grpc.so_reuseport", 0),
     # gRPC's own overload guards drop calls silently above a thousand waiting ones (the caller
     # sees CANCELLED). The gate of `rpc` refuses with a status and a time to come back instead.
     ("grpc.server.max_pending_requests", 100_000),
@@ -38,8 +36,11 @@ class Server:
         servicer: RoutingServicer,
         *,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        shares_port: bool = False,
     ) -> None:
-        self._server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
+        # Only for workers: two servers on one port by accident would share its traffic silently.
+        options = (*OPTIONS, ("grpc.so_reuseport", int(shares_port)))
+        self._server = grpc.aio.server(interceptors=interceptors, options=options)
         self._health = HealthServicer()
         self._server.add_generic_rpc_handlers((servicer.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
