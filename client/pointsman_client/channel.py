@@ -13,6 +13,7 @@ import grpc.aio
 SERVICE = "pointsman.v1.RoutingService"
 
 _MOST_RETRIES = 4  # gRPC allows five attempts
+_RETRY_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +88,17 @@ def service_config(retries: int) -> str:
     yet. A call that its own caller cancels is not retried.
 
     The budget (`retryThrottling`) stops retries while more than about one call in ten fails, so
-    that an outage does not multiply the load on a service that is coming back.
+    that an outage does not multiply the load on a service that is coming back. Half of it may be
+    spent at once: a server process that dies fails every call on its connection together, and
+    those are to be answered by another one.
     """
     method: dict[str, object] = {"name": [{"service": SERVICE}]}
     if retries:
         method["retryPolicy"] = {
             "maxAttempts": min(retries, _MOST_RETRIES) + 1,
-            "initialBackoff": "0.02s",
+            # Longer than the first pause before reconnecting, below: until a channel has its
+            # connection back, gRPC fails calls instead of holding them.
+            "initialBackoff": "0.05s",
             "maxBackoff": "0.2s",
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
@@ -102,7 +107,7 @@ def service_config(retries: int) -> str:
         {
             "loadBalancingConfig": [{"round_robin": {}}],
             "methodConfig": [method],
-            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+            "retryThrottling": {"maxTokens": _RETRY_TOKENS, "tokenRatio": 0.1},
         }
     )
 
@@ -114,8 +119,9 @@ def _arguments(
         "grpc.primary_user_agent": "pointsman-client-python",
         "grpc.service_config": service_config(retries),
         "grpc.enable_retries": 1 if retries else 0,
-        # After an outage a gateway wants its service back in seconds; gRPC waits up to 120.
-        "grpc.initial_reconnect_backoff_ms": 100,
+        # After an outage a gateway wants its service back in seconds; gRPC waits up to 120. The
+        # first attempt may meet the socket of a server that is just dying.
+        "grpc.initial_reconnect_backoff_ms": 20,
         "grpc.max_reconnect_backoff_ms": 5_000,
         # An `http_proxy` that is meant for the internet is no way to a neighbour.
         "grpc.enable_http_proxy": 0,
