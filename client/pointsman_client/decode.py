@@ -162,6 +162,10 @@ def _engine(message: describe_pb.EngineDescription) -> description.EngineDescrip
         state=_named(description.EngineState, describe_pb.EngineState, number=message.state),
         consecutive_failures=message.consecutive_failures,
         third_party=message.third_party,
+        probing=message.probing,
+        in_flight=message.in_flight,
+        max_in_flight=message.max_in_flight,
+        failures=dict(message.failures),
     )
 
 

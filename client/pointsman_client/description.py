@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -64,6 +65,11 @@ class EngineDescription:
     state: EngineState | None
     consecutive_failures: int = 0
     third_party: bool = False
+    probing: bool = False
+    in_flight: int = 0
+    max_in_flight: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """How often it could not answer since the service's process began, by stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

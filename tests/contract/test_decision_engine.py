@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.trace import NoOpTracer
+from pointsman_server.chain.bounded import Bounded
 from pointsman_server.chain.breaker import Breaker
 from pointsman_server.chain.cached import Cached, Kept
 from pointsman_server.chain.fallback import Fallback
@@ -66,7 +67,13 @@ def breaker(answering):
         name="morph",
         rules=BreakerRules(),
         clock=FakeClock(),
-        on_state=RecordingMeter().circuit,
+        meter=RecordingMeter(),
+    )
+
+
+def bounded(answering):
+    return Bounded(
+        morph(answering), name="morph", limit=1, on_refused=RecordingMeter().engine_refused
     )
 
 
@@ -112,6 +119,7 @@ ENGINES = {
     "morph": morph,
     "guarded": lambda answering: Guarded(morph(answering), name="morph"),
     "breaker": breaker,
+    "bounded": bounded,
     "traced": traced,
     "fallback": fallback,
     "kept": kept,

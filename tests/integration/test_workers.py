@@ -39,6 +39,14 @@ async def clients(port: int, count: int = CLIENTS, **how: Any) -> AsyncIterator[
         yield [await stack.enter_async_context(client) for client in made]
 
 
+def to_serve(policy: Path) -> None:
+    policy.write_text(policy.read_text().replace("mode: shadow", "mode: serve"))
+
+
+def logged(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "decisions.jsonl").read_text().splitlines()]
+
+
 async def ask(client: RoutingClient, number: int, **how: Any) -> Any:
     return await client.route(
         f"Rename variable {number} everywhere.",
@@ -67,7 +75,7 @@ async def test_the_workers_figures_add_up_to_the_calls_and_their_log_is_whole(
     assert min(counts) > 0
     [targets, others] = [dict(*samples(page, "target_info")) for page in pages]
     assert targets["service_instance_id"] != others["service_instance_id"]
-    lines = [json.loads(line) for line in (tmp_path / "decisions.jsonl").read_text().splitlines()]
+    lines = logged(tmp_path)
     assert len(lines) == CALLS
     # One caller has one hash, whichever worker answers, although no key was set.
     assert len({line["user_hash"] for line in lines}) == 1
@@ -156,7 +164,7 @@ async def test_a_reload_reaches_every_worker(policy: Path, tmp_path: Path) -> No
     arguments = ("--workers", "2", "--policy-file", str(policy))
     async with fleet(tmp_path, *arguments, environment=environment) as running:
         assert await modes(running) == {"shadow"}
-        policy.write_text(policy.read_text().replace("mode: shadow", "mode: serve"))
+        to_serve(policy)
         running.send(signal.SIGHUP)
         await eventually(lambda: all_serve(running))
         assert len(running.workers) == 2

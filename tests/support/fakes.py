@@ -198,6 +198,8 @@ class RecordingMeter:
         self.failed_writes = 0
         self.engine_calls: list[tuple[str, float, str | None]] = []
         self.circuits: list[tuple[str, str]] = []
+        self.probes: list[tuple[str, str]] = []
+        self.engines_refused: list[str] = []
         self.inside = 0
         self.most_inside = 0
         self.refused = 0
@@ -211,8 +213,14 @@ class RecordingMeter:
     def engine_call(self, engine: str, *, seconds: float, stage: str | None = None) -> None:
         self.engine_calls.append((engine, seconds, stage))
 
-    def circuit(self, engine: str, state: str) -> None:
+    def circuit_entered(self, engine: str, state: str) -> None:
         self.circuits.append((engine, str(state)))
+
+    def probed(self, engine: str, result: str) -> None:
+        self.probes.append((engine, str(result)))
+
+    def engine_refused(self, engine: str) -> None:
+        self.engines_refused.append(engine)
 
     def in_flight(self, change: int) -> None:
         self.inside += change

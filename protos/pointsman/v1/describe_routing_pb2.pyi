@@ -138,16 +138,31 @@ class ModelDescription(_message.Message):
     def __init__(self, model: _Optional[str] = ..., router_model: _Optional[str] = ..., routable: bool = ..., input_price: _Optional[float] = ..., output_price: _Optional[float] = ..., context_window: _Optional[int] = ...) -> None: ...
 
 class EngineDescription(_message.Message):
-    __slots__ = ("name", "state", "consecutive_failures", "third_party")
+    __slots__ = ("name", "state", "consecutive_failures", "third_party", "probing", "in_flight", "max_in_flight", "failures")
+    class FailuresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CONSECUTIVE_FAILURES_FIELD_NUMBER: _ClassVar[int]
     THIRD_PARTY_FIELD_NUMBER: _ClassVar[int]
+    PROBING_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    MAX_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: EngineState
     consecutive_failures: int
     third_party: bool
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[EngineState, str]] = ..., consecutive_failures: _Optional[int] = ..., third_party: bool = ...) -> None: ...
+    probing: bool
+    in_flight: int
+    max_in_flight: int
+    failures: _containers.ScalarMap[str, int]
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[EngineState, str]] = ..., consecutive_failures: _Optional[int] = ..., third_party: bool = ..., probing: bool = ..., in_flight: _Optional[int] = ..., max_in_flight: _Optional[int] = ..., failures: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class PolicyProblem(_message.Message):
     __slots__ = ("path", "message")

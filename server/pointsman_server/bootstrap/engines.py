@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
 from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.chain.bounded import Bounded
 from pointsman_server.chain.breaker import Breaker, Circuit
 from pointsman_server.chain.guarded import Guarded
 from pointsman_server.chain.traced import Traced
@@ -38,6 +39,7 @@ class EnginePart:
     name: str
     engine: DecisionEngine
     breaker: Breaker | None = None
+    bounded: Bounded | None = None
     client: httpx.AsyncClient | None = None
 
     async def aclose(self) -> None:
@@ -45,18 +47,20 @@ class EnginePart:
         if self.client is not None:
             await self.client.aclose()
 
-    def describe(self, *, flag_on: bool) -> EngineDescription:
-        """Whether it is asked at this moment."""
+    def describe(self, *, flag_on: bool, failures: Mapping[str, int]) -> EngineDescription:
+        """Whether it is asked at this moment; `failures` by stage."""
         third_party = self.name in THIRD_PARTY
-        if third_party and not flag_on:
-            return EngineDescription(
-                name=self.name, state=EngineState.FLAG_OFF, third_party=third_party
-            )
+        breaker, bounded = self.breaker, self.bounded
+        state = _STATES[breaker.state] if breaker else EngineState.READY
         return EngineDescription(
             name=self.name,
-            state=_STATES[self.breaker.state] if self.breaker else EngineState.READY,
-            consecutive_failures=self.breaker.consecutive_failures if self.breaker else 0,
+            state=state if flag_on or not third_party else EngineState.FLAG_OFF,
+            consecutive_failures=breaker.consecutive_failures if breaker else 0,
             third_party=third_party,
+            probing=breaker.probing if breaker else False,
+            in_flight=bounded.inside if bounded else 0,
+            max_in_flight=bounded.limit if bounded else 0,
+            failures=failures,
         )
 
 
@@ -95,12 +99,17 @@ def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) ->
         name=morph.NAME,
         rules=rules.breaker,
         clock=ambient.clock,
-        on_state=telemetry.metrics.circuit,
+        meter=telemetry.metrics,
     )
-    telemetry.metrics.circuit(morph.NAME, breaker.state)
+    bounded = Bounded(
+        breaker,
+        name=morph.NAME,
+        limit=rules.max_in_flight,
+        on_refused=telemetry.metrics.engine_refused,
+    )
     url = urlsplit(rules.url)
     engine = Traced(
-        breaker,
+        bounded,
         name=morph.NAME,
         tracer=telemetry.tracer,
         meter=telemetry.metrics.engine_call,
@@ -111,4 +120,6 @@ def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) ->
             "url.path": morph.PATH,
         },
     )
-    return EnginePart(name=morph.NAME, engine=engine, breaker=breaker, client=client)
+    return EnginePart(
+        name=morph.NAME, engine=engine, breaker=breaker, bounded=bounded, client=client
+    )

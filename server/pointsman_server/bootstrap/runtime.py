@@ -93,6 +93,14 @@ class Runtime:
         """Entries kept in this process."""
         return self._in_force().cache.size()
 
+    def circuits(self) -> dict[str, str]:
+        """The state that the circuit of each engine with one is in."""
+        return {e.name: e.breaker.state for e in self._in_force().engines if e.breaker}
+
+    def engine_calls(self) -> dict[str, int]:
+        """Calls under way of each engine with a bound on them."""
+        return {e.name: e.bounded.inside for e in self._in_force().engines if e.bounded}
+
     async def apply(self, loaded: Loaded) -> None:
         """Put a policy file in force. Raises, and changes nothing, where its parts do not build."""
         before, after = self._parts, await self._build(loaded.policy_file)
@@ -110,7 +118,13 @@ class Runtime:
         switches = await parts.switches.current()
         return Description(
             rules=parts.rules,
-            engines=tuple(e.describe(flag_on=switches.morph_router_enabled) for e in parts.engines),
+            engines=tuple(
+                e.describe(
+                    flag_on=switches.morph_router_enabled,
+                    failures=self._telemetry.metrics.engine_failures(e.name),
+                )
+                for e in parts.engines
+            ),
             loaded_at=loaded_at,
             reload_problems=reload_problems,
             server_version=version("pointsman"),
@@ -200,8 +214,6 @@ class Runtime:
         for engine in before.engines:
             if engine not in after.engines:
                 self._later(timeout, engine.aclose)
-            if after.engine(engine.name) is None:
-                self._telemetry.metrics.no_circuit(engine.name)
         if before.cache is not after.cache:
             self._later(timeout, before.cache.aclose)
 

@@ -84,6 +84,8 @@ async def serving(
         await runtime.apply(loaded)
         telemetry.sample_with(runtime.sample_rate)
         telemetry.watch_cache_size(runtime.cache_size)
+        telemetry.watch_circuits(runtime.circuits)
+        telemetry.watch_engine_calls(runtime.engine_calls)
         watcher = PolicyWatcher(
             path=settings.policy_file,
             config=config,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
+from typing import Protocol
 
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineAnswer, EngineFailure, EngineQuery
@@ -23,6 +23,27 @@ class Circuit(StrEnum):
     HALF_OPEN = "half_open"
 
 
+class Probe(StrEnum):
+    """How the call that a half-open circuit let through ended."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    """It said nothing about the engine: cancelled, or no key to call it with."""
+
+
+class CircuitMeter(Protocol):
+    """Is told of what the circuit does."""
+
+    def circuit_entered(self, engine: str, state: str) -> None:
+        """It is in another state from now on."""
+        ...
+
+    def probed(self, engine: str, result: str) -> None:
+        """A probe ended."""
+        ...
+
+
 class Breaker:
     """Opens after consecutive failures and lets one probe through after a pause."""
 
@@ -33,15 +54,15 @@ class Breaker:
         name: str,
         rules: BreakerRules,
         clock: Clock,
-        on_state: Callable[[str, str], None],
+        meter: CircuitMeter,
     ) -> None:
         self._delegate = delegate
         self._name = name
         self._rules = rules
         self._clock = clock
-        self._on_state = on_state
+        self._meter = meter
         self._opened_at: float | None = None
-        self._probing = False
+        self.probing = False
         self.consecutive_failures = 0
 
     @property
@@ -55,27 +76,31 @@ class Breaker:
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """The delegate's answer, or `circuit_open` at once."""
         state = self.state
-        if state is Circuit.OPEN or (state is Circuit.HALF_OPEN and self._probing):
+        if state is Circuit.OPEN or (state is Circuit.HALF_OPEN and self.probing):
             raise EngineFailed(EngineFailure(engine=self._name, stage=CIRCUIT_OPEN))
         probes = state is Circuit.HALF_OPEN
         if probes:
-            self._probing = True
-            self._on_state(self._name, Circuit.HALF_OPEN)
+            self.probing = True
+            self._meter.circuit_entered(self._name, Circuit.HALF_OPEN)
+        result = Probe.UNDECIDED
         try:
             answer = await self._delegate.decide(query)
         except EngineFailed as error:
             if self._counts(error):
+                result = Probe.FAILED
                 self._failed(probes=probes)
             elif probes and error.failure.stage == _CUT_OFF:
                 # Nothing was learned, and time was lost: rest instead of probing with every call.
                 self._open()
             raise
         else:
+            result = Probe.ANSWERED
             self._answered()
             return answer
         finally:
             if probes:
-                self._probing = False
+                self.probing = False
+                self._meter.probed(self._name, result)
 
     def _counts(self, error: EngineFailed) -> bool:
         """Whether the engine is to blame: not for a missing key or an impatient caller."""
@@ -92,10 +117,10 @@ class Breaker:
 
     def _open(self) -> None:
         self._opened_at = self._clock.monotonic()
-        self._on_state(self._name, Circuit.OPEN)
+        self._meter.circuit_entered(self._name, Circuit.OPEN)
 
     def _answered(self) -> None:
         self.consecutive_failures = 0
         if self._opened_at is not None:
             self._opened_at = None
-            self._on_state(self._name, Circuit.CLOSED)
+            self._meter.circuit_entered(self._name, Circuit.CLOSED)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pointsman_server.core.errors import Problem
@@ -26,6 +27,13 @@ class EngineDescription:
     state: EngineState
     consecutive_failures: int = 0
     third_party: bool = False
+    probing: bool = False
+    """Whether a half-open circuit's one call is under way."""
+    in_flight: int = 0
+    max_in_flight: int = 0
+    """0: not bounded."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Stage -> how often, since the process began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,8 @@ class MorphRules:
     timeout: float = 5.0
     connect_retries: int = 0
     max_connections: int = 64
+    max_in_flight: int = 128
+    """Calls at once; one more is left to the next engine."""
     key_env: str | None = "MORPH_API_KEY"
     key_file: str | None = None
     """Wins over `key_env`; read again when it changes."""

@@ -104,6 +104,20 @@ ENGINE_FAILURES = Instrument(
     description="Times that an engine could not answer, open circuits included.",
     attributes=(a.ENGINE, a.STAGE),
 )
+ENGINE_IN_FLIGHT = Instrument(
+    name="pointsman.engine.in_flight",
+    kind=Kind.UP_DOWN,
+    unit="{call}",
+    description="Calls of an engine that are under way, of engines with a bound on them.",
+    attributes=(a.ENGINE,),
+)
+ENGINE_REFUSED = Instrument(
+    name="pointsman.engine.refused",
+    kind=Kind.COUNTER,
+    unit="{call}",
+    description="Calls that were over an engine's bound and not made.",
+    attributes=(a.ENGINE,),
+)
 CACHE_LOOKUPS = Instrument(
     name="pointsman.cache.lookups",
     kind=Kind.COUNTER,
@@ -142,6 +156,20 @@ CIRCUIT = Instrument(
     unit="{state}",
     description="1 for the state that an engine's circuit is in, 0 for the others.",
     attributes=(a.ENGINE, a.CIRCUIT_STATE),
+)
+CIRCUIT_TRANSITIONS = Instrument(
+    name="pointsman.circuit.transitions",
+    kind=Kind.COUNTER,
+    unit="{transition}",
+    description="Times that an engine's circuit entered a state.",
+    attributes=(a.ENGINE, a.CIRCUIT_STATE),
+)
+CIRCUIT_PROBES = Instrument(
+    name="pointsman.circuit.probes",
+    kind=Kind.COUNTER,
+    unit="{probe}",
+    description="Calls that half-open circuits let through, by how they ended.",
+    attributes=(a.ENGINE, a.PROBE),
 )
 IN_FLIGHT = Instrument(
     name="pointsman.in_flight",

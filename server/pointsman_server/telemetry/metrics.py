@@ -44,7 +44,9 @@ class Metrics:
         self._write_failures = Counters()
         self._shared_failures = Counters()
         self._shared_reachable: bool | None = None
-        self._circuits: dict[str, str] = {}
+        self._engine_refused = Counters()
+        self._transitions = Counters()
+        self._probes = Counters()
         self._in_flight = 0
         self._shed = Counters()
         self._reloads = Counters()
@@ -115,13 +117,21 @@ class Metrics:
         """The shared cache is asked from now on, or rests."""
         self._shared_reachable = reachable
 
-    def circuit(self, engine: str, state: str) -> None:
-        """The circuit of `engine` is now `closed`, `open` or `half_open`."""
-        self._circuits[engine] = state
+    def engine_refused(self, engine: str) -> None:
+        """A call was over the bound of `engine`; besides, it counts as a failure."""
+        self._engine_refused.add((engine,))
 
-    def no_circuit(self, engine: str) -> None:
-        """`engine` is not asked any more."""
-        self._circuits.pop(engine, None)
+    def engine_failures(self, engine: str) -> dict[str, int]:
+        """How often `engine` could not answer so far, by stage."""
+        return {str(key[1]): n for key, n in self._engine_failures if key[0] == engine}
+
+    def circuit_entered(self, engine: str, state: str) -> None:
+        """The circuit of `engine` became `closed`, `open` or `half_open`."""
+        self._transitions.add((engine, state))
+
+    def probed(self, engine: str, result: str) -> None:
+        """A half-open circuit's one call ended: `answered`, `failed` or `undecided`."""
+        self._probes.add((engine, result))
 
     def in_flight(self, change: int) -> None:
         """Requests came in (+1) or were answered (-1)."""
@@ -163,7 +173,9 @@ class Metrics:
         yield reading(i.CACHE_WRITE_FAILURES, _or_zero(self._write_failures))
         yield reading(i.CACHE_SHARED_FAILURES, self._shared_failures)
         yield reading(i.CACHE_SHARED_REACHABLE, self._shared_states())
-        yield reading(i.CIRCUIT, self._circuit_states())
+        yield reading(i.ENGINE_REFUSED, self._engine_refused)
+        yield reading(i.CIRCUIT_TRANSITIONS, self._transitions)
+        yield reading(i.CIRCUIT_PROBES, self._probes)
         yield reading(i.IN_FLIGHT, [((), self._in_flight)])
         yield reading(i.SHED, _or_zero(self._shed))
         yield reading(i.POLICY_RELOADS, self._reloads)
@@ -175,11 +187,6 @@ class Metrics:
     def _shared_states(self) -> Iterator[tuple[Key, float | Distribution]]:
         if self._shared_reachable is not None:
             yield (), int(self._shared_reachable)
-
-    def _circuit_states(self) -> Iterator[tuple[Key, float | Distribution]]:
-        for engine, current in self._circuits.items():
-            for state in i.CIRCUIT_STATES:
-                yield (engine, state), int(state == current)
 
 
 def _or_zero(counters: Counters) -> list[tuple[Key, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -13,7 +13,12 @@ from pointsman_server.core.policy_file import LogRules
 from pointsman_server.core.ports import DecisionObserver
 from pointsman_server.core.resolver import ResolutionObserver
 from pointsman_server.telemetry.decision_log import DecisionLog
-from pointsman_server.telemetry.instruments import CACHE_ENTRIES
+from pointsman_server.telemetry.instruments import (
+    CACHE_ENTRIES,
+    CIRCUIT,
+    CIRCUIT_STATES,
+    ENGINE_IN_FLIGHT,
+)
 from pointsman_server.telemetry.metric_export import MetricExport
 from pointsman_server.telemetry.metrics import Metrics
 from pointsman_server.telemetry.prometheus import PrometheusEndpoint
@@ -77,6 +82,21 @@ class Telemetry:
     def watch_cache_size(self, size: Callable[[], int]) -> None:
         """Ask `size`, and no former one, for the number of decisions kept in this process."""
         self.metrics.watch(CACHE_ENTRIES, lambda: {(): size()})
+
+    def watch_circuits(self, states: Callable[[], Mapping[str, str]]) -> None:
+        """Ask `states`, and no former one, for the state that each engine's circuit is in."""
+        self.metrics.watch(
+            CIRCUIT,
+            lambda: {
+                (engine, state): int(state == current)
+                for engine, current in states().items()
+                for state in CIRCUIT_STATES
+            },
+        )
+
+    def watch_engine_calls(self, calls: Callable[[], Mapping[str, int]]) -> None:
+        """Ask `calls`, and no former one, for each engine's calls under way."""
+        self.metrics.watch(ENGINE_IN_FLIGHT, lambda: {(e,): n for e, n in calls().items()})
 
     async def aclose(self, *, bound: float = CLOSING) -> None:
         """Stop serving metrics; send and write what is left, for little over `bound` seconds."""

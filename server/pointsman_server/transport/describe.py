@@ -73,4 +73,8 @@ def _engine(engine: EngineDescription) -> pb.EngineDescription:
         state=f"ENGINE_STATE_{engine.state.name}",
         consecutive_failures=engine.consecutive_failures,
         third_party=engine.third_party,
+        probing=engine.probing,
+        in_flight=engine.in_flight,
+        max_in_flight=engine.max_in_flight,
+        failures=engine.failures,
     )

@@ -166,13 +166,15 @@ async def test_workers_see_the_end_of_a_supervisor_that_was_killed(tmp_path: Pat
         asyncio.run(run())
     """
     worker = (sys.executable, WORKER, str(tmp_path), "serves")
-    supervisor = subprocess.Popen((sys.executable, "-c", script, *worker), stdout=subprocess.PIPE)
+    supervisor = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, *worker, stdout=asyncio.subprocess.PIPE
+    )
     try:
         assert supervisor.stdout is not None
-        await asyncio.to_thread(supervisor.stdout.readline)
+        await supervisor.stdout.readline()
     finally:
         supervisor.kill()
-        supervisor.communicate()
+        await supervisor.communicate()
     await eventually(lambda: len(list(tmp_path.glob("*.orphaned.*"))) == 2)
 
 

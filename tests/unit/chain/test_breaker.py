@@ -25,7 +25,7 @@ class Circuitry:
         self.meter = RecordingMeter()
         self.engine = ScriptedEngine(*script, gate=gate)
         self.breaker = Breaker(
-            self.engine, name="morph", rules=RULES, clock=self.clock, on_state=self.meter.circuit
+            self.engine, name="morph", rules=RULES, clock=self.clock, meter=self.meter
         )
 
     @property
@@ -99,6 +99,7 @@ async def test_a_probe_that_answers_closes_it():
     assert await circuit.stages(2) == [None, None]
     assert circuit.breaker.state is Circuit.CLOSED
     assert circuit.told == ["open", "half_open", "closed"]
+    assert circuit.meter.probes == [("morph", "answered")]
 
 
 async def test_a_probe_that_fails_opens_it_for_another_pause():
@@ -111,6 +112,7 @@ async def test_a_probe_that_fails_opens_it_for_another_pause():
     circuit.clock.advance(0.1)
     assert await circuit.stage() is None
     assert circuit.told == ["open", "half_open", "open", "half_open", "closed"]
+    assert circuit.meter.probes == [("morph", "failed"), ("morph", "answered")]
 
 
 async def test_a_half_open_circuit_lets_a_single_probe_through():
@@ -121,6 +123,7 @@ async def test_a_half_open_circuit_lets_a_single_probe_through():
     circuit.clock.advance(RULES.pause)
     probe = circuit.call()
     await settle()
+    assert circuit.breaker.probing
     assert await circuit.stages(3) == [CIRCUIT_OPEN] * 3
     assert circuit.engine.calls == 4
     gate.set()
@@ -137,6 +140,8 @@ async def test_a_cancelled_probe_leaves_its_place_to_the_next_caller():
     await settle()
     probe.cancel()
     await asyncio.wait([probe])
+    assert not circuit.breaker.probing
+    assert circuit.meter.probes == [("morph", "undecided")]
     circuit.engine.gate.set()
     assert await circuit.stage() is None
 

@@ -81,6 +81,7 @@ def test_every_key_reaches_its_core_value() -> None:
         timeout=0.75,
         connect_retries=1,
         max_connections=8,
+        max_in_flight=16,
         key_env=None,
         key_file="/run/secrets/morph",
         breaker=BreakerRules(failures=3, pause=60.0, slow=0.5),

@@ -52,6 +52,8 @@ def test_every_instrument_is_documented_with_kind_unit_and_attributes() -> None:
 async def test_every_instrument_can_be_read() -> None:
     built = await build_telemetry(environment={}, log=LogRules(stdout=False))
     built.watch_cache_size(lambda: 0)
+    built.watch_circuits(dict)
+    built.watch_engine_calls(dict)
 
     readings = built.metrics.collect().readings
     await built.aclose(bound=1.0)

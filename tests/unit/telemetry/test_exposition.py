@@ -19,7 +19,7 @@ def metrics() -> Metrics:
     metrics.observe(routed())
     metrics.observe(cached())
     metrics.engine_call("local", seconds=0.002)
-    metrics.circuit("morph", "open")
+    metrics.circuit_entered("morph", "open")
     metrics.policy(version="9f86", mode=Mode.SHADOW)
     return metrics
 

@@ -129,15 +129,29 @@ def test_a_failing_engine_counts_by_stage_and_only_if_called_has_a_duration(
     assert set(points(metrics, i.ENGINE_DURATION)) == {("morph", "timeout"), ("morph", None)}
 
 
-def test_a_circuit_is_in_one_state_at_a_time(metrics: Metrics) -> None:
-    metrics.circuit("morph", "open")
-    metrics.circuit("morph", "half_open")
+def test_the_failures_of_one_engine_are_told_by_stage(metrics: Metrics) -> None:
+    metrics.engine_call("morph", seconds=5.0, stage="timeout")
+    metrics.engine_call("morph", seconds=5.0, stage="timeout")
+    metrics.engine_call("local", seconds=0.1, stage="unexpected_error")
 
-    assert points(metrics, i.CIRCUIT) == {
-        ("morph", "closed"): 0,
-        ("morph", "open"): 0,
-        ("morph", "half_open"): 1,
+    assert metrics.engine_failures("morph") == {"timeout": 2}
+    assert metrics.engine_failures("other") == {}
+
+
+def test_what_a_circuit_does_is_counted(metrics: Metrics) -> None:
+    for state in ("open", "half_open", "open", "half_open", "closed"):
+        metrics.circuit_entered("morph", state)
+    metrics.probed("morph", "failed")
+    metrics.probed("morph", "answered")
+    metrics.engine_refused("morph")
+
+    assert points(metrics, i.CIRCUIT_TRANSITIONS) == {
+        ("morph", "open"): 2,
+        ("morph", "half_open"): 2,
+        ("morph", "closed"): 1,
     }
+    assert points(metrics, i.CIRCUIT_PROBES) == {("morph", "failed"): 1, ("morph", "answered"): 1}
+    assert points(metrics, i.ENGINE_REFUSED) == {("morph",): 1}
 
 
 def test_a_resolution_counts_by_its_route_and_a_dry_run_does_not(metrics: Metrics) -> None:

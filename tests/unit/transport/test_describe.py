@@ -91,6 +91,21 @@ def test_each_state_of_an_engine_has_its_namesake_in_the_contract(state):
     assert (found.name, found.consecutive_failures, found.third_party) == ("morph", 3, True)
 
 
+def test_an_engines_calls_probe_and_failures_are_told():
+    failures = {"timeout": 5, "circuit_open": 40}
+    engine = EngineDescription(
+        name="morph",
+        state=EngineState.CIRCUIT_HALF_OPEN,
+        probing=True,
+        in_flight=1,
+        max_in_flight=128,
+        failures=failures,
+    )
+    (found,) = described(engines=[engine]).engines
+    assert (found.probing, found.in_flight, found.max_in_flight) == (True, 1, 128)
+    assert dict(found.failures) == failures
+
+
 def test_engines_keep_the_order_in_which_they_are_asked():
     engines = [EngineDescription(name=n, state=EngineState.READY) for n in ("morph", "local")]
     assert [e.name for e in described(engines=engines).engines] == ["morph", "local"]

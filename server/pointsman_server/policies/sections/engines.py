@@ -49,6 +49,8 @@ class MorphSection(Section):
     """Further attempts when no connection could be made."""
     max_connections: Annotated[int, whole(1, 4_096)] = _MORPH.max_connections
     """The size of the connection pool."""
+    max_in_flight: Annotated[int, whole(1, 65_536)] = _MORPH.max_in_flight
+    """Calls at once, those that wait for a connection included; one more is not asked."""
     key_env: Annotated[str, variable_name()] | None = _MORPH.key_env
     """The environment variable that holds the key."""
     key_file: Annotated[str, file_path()] | None = _MORPH.key_file
@@ -64,6 +66,7 @@ class MorphSection(Section):
             timeout=self.timeout,
             connect_retries=self.connect_retries,
             max_connections=self.max_connections,
+            max_in_flight=self.max_in_flight,
             key_env=self.key_env,
             key_file=self.key_file,
             breaker=BreakerRules(failures=breaker.failures, pause=breaker.pause, slow=breaker.slow),
