@@ -90,7 +90,9 @@ def _filled(message: Any) -> Any:
     for field in message.DESCRIPTOR.fields:
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             inner = getattr(message, field.name)
-            if _is_repeated(message, field):
+            if field.message_type.GetOptions().map_entry:
+                inner["key"] = 1
+            elif _is_repeated(message, field):
                 _filled(inner.add())
             elif field.message_type.name == "Timestamp":
                 inner.FromSeconds(1_800_000_000)
