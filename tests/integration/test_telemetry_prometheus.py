@@ -1,8 +1,9 @@
 """The Prometheus endpoint shows what a collector is sent."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metric, NumberDataPoint
@@ -152,3 +153,28 @@ async def test_an_address_that_is_taken_is_an_error_that_leaves_nothing_running(
         taken = f"127.0.0.1:{built.prometheus_port}"
         with pytest.raises(OSError, match="address already in use"):
             await build_telemetry(environment={}, log=SILENT, prometheus=taken)
+
+
+async def test_workers_have_ports_side_by_side_and_instances_of_their_own() -> None:
+    async with AsyncExitStack() as stack:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            first = free.getsockname()[1]
+        pages = []
+        for worker in range(2):
+            built = await build_telemetry(
+                environment={"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=replica-1"},
+                log=SILENT,
+                prometheus=f"127.0.0.1:{first}",
+                worker=worker,
+            )
+            stack.push_async_callback(built.aclose, bound=1.0)
+            assert built.prometheus_port == first + worker
+            pages.append(await scrape(built))
+
+    for worker, page in enumerate(pages):
+        assert f'service_instance_id="replica-1/{worker}"' in page
+
+
+async def test_a_worker_for_which_no_port_is_left_says_so() -> None:
+    with pytest.raises(ValueError, match="worker 3 has no port left for its metrics above 65533"):
+        await build_telemetry(environment={}, log=SILENT, prometheus="127.0.0.1:65533", worker=3)

@@ -118,6 +118,8 @@ def _compare(value: Any, message: Any) -> int:
         mine, theirs = getattr(value, field.name), getattr(message, field.name)
         if isinstance(mine, datetime):
             assert mine == theirs.ToDatetime(tzinfo=UTC)
+        elif isinstance(mine, dict):
+            assert mine == dict(theirs) == {"key": 1}
         elif _is_repeated(message, field):
             assert len(mine) == len(theirs) == 1
             if field.type == FieldDescriptor.TYPE_MESSAGE:

@@ -1,5 +1,8 @@
 import errno
 import os
+import select
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -136,6 +139,71 @@ def test_a_pipe_gets_all_however_little_it_takes_at_once() -> None:
     os.close(reading)
 
     assert bytes(received) == lines * 5_000
+
+
+def test_a_pipe_gets_lines_in_pieces_that_it_takes_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that lines of several processes never mix: POSIX promises it up to PIPE_BUF bytes."""
+    pieces: list[bytes] = []
+
+    def noted(_: int, piece: memoryview) -> int:
+        pieces.append(bytes(piece))
+        return len(piece)
+
+    monkeypatch.setattr(os, "write", noted)
+    lines = b"".join(b"%d %s\n" % (n, b"x" * (n * 37 % 1_500)) for n in range(200))
+    too_long = b"y" * 3 * select.PIPE_BUF + b"\n"
+    DescriptorSink(1).write(lines + too_long + lines)
+
+    assert b"".join(pieces) == lines + too_long + lines
+    assert all(piece.endswith(b"\n") for piece in pieces)
+    assert [p for p in pieces if len(p) > select.PIPE_BUF] == [too_long]
+
+
+WRITERS, BATCHES = 4, 150
+WRITER = """if True:
+    import sys
+    from pathlib import Path
+    from pointsman_server.telemetry.log_sinks import RotatingFile
+    path, name, batches = sys.argv[1:]
+    file = RotatingFile(Path(path), max_bytes=10_000, backups=400)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for batch in range(int(batches)):
+        lines = [f"{name}-{batch}-{n} " + "x" * (n * 7) for n in range(20)]
+        file.write("".join(line + chr(10) for line in lines).encode())
+    file.close()
+"""
+
+
+def test_processes_that_share_a_file_lose_no_line_and_move_it_away_once(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(n), str(BATCHES)], **pipes)
+        for n in range(WRITERS)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.close()  # all go
+    for writer in writers:
+        assert writer.stdout is not None
+        writer.stdout.close()
+    assert [writer.wait() for writer in writers] == [0] * WRITERS
+
+    files = list(tmp_path.iterdir())
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    expected = [
+        f"{name}-{batch}-{n} " + "x" * (n * 7)
+        for name in range(WRITERS)
+        for batch in range(BATCHES)
+        for n in range(20)
+    ]
+    assert sorted(lines) == sorted(expected)
+    # A file that two of them moved away would leave one that is all but empty.
+    assert all(file.stat().st_size > 9_000 for file in files if file != path)
 
 
 @pytest.mark.parametrize(
