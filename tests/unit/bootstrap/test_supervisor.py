@@ -104,6 +104,14 @@ async def test_what_keeps_the_first_worker_from_starting_is_met_once(crew):
     assert failing.said == []
 
 
+async def test_a_system_that_gives_no_process_is_a_failed_start(crew):
+    failing = crew("serves")
+    for post in failing.supervisor._posts:
+        post._command = (str(failing.folder / "no-such-program"),)
+    assert await failing.run == 1
+    assert failing.said == []
+
+
 async def test_a_start_succeeds_as_a_whole_or_fails(crew):
     failing = crew("fails-1", workers=2)
     assert await failing.run == 7

@@ -77,9 +77,15 @@ class Post:
         """From a worker's start to its end; returns the seconds for which it served."""
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
-        with theirs:
-            ours.sendall(dumped(self._duty))
-            self._process = process = await self._spawn(theirs)
+        ours.sendall(dumped(self._duty))
+        try:
+            with theirs:
+                self._process = process = await self._spawn(theirs)
+        except OSError as error:
+            ours.close()
+            _log.error("worker %d: no process: %s", self._duty.index, error.strerror)  # noqa: TRY400
+            self._ended(1, reported=False)
+            return 0.0
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
             if self._stopping.is_set():
