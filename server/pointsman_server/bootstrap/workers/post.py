@@ -83,7 +83,7 @@ class Post:
                 self._process = process = await self._spawn(theirs)
         except OSError as error:
             ours.close()
-            _log.error("worker %d: no process: %s", self._duty.index, error.strerror)  # noqa: TRY400
+            _log.error("worker %d: no process: %s", self._duty.index, error.strerror)
             self._ended(1, reported=False)
             return 0.0
         reader, writer = await asyncio.open_connection(sock=ours)
