@@ -1,4 +1,4 @@
-"""Generates the Python stubs beside the contract; with `--check` only tells what is stale."""
+"""Generates the Python stubs beside their protos; with `--check` only tells what is stale."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ from pathlib import Path
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parents[1]
-PROTOS = ROOT / "protos"
+SOURCES = (ROOT / "protos", ROOT / "integrations")
+"""The contract, and what integrations speak besides."""
 SERVICES = "routing_service.proto"
 
 
-def generate(target: Path) -> None:
-    """Write the stubs of every proto file below `target`."""
-    sources = sorted(str(p.relative_to(PROTOS)) for p in PROTOS.rglob("*.proto"))
-    include = [f"-I{PROTOS}", f"-I{files('grpc_tools') / '_proto'}"]
-    messages = [f"--python_out={target}", f"--pyi_out={target}"]
-    services = [s for s in sources if s.endswith(SERVICES)]
-    for arguments in ([*messages, *sources], [f"--grpc_python_out={target}", *services]):
-        if protoc.main(["protoc", *include, *arguments]) != 0:
-            raise SystemExit("protoc failed")
+def generate(source: Path, target: Path) -> None:
+    """Write the stubs of every proto file below `source` below `target`."""
+    protos = sorted(str(p.relative_to(source)) for p in source.rglob("*.proto"))
+    include = [f"-I{source}", f"-I{files('grpc_tools') / '_proto'}"]
+    _protoc(*include, f"--python_out={target}", f"--pyi_out={target}", *protos)
+    if services := [p for p in protos if p.endswith(SERVICES)]:
+        _protoc(*include, f"--grpc_python_out={target}", *services)
 
 
-def stale() -> list[str]:
-    """Stubs that differ from what the contract gives, or are missing, or have no source."""
+def stale(source: Path) -> list[str]:
+    """Stubs that differ from what the protos give, or are missing, or have no source."""
     with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder))
+        generate(source, Path(folder))
         fresh = _texts(Path(folder))
-    committed = _texts(PROTOS)
+    committed = _texts(source)
     return sorted(n for n in fresh.keys() | committed.keys() if fresh.get(n) != committed.get(n))
+
+
+def _protoc(*arguments: str) -> None:
+    if protoc.main(["protoc", *arguments]) != 0:
+        raise SystemExit("protoc failed")
 
 
 def _texts(root: Path) -> dict[str, str]:
@@ -44,8 +48,9 @@ def _texts(root: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     if "--check" in sys.argv:
-        names = stale()
+        names = [name for source in SOURCES for name in stale(source)]
         if names:
             sys.exit(f"stale stubs (run `make stubs`): {', '.join(names)}")
     else:
-        generate(PROTOS)
+        for source in SOURCES:
+            generate(source, source)

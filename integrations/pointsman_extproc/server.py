@@ -1,0 +1,63 @@
+"""The gRPC server that Envoy calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from pointsman_extproc.listen import Listen
+from pointsman_extproc.processor import Processor
+from pointsman_extproc.wire.external_processor_pb2 import ProcessingRequest, ProcessingResponse
+
+SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+MOST_STREAMS = 1_000
+"""Requests at once; Envoy passes those above on as they came. Each may hold a body."""
+_ROOM = 1024 * 1024  # of a message, for what is not the body
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@asynccontextmanager
+async def listening(
+    processor: Processor, *, listen: Listen, most_bytes: int, grace: float
+) -> AsyncIterator[str]:
+    """Serve inside the block; the address, with the port that port 0 became.
+
+    Raises `RuntimeError` if it cannot listen there. At the end health says NOT_SERVING, and streams
+    have `grace` seconds to finish.
+    """
+    server = grpc.aio.server(
+        maximum_concurrent_rpcs=MOST_STREAMS,
+        options=(
+            ("grpc.max_receive_message_length", most_bytes + _ROOM),
+            ("grpc.max_send_message_length", most_bytes + _ROOM),
+            ("grpc.so_reuseport", 0),
+        ),
+    )
+    process = grpc.stream_stream_rpc_method_handler(
+        processor.process,
+        request_deserializer=ProcessingRequest.FromString,
+        response_serializer=ProcessingResponse.SerializeToString,
+    )
+    handler = grpc.method_handlers_generic_handler(SERVICE, {"Process": process})
+    server.add_generic_rpc_handlers((handler,))
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    if listen.credentials is None:
+        port = server.add_insecure_port(listen.address)
+    else:
+        port = server.add_secure_port(listen.address, listen.credentials)
+    await server.start()
+    for service in ("", SERVICE):
+        await health.set(service, _SERVING)
+    try:
+        named = listen.address.removesuffix(":0")
+        yield listen.address if named == listen.address else f"{named}:{port}"
+    finally:
+        for service in ("", SERVICE):
+            await health.set(service, _NOT_SERVING)
+        await server.stop(grace)

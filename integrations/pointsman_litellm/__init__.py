@@ -1,0 +1,1 @@
+"""LiteLLM asks Pointsman."""
