@@ -19,9 +19,14 @@ def pass_on(phase: str) -> pb.ProcessingResponse:
     return answer
 
 
-def send_body() -> pb.ProcessingResponse:
-    """Go on, and send the body as far as it fits into Envoy's buffer: none is refused for it."""
-    return _head_answer(body=pb.ProcessingMode.BUFFERED_PARTIAL)
+def send_body(*, announced: bool) -> pb.ProcessingResponse:
+    """Go on, and send the body in one piece; `announced`: its length is known and in bounds.
+
+    Only where Envoy buffers the whole body may its announced length be changed. Where none was
+    announced Envoy sends what its buffer holds, since it refuses a longer body with 413 otherwise.
+    """
+    mode = pb.ProcessingMode
+    return _head_answer(body=mode.BUFFERED if announced else mode.BUFFERED_PARTIAL)
 
 
 def serve(model: str, *, why: str, body: bytes) -> pb.ProcessingResponse:

@@ -71,7 +71,8 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=Settings(tiers={}).most_bytes,
         metavar="N",
-        help="longer bodies pass as they came (default: %(default)s)",
+        help="longer bodies pass as they came; at most what Envoy's listener buffers "
+        "(default: %(default)s, as Envoy's)",
     )
 
 

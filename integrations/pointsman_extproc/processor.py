@@ -44,7 +44,7 @@ class Processor:
             if phase == "request_headers":
                 head = self._read(request.request_headers)
                 if head is not None:
-                    yield answers.send_body()
+                    yield answers.send_body(announced=head.body_bytes is not None)
                     continue
             elif phase == "request_body" and head is not None:
                 yield await self._answer(head, body=request.request_body)

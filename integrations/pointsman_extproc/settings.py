@@ -43,5 +43,6 @@ class Settings:
     paths: Mapping[str, ApiKind] = field(default_factory=lambda: PATHS)
     """The ends of the paths that are looked at, each with its API."""
     headers: CallerHeaders = field(default_factory=CallerHeaders)
-    most_bytes: int = 16 * 1024 * 1024
-    """A longer body passes as it came."""
+    most_bytes: int = 1024 * 1024
+    """A longer body passes as it came. No more than Envoy buffers, which is as much by default:
+    Envoy would refuse what it cannot buffer."""
