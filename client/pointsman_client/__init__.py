@@ -56,7 +56,13 @@ from pointsman_client.errors import (
     UnusableBody,
 )
 from pointsman_client.fallback import FailedAttempt, NoAttempts, failed_attempts
-from pointsman_client.gateway import MirrorPlan, MirrorSkip, plan_mirror, routing_from
+from pointsman_client.gateway import (
+    MirrorPlan,
+    MirrorSkip,
+    plan_mirror,
+    routing_from,
+    usable_id,
+)
 from pointsman_client.mirror import Mirror, MirrorCounts, MirrorLimits
 from pointsman_client.model import (
     ApiKind,
@@ -69,6 +75,7 @@ from pointsman_client.model import (
 )
 from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.tokens import TokenFile
+from pointsman_client.trace import in_trace_of
 
 __all__ = [
     "DECIDE_TIMEOUT",
@@ -135,8 +142,10 @@ __all__ = [
     "UnusableBody",
     "UnusableResponse",
     "failed_attempts",
+    "in_trace_of",
     "normalise",
     "plan_mirror",
     "read_body",
     "routing_from",
+    "usable_id",
 ]

@@ -12,6 +12,9 @@ from pointsman_client.bodies.normalise import read_body
 from pointsman_client.errors import UnusableBody
 from pointsman_client.model import ApiKind, RouteRequest, Routing
 
+_ID_CHARACTERS = 256
+"""What the contract allows an id."""
+
 
 class MirrorSkip(StrEnum):
     """Why a request is not mirrored."""
@@ -82,3 +85,13 @@ def plan_mirror(
         fields["candidates"] = routing.candidates
         fields["static_pick"] = routing.static_pick
     return MirrorPlan(request=build_request(prompt, api_kind=None, fields=fields))
+
+
+def usable_id(value: object) -> str | None:
+    """`value` as an id that the service takes, without blanks around it; `None` if it is none.
+
+    For ids that come from outside, a header for instance: the service refuses a request for a
+    blank id or one of more than 256 characters.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    return text if 0 < len(text) <= _ID_CHARACTERS else None

@@ -5,7 +5,7 @@ The trace context only: baggage may hold what its writer meant for other eyes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,11 @@ except ImportError:
         """Nothing to resume."""
         yield
 
+    @contextmanager
+    def in_trace_of(headers: Mapping[str, str]) -> Iterator[None]:  # noqa: ARG001  # as below
+        """There is no OpenTelemetry in this process to pass a trace on with."""
+        yield
+
 else:
     _PROPAGATOR = TraceContextTextMapPropagator()
 
@@ -45,6 +50,18 @@ else:
     def in_trace(_trace: Any) -> Iterator[None]:
         """Work inside the block belongs to the remembered trace."""
         token = context.attach(_trace)
+        try:
+            yield
+        finally:
+            context.detach(token)
+
+    @contextmanager
+    def in_trace_of(headers: Mapping[str, str]) -> Iterator[None]:
+        """Calls inside the block belong to the trace that a request's headers carry, if any.
+
+        For gateways that do not trace themselves. Names are in lower case.
+        """
+        token = context.attach(_PROPAGATOR.extract(headers, context.Context()))
         try:
             yield
         finally:

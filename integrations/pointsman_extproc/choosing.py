@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypedDict
 
-from opentelemetry import context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from pointsman_client import Routing, RoutingClient, routing_from
+from pointsman_client import Routing, RoutingClient, in_trace_of, routing_from, usable_id
 
 from pointsman_extproc.body import RequestBody, read_body
-from pointsman_extproc.head import Head, id_of
+from pointsman_extproc.head import Head
 from pointsman_extproc.settings import Settings
 
 ANONYMOUS = "anonymous"
-_TRACES = TraceContextTextMapPropagator()
 
 
 class Passed(StrEnum):
@@ -73,7 +69,7 @@ class Chooser:
         if routing is None:
             return Verdict(why=Passed.CONCRETE)
         asked = self._asked(head, body=body, routing=routing, body_bytes=len(raw))
-        with _in_trace(head.trace):
+        with in_trace_of(head.trace):
             if not self._settings.serves:
                 taken = self._routing.mirror(body.document, api_kind=head.kind, **asked)
                 return Verdict(why=Passed.MIRRORED if taken else Passed.DROPPED)
@@ -99,14 +95,4 @@ def _user_of(document: Mapping[str, object]) -> str | None:
     """The user that the body names: OpenAI's `user`, Anthropic's `metadata.user_id`."""
     metadata = document.get("metadata")
     named = metadata.get("user_id") if isinstance(metadata, Mapping) else None
-    return id_of(document.get("user")) or id_of(named)
-
-
-@contextmanager
-def _in_trace(trace: Mapping[str, str]) -> Iterator[None]:
-    """Calls inside the block belong to the caller's trace."""
-    token = context.attach(_TRACES.extract(trace, context.Context()))
-    try:
-        yield
-    finally:
-        context.detach(token)
+    return usable_id(document.get("user")) or usable_id(named)

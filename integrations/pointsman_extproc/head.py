@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pointsman_client import ApiKind
+from pointsman_client import ApiKind, usable_id
 
 from pointsman_extproc.settings import Settings
 from pointsman_extproc.wire.external_processor_pb2 import HttpHeaders
 
-_ID_CHARACTERS = 256
-"""What the contract allows an id."""
 _TRACE = ("traceparent", "tracestate")
 _READ = frozenset({":method", ":path", "content-type", "content-encoding", "content-length"})
 
@@ -42,7 +40,7 @@ def read_head(headers: HttpHeaders, *, settings: Settings) -> Head | None:
     if kind is None or said.get(":method") != "POST" or headers.end_of_stream or not _is_json(said):
         return None
     length = said.get("content-length", "")
-    user, session, organization, request = (id_of(said.get(name)) for name in ids)
+    user, session, organization, request = (usable_id(said.get(name)) for name in ids)
     return Head(
         kind=kind,
         user_id=user,
@@ -69,9 +67,3 @@ def _is_json(said: Mapping[str, str]) -> bool:
         return False
     media = said.get("content-type", "application/json").partition(";")[0].strip().lower()
     return media == "application/json" or media.endswith("+json")
-
-
-def id_of(value: object) -> str | None:
-    """An id that the service takes, or `None`."""
-    text = value.strip() if isinstance(value, str) else ""
-    return text if 0 < len(text) <= _ID_CHARACTERS else None

@@ -28,18 +28,18 @@ CHAT = "/v1/chat/completions"
 APIS = {
     "chat_completions": (
         CHAT,
-        b'{ "messages": [{"role":"user","content":"Why is the sky blue \\u2615?"}],\n'
-        b'  "seed": 12345678901234567890, "temperature": 0.10,\n'
-        b'  "metadata": {"model": "kilo-auto/frontier"}, "model" : "kilo-auto/frontier" }\n',
+        b"""{ "messages": [{"role":"user","content":"Why is the sky blue \\u2615?"}],
+          "seed": 12345678901234567890, "temperature": 0.10,
+          "metadata": {"model": "kilo-auto/frontier"}, "model" : "kilo-auto/frontier" }\n""",
     ),
     "responses": (
         "/openai/v1/responses?tag=1",
-        b'{"model":"kilo-auto/frontier","input":"Why is the sky blue?","instructions":"Be brief."}',
+        b"""{"model":"kilo-auto/frontier","input":"Why is it blue?","instructions":"Be brief."}""",
     ),
     "messages": (
         "/v1/messages",
-        b'{"model":"kilo-auto/frontier","max_tokens":16,'
-        b'"messages":[{"role":"user","content":[{"type":"text","text":"Why?"}]}]}',
+        b"""{"model":"kilo-auto/frontier","max_tokens":16,
+          "messages":[{"role":"user","content":[{"type":"text","text":"Why?"}]}]}""",
     ),
 }
 

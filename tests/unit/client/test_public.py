@@ -21,7 +21,7 @@ RouteRequest RouteResult Routing RoutingClient RoutingDescription RoutingError S
 Stickiness SwitchReason TierDescription Tls TokenFile Unavailable Unsupported UnusableBody
 normalise plan_mirror read_body routing_from
 Attempt FailedAttempt NoAttempts ProfileDescription ProfileShare PurposeDescription ResolvedRoute
-UnusableResponse failed_attempts
+UnusableResponse failed_attempts in_trace_of usable_id
 """.split()  # noqa: SIM905  # a paragraph is easier to review than a column
 
 FOLDER = Path(pointsman_client.__file__).parent

@@ -1,0 +1,151 @@
+"""A real LiteLLM proxy with the hook, between a client and a scripted provider.
+
+The first run installs LiteLLM, which takes minutes and about a gigabyte of the cache.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.parts.litellm import LiteLlm, litellm
+from e2e.parts.pointsman import MorphApi, Service, pointsman_serve, policy_document
+from e2e.parts.processes import until
+from e2e.parts.upstream import Upstream
+
+pytestmark = [pytest.mark.part("LiteLLM proxy"), pytest.mark.timeout(1800)]
+
+TIER = "kilo-auto/frontier"
+STATIC_PICK = "anthropic/claude-sonnet-4.6"
+CHAT = "/v1/chat/completions"
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    # A conversation of its own: nothing is kept from another test.
+    words = f"Please guard accessor {secrets.token_hex(4)} against null."
+    return {"model": TIER, "messages": [{"role": "user", "content": words}]} | fields
+
+
+@pytest.fixture(scope="module")
+def policy(morph: MorphApi) -> dict[str, Any]:
+    return policy_document(morph.url, mode="serve")
+
+
+@pytest.fixture(scope="module")
+def service(folder: Path, policy: dict[str, Any]) -> Iterator[Service]:
+    with pointsman_serve(folder, policy=policy) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def serving(
+    tmp_path_factory: pytest.TempPathFactory, service: Service, provider: Upstream
+) -> Iterator[LiteLlm]:
+    folder = tmp_path_factory.mktemp("litellm")
+    with litellm(folder, mode="serve", pointsman=service.address, upstream=provider.url) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def router(morph: MorphApi) -> MorphApi:
+    """Morph's router, which says `gpt-5.5` until told otherwise."""
+    morph.always("gpt-5.5")
+    return morph
+
+
+@pytest.mark.scenario("serve: the provider gets the decided model, in the caller's trace")
+def test_the_decided_model_is_called(
+    serving: LiteLlm, service: Service, upstream: Upstream
+) -> None:
+    trace = secrets.token_hex(16)
+    parent = f"00-{trace}-{secrets.token_hex(8)}-01"
+    answer = serving.ask(CHAT, chat(), traceparent=parent)
+    assert answer.status_code == 200, answer.text
+    assert upstream.latest.document["model"] == "openai/gpt-5.5"
+    line = service.decision(trace_id=trace)
+    assert (line["served_model"], line["api_kind"]) == ("openai/gpt-5.5", "chat_completions")
+
+
+@pytest.mark.scenario("serve: a session stays on its model")
+def test_a_session_is_a_conversation(
+    serving: LiteLlm, service: Service, router: MorphApi, upstream: Upstream
+) -> None:
+    session = secrets.token_hex(8)
+    for said in ("gpt-5.5", "claude-opus-4-8"):
+        router.always(said)
+        trace = secrets.token_hex(16)
+        parent = f"00-{trace}-{secrets.token_hex(8)}-01"
+        headers = {"x-litellm-session-id": session, "traceparent": parent}
+        assert serving.ask(CHAT, chat(), **headers).is_success
+        assert upstream.latest.document["model"] == "openai/gpt-5.5"
+        assert service.decision(trace_id=trace)["conversation_source"] == "session"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        pytest.param("/v1/responses", {"model": TIER, "input": "Why is the sky blue?"},
+                     "responses", marks=pytest.mark.scenario("serve: responses")),
+        pytest.param("/v1/messages", {"model": TIER, "max_tokens": 16, "messages": [
+            {"role": "user", "content": "Why is the sky blue?"}]},
+            "messages", marks=pytest.mark.scenario("serve: messages")),
+    ],
+)  # fmt: skip
+def test_the_other_apis(
+    path: str, body: dict[str, Any], kind: str, serving: LiteLlm, service: Service,
+    upstream: Upstream,
+) -> None:  # fmt: skip
+    trace = secrets.token_hex(16)
+    # What LiteLLM makes of the scripted answer is not what this is about.
+    serving.ask(path, body, traceparent=f"00-{trace}-{secrets.token_hex(8)}-01")
+    assert upstream.latest.document["model"] == "openai/gpt-5.5"
+    assert service.decision(trace_id=trace)["api_kind"] == kind
+
+
+@pytest.mark.scenario("serve: a concrete model is not asked about")
+def test_a_concrete_model_is_left_alone(
+    serving: LiteLlm, service: Service, upstream: Upstream
+) -> None:
+    trace = secrets.token_hex(16)
+    body = chat(model="anthropic/claude-opus-4.8")
+    serving.ask(CHAT, body, traceparent=f"00-{trace}-{secrets.token_hex(8)}-01")
+    assert upstream.latest.document["model"] == "anthropic/claude-opus-4.8"
+    assert trace not in {line["trace_id"] for line in service.decisions()}
+
+
+@pytest.mark.scenario("shadow: LiteLLM's own alias serves, the decision is recorded")
+def test_shadow_changes_nothing(tmp_path: Path, service: Service, upstream: Upstream) -> None:
+    with litellm(
+        tmp_path, mode="shadow", pointsman=service.address, upstream=upstream.url
+    ) as proxy:
+        trace = secrets.token_hex(16)
+        parent = f"00-{trace}-{secrets.token_hex(8)}-01"
+        assert proxy.ask(CHAT, chat(), traceparent=parent).is_success
+        assert upstream.latest.document["model"] == STATIC_PICK
+        line = service.decision(trace_id=trace)
+        assert (line["routed_model"], line["resolved_model"]) == ("openai/gpt-5.5", STATIC_PICK)
+
+
+@pytest.mark.scenario("serve: Pointsman hangs, is killed, comes back")
+def test_without_pointsman_the_static_pick_serves(
+    tmp_path: Path, policy: dict[str, Any], upstream: Upstream
+) -> None:
+    def served(proxy: LiteLlm) -> str:
+        assert proxy.ask(CHAT, chat()).is_success
+        return str(upstream.latest.document["model"])
+
+    with (
+        pointsman_serve(tmp_path, policy=policy) as service,
+        litellm(tmp_path, mode="serve", pointsman=service.address, upstream=upstream.url) as proxy,
+    ):
+        until(lambda: served(proxy) == "openai/gpt-5.5", what="a decision")
+        service.program.suspend()
+        assert served(proxy) == STATIC_PICK
+        service.program.kill()
+        assert served(proxy) == STATIC_PICK
+        port = int(service.address.rpartition(":")[2])
+        with pointsman_serve(tmp_path, policy=policy, port=port):
+            until(lambda: served(proxy) == "openai/gpt-5.5", what="decisions")
