@@ -76,8 +76,8 @@ stubs: setup ## Generate the Python stubs from the contract.
 lock: setup ## Resolve the lock files anew.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	  --extra server --extra redis --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
-	for name in train envoy; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	  --extra server --extra redis --extra ext-proc --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
+	for name in train envoy litellm; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file requirements/$$name.txt requirements/$$name.in; done
 

@@ -1,7 +1,7 @@
 """`pointsman COMMAND ...`: finds the command among the installed ones and runs it.
 
-Commands are entry points of the group `pointsman.commands`, so that the client's and the server's
-live in their own rooms. Those of the server need its dependencies.
+Commands are entry points of the group `pointsman.commands`, so that each lives in a room of its
+own. Those of the server and the external processor need their extras.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 
 _USAGE = 2
+_EXTRAS = {"pointsman_server": "server", "pointsman_extproc": "ext-proc"}
+"""What is to be installed for the commands of a package, where they need more than the client."""
 _CUT_OFF = 141
 """128 + SIGPIPE, as a shell reports it."""
 
@@ -33,9 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command = entry.load()
     except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(entry.module.partition(".")[0], "server")
         print(
-            f"pointsman {entry.name} needs the server's dependencies ({error.name} is missing):\n"
-            "    pip install 'pointsman[server]'",
+            f"pointsman {entry.name} needs further packages ({error.name} is missing):\n"
+            f"    pip install 'pointsman[{extra}]'",
             file=sys.stderr,
         )
         return _USAGE

@@ -1,0 +1,87 @@
+"""What `pointsman ext-proc` takes, and what it refuses to start with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pointsman_client import ApiKind
+from pointsman_extproc.arguments import parser_of, settings_from
+from pointsman_extproc.command import ext_proc
+from pointsman_extproc.listen import Listen
+from pointsman_extproc.settings import PATHS, Settings
+
+TLS = Path(__file__).parents[1] / "client" / "tls"
+TIER = ("--tier", "t=vendor/a")
+
+
+def settings_of(*argv: str) -> Settings:
+    return settings_from(parser_of().parse_args(argv))
+
+
+def listen_of(*argv: str) -> Listen:
+    return Listen.from_arguments(parser_of().parse_args([*TIER, *argv]))
+
+
+def test_tiers_are_lower_case_each_with_its_static_pick_if_any() -> None:
+    settings = settings_of("--tier", " Kilo-Auto/Frontier = vendor/A=1 ", "--tier", "plain")
+    assert settings.tiers == {"kilo-auto/frontier": "vendor/A=1", "plain": None}
+    assert settings.serves is False
+    assert settings.paths == PATHS
+
+
+def test_flags_are_settings() -> None:
+    settings = settings_of(
+        *TIER, "--serve", "--path", "messages=/ask", "--user-header", "X-U", "--max-body-bytes", "9"
+    )
+    assert settings.serves
+    assert settings.paths == {"/ask": ApiKind.MESSAGES}
+    assert settings.headers.user == "x-u"
+    assert settings.most_bytes == 9
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "--tier"),
+        (["--tier", "=vendor/a"], "names no tier"),
+        ([*TIER, "--path", "chat=/x"], "--path"),
+        ([*TIER, "--path", "messages=x"], "--path"),
+        ([*TIER, "--user-header", "authorization"], "holds no id of a user"),
+        ([*TIER, "--timeout", "0"], "--timeout"),
+        ([*TIER, "--max-body-bytes", "0"], "--max-body-bytes"),
+        ([*TIER, "--metrics-listen", "9465"], "--metrics-listen"),
+        ([*TIER, "--listen", "0.0.0.0:1"], "--plaintext-beyond-loopback"),
+        ([*TIER, "--tls-key-file", str(TLS / "key.pem")], "--tls-cert-file"),
+        ([*TIER, "--ca", "no-such-file"], "no-such-file"),
+    ],
+)
+def test_bad_usage_is_named(argv: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ext_proc(argv) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ext_proc(["--help"]) == 0
+    assert "--tier NAME[=MODEL]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/run/x", "unix-abstract:x"]
+)
+def test_bodies_may_come_in_plainly_on_this_machine(address: str) -> None:
+    assert listen_of("--listen", address).credentials is None
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.test:1"])
+def test_beyond_it_they_take_tls_or_an_express_word(address: str) -> None:
+    with pytest.raises(ValueError, match="whole request bodies"):
+        listen_of("--listen", address)
+    assert listen_of("--listen", address, "--plaintext-beyond-loopback").credentials is None
+    files = (
+        "--tls-cert-file",
+        str(TLS / "certificate.pem"),
+        "--tls-key-file",
+        str(TLS / "key.pem"),
+    )
+    assert listen_of("--listen", address, *files).credentials is not None
