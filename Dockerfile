@@ -8,6 +8,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY protos protos
 COPY server server
 COPY client client
+COPY integrations integrations
 RUN /opt/pointsman/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11-slim-bookworm

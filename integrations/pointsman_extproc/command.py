@@ -59,6 +59,7 @@ async def _run(
         if arguments.metrics_listen:
             host, _, port = arguments.metrics_listen.rpartition(":")
             scraped, thread = start_http_server(int(port), host, metrics.registry)
+            stack.callback(scraped.server_close)
             stack.callback(thread.join)
             stack.callback(scraped.shutdown)
         chooser = Chooser(client, settings=settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pointsman_client import ApiKind, usable_id
@@ -29,8 +29,14 @@ class Head:
     """The announced length; `None`: not announced."""
 
 
-def read_head(headers: HttpHeaders, *, settings: Settings) -> Head | None:
-    """What they say; `None` where no readable request of one of the three APIs follows."""
+def read_head(
+    headers: HttpHeaders, *, settings: Settings, metadata: Iterable[tuple[str, str | bytes]] = ()
+) -> Head | None:
+    """What they say; `None` where no readable request of one of the three APIs follows.
+
+    An Envoy that traces puts its own span into the `metadata` of the stream, below which the
+    decision belongs; otherwise it belongs to the trace of the request.
+    """
     named = settings.headers
     ids = (named.user, named.session, named.organization, "x-request-id")
     wanted = _READ | {*ids, *_TRACE}
@@ -47,13 +53,17 @@ def read_head(headers: HttpHeaders, *, settings: Settings) -> Head | None:
         session_id=session,
         organization_id=organization,
         client_request_id=request,
-        trace={name: said[name] for name in _TRACE if name in said},
+        trace=_trace(dict(metadata)) or _trace(said),
         body_bytes=int(length) if length.isdecimal() else None,
     )
 
 
 def _text(raw: bytes, value: str) -> str:
     return raw.decode("utf-8", "replace") if raw else value
+
+
+def _trace(said: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(said[name]) for name in _TRACE if name in said}
 
 
 def _kind(path: str, *, paths: Mapping[str, ApiKind]) -> ApiKind | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from pointsman_extproc import answers
@@ -19,6 +19,7 @@ from pointsman_extproc.wire.external_processor_pb2 import (
     ProcessingResponse,
 )
 
+Metadata = Sequence[tuple[str, str | bytes]] | None
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +32,7 @@ class Processor:
         self._metrics = metrics
 
     async def process(
-        self, requests: AsyncIterator[ProcessingRequest], _context: Any
+        self, requests: AsyncIterator[ProcessingRequest], context: Any
     ) -> AsyncIterator[ProcessingResponse]:
         """The answers for one HTTP request.
 
@@ -42,7 +43,7 @@ class Processor:
         async for request in requests:
             phase = request.WhichOneof("request") or "request_headers"
             if phase == "request_headers":
-                head = self._read(request.request_headers)
+                head = self._read(request.request_headers, metadata=context.invocation_metadata())
                 if head is not None:
                     yield answers.send_body(announced=head.body_bytes is not None)
                     continue
@@ -52,9 +53,9 @@ class Processor:
             yield answers.pass_on(phase)
             return
 
-    def _read(self, headers: HttpHeaders) -> Head | None:
+    def _read(self, headers: HttpHeaders, *, metadata: Metadata) -> Head | None:
         try:
-            head = read_head(headers, settings=self._settings)
+            head = read_head(headers, settings=self._settings, metadata=metadata or ())
         except Exception as error:  # noqa: BLE001  # the request must go on
             self._fault(error)
             return None

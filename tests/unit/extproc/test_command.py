@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,13 @@ def test_beyond_it_they_take_tls_or_an_express_word(address: str) -> None:
         str(TLS / "key.pem"),
     )
     assert listen_of("--listen", address, *files).credentials is not None
+
+
+@pytest.mark.parametrize("taken", ["--listen", "--metrics-listen"])
+def test_a_port_that_is_taken_is_said(taken: str, capsys: pytest.CaptureFixture[str]) -> None:
+    free = {"--listen": "127.0.0.1:0", "--metrics-listen": "127.0.0.1:0"}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        flags = free | {taken: f"127.0.0.1:{other.getsockname()[1]}"}
+        status = ext_proc([*TIER, *(word for pair in flags.items() for word in pair)])
+    assert status == 1
+    assert "cannot start" in capsys.readouterr().err

@@ -112,3 +112,12 @@ def test_paths_and_headers_are_settings() -> None:
 def test_no_credential_is_an_id(name: str) -> None:
     with pytest.raises(ValueError, match="holds no id of a session"):
         CallerHeaders(session=name)
+
+
+def test_the_trace_of_an_envoy_that_traces_wins() -> None:
+    values = [HeaderValue(key=k, value=v) for k, v in (USUAL | {"traceparent": "client's"}).items()]
+    message = HttpHeaders(headers=HeaderMap(headers=values))
+    metadata = (("traceparent", "envoy's"), ("user-agent", "envoy"))
+    head = read_head(message, settings=Settings(tiers={}), metadata=metadata)
+    assert head is not None
+    assert head.trace == {"traceparent": "envoy's"}
