@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from e2e.parts.collector import Collector
 from e2e.parts.envoy import validate
 from e2e.parts.ext_proc import EXAMPLE, STATIC_PICK, ExtProc, example_envoy, ext_proc
 from e2e.parts.pointsman import MorphApi, Service, pointsman_serve, policy_document
@@ -250,6 +251,35 @@ def test_shadow_changes_nothing(
         assert "x-pointsman-model" not in upstream.latest.headers
         line = service.decision(trace_id=client.trace)
         assert (line["routed_model"], line["resolved_model"]) == ("openai/gpt-5.5", STATIC_PICK)
+
+
+@pytest.mark.scenario("the decision stands in the trace of an Envoy that traces")
+def test_one_trace_holds_envoy_and_the_decision(
+    tmp_path: Path, policy: dict[str, Any], collector: Collector, upstream: Upstream
+) -> None:
+    settings = collector.settings("pointsman-behind-envoy")
+    with (
+        pointsman_serve(tmp_path, policy=policy, environment=settings) as service,
+        ext_proc(tmp_path, "--serve", *SLOW, pointsman=service.address) as processor,
+        example_envoy(
+            tmp_path / "envoy",
+            processor=processor.address,
+            provider=upstream.url,
+            provider_of_claude=upstream.url,
+            collector=collector.endpoint,
+        ) as url,
+    ):
+        client = Client(url)
+        assert client.ask(chat()).is_success
+        decided = collector.span(
+            lambda s: s.service == "pointsman-behind-envoy" and s.name.endswith("/RouteDecision"),
+            what="the decision's span",
+        )
+        ingress = collector.span(
+            lambda s: (s.service, s.name, s.trace) == ("edge", "ingress", client.trace),
+            what="Envoy's span of the request",
+        )
+        assert collector.ancestors(decided, until=ingress)[-1] == ingress
 
 
 @pytest.mark.scenario("serve: Pointsman hangs, is killed, comes back")

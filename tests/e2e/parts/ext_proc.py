@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,11 +56,16 @@ def ext_proc(folder: Path, *flags: str, pointsman: str) -> Iterator[ExtProc]:
 
 @contextlib.contextmanager
 def example_envoy(
-    folder: Path, *, processor: str, provider: str, provider_of_claude: str
+    folder: Path,
+    *,
+    processor: str,
+    provider: str,
+    provider_of_claude: str,
+    collector: str | None = None,
 ) -> Iterator[str]:
     """The Envoy of deploy/envoy/ext_proc.yaml with other addresses; the base URL of its listener.
 
-    Addresses are `host:port`, with anything of a URL around it.
+    Addresses are `host:port`, with anything of a URL around it. With a `collector` it traces.
     """
     addresses = {
         "pointsman_ext_proc": processor,
@@ -69,6 +75,9 @@ def example_envoy(
     config: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
     [listener] = config["static_resources"]["listeners"]
     listener["address"]["socket_address"]["port_value"] = 0
+    if collector:
+        _trace(config, listener)
+        addresses["collector"] = collector
     for cluster in config["static_resources"]["clusters"]:
         [endpoints] = cluster["load_assignment"]["endpoints"]
         [endpoint] = endpoints["lb_endpoints"]
@@ -78,3 +87,22 @@ def example_envoy(
     folder.mkdir(exist_ok=True)
     with envoy(folder, config) as running:
         yield f"http://{running.address(listener['name'])}"
+
+
+def _trace(config: dict[str, Any], listener: dict[str, Any]) -> None:
+    """Let Envoy export spans by OTLP, to a cluster like that of the processor."""
+    [connections] = listener["filter_chains"][0]["filters"]
+    connections["typed_config"]["tracing"] = {
+        "provider": {
+            "name": "envoy.tracers.opentelemetry",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+                "grpc_service": {"envoy_grpc": {"cluster_name": "collector"}},
+                "service_name": "edge",
+            },
+        }
+    }
+    clusters = config["static_resources"]["clusters"]
+    [like] = [each for each in clusters if each["name"] == "pointsman_ext_proc"]
+    clusters.append(copy.deepcopy(like) | {"name": "collector"})
+    clusters[-1]["load_assignment"]["cluster_name"] = "collector"
