@@ -57,11 +57,12 @@ else:
 
     @contextmanager
     def in_trace_of(headers: Mapping[str, str]) -> Iterator[None]:
-        """Calls inside the block belong to the trace that a request's headers carry, if any.
+        """Calls inside the block belong to the trace that a request's headers carry.
 
-        For gateways that do not trace themselves. Names are in lower case.
+        For gateways that do not trace themselves. Names of headers are in lower case; where they
+        carry no trace, the current one stays.
         """
-        token = context.attach(_PROPAGATOR.extract(headers, context.Context()))
+        token = context.attach(_PROPAGATOR.extract(headers))
         try:
             yield
         finally:

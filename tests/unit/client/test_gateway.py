@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pointsman_client import ApiKind, plan_mirror, routing_from
+from pointsman_client import ApiKind, plan_mirror, routing_from, usable_id
 
 DATA = json.loads(
     (Path(__file__).parents[2] / "data" / "normalise_cases.json").read_text(encoding="utf-8")
@@ -53,3 +53,19 @@ def test_the_static_pick_stays_as_the_gateway_spells_it() -> None:
     routing = routing_from("KILO-AUTO/FREE", tiers=DATA["tiers"], static_pick="Vendor/A")
     assert routing is not None
     assert (routing.tier, routing.static_pick) == ("kilo-auto/free", "Vendor/A")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (" user-1 ", "user-1"),
+        ("x" * 256, "x" * 256),
+        ("x" * 257, None),
+        (" \t", None),
+        ("", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_an_id_is_usable_if_the_service_takes_it(value: object, found: str | None) -> None:
+    assert usable_id(value) == found

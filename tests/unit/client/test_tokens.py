@@ -12,7 +12,15 @@ from opentelemetry import baggage
 from opentelemetry import trace as otel_trace
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
-from pointsman_client import DeadlineExceeded, Denied, Fallback, RoutingClient, TokenFile, trace
+from pointsman_client import (
+    DeadlineExceeded,
+    Denied,
+    Fallback,
+    RoutingClient,
+    TokenFile,
+    in_trace_of,
+    trace,
+)
 from pointsman_client.testing import FakeService, routed
 from pointsman_client.tokens import TokenSource
 
@@ -120,6 +128,20 @@ SPAN = SpanContext(
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
+async def test_the_trace_of_a_requests_headers_travels_with_the_calls_inside(
+    fake: FakeService,
+) -> None:
+    fake.always(routed("vendor/a"))
+    async with RoutingClient(fake.target, decide_timeout=30) as client:
+        with in_trace_of({"traceparent": TRACEPARENT, "tracestate": "vendor=1"}):
+            await client.decide("Hi", user_id="u", tier="t")
+        await client.decide("Hi", user_id="u", tier="t")
+    inside, outside = fake.calls
+    assert inside.metadata["traceparent"] == TRACEPARENT
+    assert inside.metadata["tracestate"] == "vendor=1"
+    assert "traceparent" not in outside.metadata
+
+
 async def test_the_current_span_travels_as_traceparent(fake: FakeService) -> None:
     with otel_trace.use_span(NonRecordingSpan(SPAN)):
         await _ask(fake, None)
@@ -140,7 +162,8 @@ def test_without_opentelemetry_there_is_no_trace_context(monkeypatch: pytest.Mon
         monkeypatch.setitem(sys.modules, name, None)
     try:
         bare = importlib.reload(trace)
-        assert bare.trace_metadata() == ()
+        with bare.in_trace_of({"traceparent": TRACEPARENT}):
+            assert bare.trace_metadata() == ()
     finally:
         monkeypatch.undo()
         importlib.reload(trace)

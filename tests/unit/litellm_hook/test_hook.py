@@ -7,12 +7,16 @@ import sys
 import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pointsman_client import RoutingClient
 from pointsman_client.testing import FOREVER, FakeService, Refusal, routed
 
+ROOT = Path(__file__).parents[3]
 TIER = "kilo-auto/frontier"
 PICK = "vendor/static"
 DECIDED = "vendor/decided"
@@ -179,3 +183,23 @@ async def test_a_served_call_is_logged_without_its_content(
         await called(hook_class, fake, chat())
     [line] = [r.getMessage() for r in caplog.records if r.name == "pointsman_litellm"]
     assert line == f"{TIER}: {DECIDED} (routed)"
+
+
+@pytest.mark.parametrize("source", ["page", "example"])
+async def test_the_documented_file_makes_a_hook(source: str, hook_class: Any) -> None:
+    page = (ROOT / "docs" / "litellm.md").read_text(encoding="utf-8")
+    example = (ROOT / "examples" / "litellm" / "pointsman_hook.py").read_text(encoding="utf-8")
+    code = page.partition("```python\n")[2].partition("```")[0] if source == "page" else example
+    names: dict[str, Any] = {}
+    exec(compile(code, source, "exec"), names)
+    assert isinstance(names["hook"], hook_class)
+
+
+def test_the_tiers_of_the_example_are_names_that_the_example_can_serve() -> None:
+    config = yaml.safe_load((ROOT / "examples" / "litellm" / "config.yaml").read_text())
+    served = {model["model_name"] for model in config["model_list"]}
+    policy = yaml.safe_load(
+        files("pointsman_server.policies").joinpath("default.yaml").read_text(encoding="utf-8")
+    )
+    for tier, model in config["router_settings"]["model_group_alias"].items():
+        assert {model, *policy["tiers"][tier]["candidates"]} <= served
