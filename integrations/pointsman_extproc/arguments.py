@@ -50,6 +50,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
             organization=arguments.organization_header,
         ),
         most_bytes=arguments.max_body_bytes,
+        most_held_bytes=arguments.max_held_bytes,
     )
 
 
@@ -73,6 +74,13 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="longer bodies pass as they came; at most what Envoy's listener buffers "
         "(default: %(default)s, as Envoy's)",
+    )
+    add(
+        "--max-held-bytes",
+        type=_positive,
+        default=Settings(tiers={}).most_held_bytes,
+        metavar="N",
+        help="of all bodies at once; those above pass as they came (default: %(default)s)",
     )
 
 

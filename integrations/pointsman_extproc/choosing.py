@@ -23,6 +23,8 @@ class Passed(StrEnum):
     """It asks for a model, not for a tier."""
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
+    BUSY = "busy"
+    """So many bodies are here that this one would be too much."""
     MIRRORED = "mirrored"
     """Shadow: the question is asked beside it."""
     DROPPED = "dropped"

@@ -19,7 +19,7 @@ from pointsman_extproc.wire.external_processor_pb2 import (
     ProcessingResponse,
 )
 
-Metadata = Sequence[tuple[str, str | bytes]] | None
+Metadata = Sequence[tuple[str, str | bytes]]
 _log = logging.getLogger(__name__)
 
 
@@ -30,6 +30,7 @@ class Processor:
         self._chooser = chooser
         self._settings = settings
         self._metrics = metrics
+        self._held = 0  # bytes of bodies that are here or have been asked for
 
     async def process(
         self, requests: AsyncIterator[ProcessingRequest], context: Any
@@ -40,29 +41,45 @@ class Processor:
         response is never looked at.
         """
         head: Head | None = None
-        async for request in requests:
-            phase = request.WhichOneof("request") or "request_headers"
-            if phase == "request_headers":
-                head = self._read(request.request_headers, metadata=context.invocation_metadata())
-                if head is not None:
-                    yield answers.send_body(announced=head.body_bytes is not None)
-                    continue
-            elif phase == "request_body" and head is not None:
-                yield await self._answer(head, body=request.request_body)
+        held = 0
+        try:
+            async for request in requests:
+                phase = request.WhichOneof("request") or "request_headers"
+                if phase == "request_headers" and head is None:
+                    metadata = context.invocation_metadata() or ()
+                    head = self._read(request.request_headers, metadata=metadata)
+                    if head is not None:
+                        held = self._room_for(head)
+                        self._held += held
+                        yield answers.send_body(announced=head.body_bytes is not None)
+                        continue
+                elif phase == "request_body" and head is not None:
+                    yield await self._answer(head, body=request.request_body)
+                    return
+                yield answers.pass_on(phase)
                 return
-            yield answers.pass_on(phase)
-            return
+        finally:
+            self._held -= held
 
     def _read(self, headers: HttpHeaders, *, metadata: Metadata) -> Head | None:
+        """What the headers say, where a body follows that is to be looked at."""
         try:
-            head = read_head(headers, settings=self._settings, metadata=metadata or ())
+            head = read_head(headers, settings=self._settings, metadata=metadata)
         except Exception as error:  # noqa: BLE001  # the request must go on
-            self._fault(error)
+            self._metrics.note(self._fault(error))
             return None
-        if head is not None and (head.body_bytes or 0) > self._settings.most_bytes:
+        if head is None:
+            return None
+        if (head.body_bytes or 0) > self._settings.most_bytes:
             self._metrics.note(Passed.TOO_LARGE)
             return None
+        if self._held + self._room_for(head) > self._settings.most_held_bytes:
+            self._metrics.note(Passed.BUSY)
+            return None
         return head
+
+    def _room_for(self, head: Head) -> int:
+        return self._settings.most_bytes if head.body_bytes is None else head.body_bytes
 
     async def _answer(self, head: Head, *, body: HttpBody) -> ProcessingResponse:
         began = asyncio.get_running_loop().time()
@@ -79,9 +96,9 @@ class Processor:
         try:
             return await self._chooser.choose(head, body.body)
         except Exception as error:  # noqa: BLE001  # the request must go on
-            self._fault(error)
-            return Verdict(why=Passed.FAULT)
+            return Verdict(why=self._fault(error))
 
-    def _fault(self, error: Exception) -> None:
+    def _fault(self, error: Exception) -> Passed:
         # The kind alone: a message may quote what it is about.
         _log.error("a request passes as it came: %s in the processor", type(error).__name__)
+        return Passed.FAULT

@@ -46,3 +46,6 @@ class Settings:
     most_bytes: int = 1024 * 1024
     """A longer body passes as it came. No more than Envoy buffers, which is as much by default:
     Envoy would refuse what it cannot buffer."""
+    most_held_bytes: int = 256 * 1024 * 1024
+    """Of all bodies at once; those above pass as they came. A body of unknown length counts as one
+    of `most_bytes`."""

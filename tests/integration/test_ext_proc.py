@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from pointsman_extproc.server import SERVICE, listening
 from pointsman_extproc.settings import Settings
 from pointsman_extproc.wire import external_processor_pb2 as pb
 from prometheus_client import generate_latest
+from support.eventually import eventually
 
 TLS = Path(__file__).parents[1] / "unit" / "client" / "tls"
 TIER = "kilo-auto/frontier"
@@ -44,13 +45,18 @@ class Running:
     metrics: Metrics
     channel: grpc.aio.Channel
 
-    async def ask(self, *requests: pb.ProcessingRequest) -> list[pb.ProcessingResponse]:
-        """One stream, as Envoy opens it: each message waits for the answer to the one before."""
-        call = self.channel.stream_stream(
+    def open(self, requests: Iterable[pb.ProcessingRequest] | None = None) -> Any:
+        """A stream, as Envoy opens it."""
+        process = self.channel.stream_stream(
             f"/{SERVICE}/Process",
             request_serializer=pb.ProcessingRequest.SerializeToString,
             response_deserializer=pb.ProcessingResponse.FromString,
-        )()
+        )
+        return process(requests)
+
+    async def ask(self, *requests: pb.ProcessingRequest) -> list[pb.ProcessingResponse]:
+        """One stream; each message waits for the answer to the one before."""
+        call = self.open()
         answers = []
         for request in requests:
             await call.write(request)
@@ -75,8 +81,9 @@ class Running:
     def figures(self) -> str:
         return generate_latest(self.metrics.registry).decode()
 
-    def counted(self, why: str, *, model_set: str) -> bool:
-        line = f'pointsman_ext_proc_requests_total{{model_set="{model_set}",why="{why}"}} 1.0'
+    def counted(self, why: str, *, model_set: str, times: int | None = 1) -> bool:
+        labels = f'{{model_set="{model_set}",why="{why}"}}'
+        line = f"pointsman_ext_proc_requests_total{labels} " + (f"{times}.0\n" if times else "")
         return line in self.figures()
 
 
@@ -271,6 +278,31 @@ async def test_a_body_announced_as_too_long_is_never_sent(fake: FakeService) -> 
         assert running.counted("too_large", model_set="false")
 
 
+async def test_bodies_that_would_be_too_many_pass_until_there_is_room(fake: FakeService) -> None:
+    fake.always(routed(DECIDED))
+    announced = head_of(USUAL | {"content-length": str(len(BODY))})
+    unknown = head_of(USUAL)
+    async with processing(fake, most_bytes=len(BODY), most_held_bytes=len(BODY)) as running:
+        first = running.open()
+        await first.write(announced)
+        assert (await first.read()).mode_override.request_body_mode == pb.ProcessingMode.BUFFERED
+        for late in (announced, unknown):
+            [only] = await running.ask(late)
+            assert only.mode_override.request_body_mode == pb.ProcessingMode.NONE
+        first.cancel()
+        await eventually(lambda: _is_taken(running, announced))
+        await eventually(lambda: _is_taken(running, unknown))
+        assert running.counted("busy", model_set="false", times=None)
+
+
+async def _is_taken(running: Running, head: pb.ProcessingRequest) -> bool:
+    call = running.open()
+    await call.write(head)
+    answer = await call.read()
+    call.cancel()
+    return bool(answer.mode_override.request_body_mode)
+
+
 @pytest.mark.parametrize(
     "requests",
     [
@@ -288,11 +320,7 @@ async def test_every_other_phase_is_let_on_once_and_the_stream_ends(
     requests: Sequence[pb.ProcessingRequest], fake: FakeService
 ) -> None:
     async with processing(fake) as running:
-        call = running.channel.stream_stream(
-            f"/{SERVICE}/Process",
-            request_serializer=pb.ProcessingRequest.SerializeToString,
-            response_deserializer=pb.ProcessingResponse.FromString,
-        )(iter(requests))
+        call = running.open(iter(requests))
         answers = [answer async for answer in call]
         assert len(answers) == min(len(requests), 1)
         for request, answer in zip(requests, answers, strict=False):
