@@ -15,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pointsman_client import Reason, RoutingClient
 from pointsman_client.testing import FOREVER, FakeService, Refusal, not_routed, routed
+from pointsman_extproc.arguments import parser_of
 from pointsman_extproc.choosing import Chooser
 from pointsman_extproc.listen import Listen
 from pointsman_extproc.metrics import Metrics
@@ -375,25 +376,32 @@ async def test_health_is_told(fake: FakeService) -> None:
             assert told.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_it_listens_with_tls_on_a_socket_file(fake: FakeService, tmp_path: Path) -> None:
+async def test_it_listens_with_tls_to_clients_of_its_ca(fake: FakeService, tmp_path: Path) -> None:
     settings = Settings(tiers={TIER: PICK}, serves=True)
-    key, certificate = (TLS / "key.pem").read_bytes(), (TLS / "certificate.pem").read_bytes()
-    listen = Listen(
-        address=f"unix:{tmp_path}/s", credentials=grpc.ssl_server_credentials([(key, certificate)])
+    key, certificate = TLS / "key.pem", TLS / "certificate.pem"
+    flags = ("--tier", TIER, "--listen", f"unix:{tmp_path}/s", "--tls-cert-file", str(certificate),
+             "--tls-key-file", str(key), "--tls-client-ca-file", str(certificate))  # fmt: skip
+    listen = Listen.from_arguments(parser_of().parse_args(flags))
+    anonymous = grpc.ssl_channel_credentials(certificate.read_bytes())
+    known = grpc.ssl_channel_credentials(
+        certificate.read_bytes(), key.read_bytes(), certificate.read_bytes()
     )
     fake.answer(routed(DECIDED))
     async with RoutingClient(fake.target, decide_timeout=30) as client:
-        processor = Processor(
-            Chooser(client, settings=settings), settings=settings, metrics=Metrics()
-        )
+        chooser = Chooser(client, settings=settings)
+        processor = Processor(chooser, settings=settings, metrics=Metrics())
         async with (
             listening(processor, listen=listen, most_bytes=settings.most_bytes, grace=5) as address,
-            grpc.aio.secure_channel(
-                address,
-                grpc.ssl_channel_credentials(certificate),
-                options=(("grpc.ssl_target_name_override", "pointsman.test"),),
-            ) as channel,
+            trusting(address, anonymous) as refused,
+            trusting(address, known) as taken,
         ):
-            assert address == listen.address
-            _, second = await Running(fake, Metrics(), channel).post()
-    assert DECIDED.encode() in second.request_body.response.body_mutation.body
+            _, second = await Running(fake, Metrics(), taken).post()
+            assert DECIDED.encode() in second.request_body.response.body_mutation.body
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await Running(fake, Metrics(), refused).post()
+            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def trusting(address: str, credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+    named = (("grpc.ssl_target_name_override", "pointsman.test"),)
+    return grpc.aio.secure_channel(address, credentials, options=named)
