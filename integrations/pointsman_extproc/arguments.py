@@ -88,10 +88,10 @@ def _add_listening(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("listening").add_argument
     add(
         "--listen",
-        default=os.environ.get("POINTSMAN_EXT_PROC_LISTEN") or "127.0.0.1:50053",
+        default=os.environ.get("POINTSMAN_EXT_PROC_LISTEN") or "127.0.0.1:50151",
         metavar="ADDRESS",
         help="host:port or unix:path for Envoy (default: $POINTSMAN_EXT_PROC_LISTEN, else "
-        "127.0.0.1:50053)",
+        "127.0.0.1:50151)",
     )
     add("--tls-cert-file", type=Path, metavar="FILE", help="take TLS only, with this certificate")
     add("--tls-key-file", type=Path, metavar="FILE", help="and this key")
@@ -104,7 +104,7 @@ def _add_listening(parser: argparse.ArgumentParser) -> None:
     add(
         "--metrics-listen",
         type=_host_port,
-        default="127.0.0.1:9465",
+        default="127.0.0.1:9564",
         metavar="ADDRESS",
         help="host:port of the Prometheus endpoint, empty: none (default: %(default)s)",
     )

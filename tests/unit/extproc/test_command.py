@@ -51,7 +51,7 @@ def test_flags_are_settings() -> None:
         ([*TIER, "--user-header", "authorization"], "holds no id of a user"),
         ([*TIER, "--timeout", "0"], "--timeout"),
         ([*TIER, "--max-body-bytes", "0"], "--max-body-bytes"),
-        ([*TIER, "--metrics-listen", "9465"], "--metrics-listen"),
+        ([*TIER, "--metrics-listen", "9564"], "--metrics-listen"),
         ([*TIER, "--listen", "0.0.0.0:1"], "--plaintext-beyond-loopback"),
         ([*TIER, "--tls-key-file", str(TLS / "key.pem")], "--tls-cert-file"),
         ([*TIER, "--ca", "no-such-file"], "no-such-file"),

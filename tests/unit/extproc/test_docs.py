@@ -39,7 +39,7 @@ def test_the_commands_of_the_page_and_of_the_example_are_commands() -> None:
         settings = settings_from(arguments)
         assert settings.serves
         assert settings.tiers == {"kilo-auto/frontier": "anthropic/claude-sonnet-4.6"}
-        assert Listen.from_arguments(arguments).address == "127.0.0.1:50053"
+        assert Listen.from_arguments(arguments).address == "127.0.0.1:50151"
 
 
 def test_the_example_agrees_with_the_processor() -> None:
