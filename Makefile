@@ -53,7 +53,7 @@ peers: data-named $(VENV)/.train ## Other offline routers on the same prompts (D
 bench: setup ## Measure the bars (needs h2load); ROUNDS=15 for more.
 	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5)
 
-e2e: setup ## Build the example gateways and prove them (Go, Node, Java, Rust).
+e2e: setup ## Build the example gateways and prove them (Go, Node, Java, Rust); Envoy and LiteLLM too.
 	$(BIN)/pytest tests/e2e
 
 lint: setup ## Check style, types, rooms, contract and stubs.
