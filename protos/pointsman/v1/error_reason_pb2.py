@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpointsman/v1/error_reason.proto\x12\x0cpointsman.v1*\xed\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12$\n ERROR_REASON_INVALID_CREDENTIALS\x10\x02\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x03\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x04\x12 \n\x1c\x45RROR_REASON_UNKNOWN_PURPOSE\x10\x05\x12 \n\x1c\x45RROR_REASON_UNKNOWN_PROFILE\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpointsman/v1/error_reason.proto\x12\x0cpointsman.v1*\xa7\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12$\n ERROR_REASON_INVALID_CREDENTIALS\x10\x02\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x03\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x04\x12 \n\x1c\x45RROR_REASON_UNKNOWN_PURPOSE\x10\x05\x12 \n\x1c\x45RROR_REASON_UNKNOWN_PROFILE\x10\x06\x12\x19\n\x15\x45RROR_REASON_TOO_LATE\x10\x07\x12\x1d\n\x19\x45RROR_REASON_STREAM_ENDED\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pointsman.v1.error_reason_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=50
-  _globals['_ERRORREASON']._serialized_end=287
+  _globals['_ERRORREASON']._serialized_end=345
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
     ERROR_REASON_UNKNOWN_PURPOSE: _ClassVar[ErrorReason]
     ERROR_REASON_UNKNOWN_PROFILE: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_LATE: _ClassVar[ErrorReason]
+    ERROR_REASON_STREAM_ENDED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
 ERROR_REASON_INVALID_CREDENTIALS: ErrorReason
@@ -20,3 +22,5 @@ ERROR_REASON_OVERLOADED: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
 ERROR_REASON_UNKNOWN_PURPOSE: ErrorReason
 ERROR_REASON_UNKNOWN_PROFILE: ErrorReason
+ERROR_REASON_TOO_LATE: ErrorReason
+ERROR_REASON_STREAM_ENDED: ErrorReason

@@ -22,18 +22,20 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from pointsman.v1 import batch_route_decisions_pb2 as pointsman_dot_v1_dot_batch__route__decisions__pb2
 from pointsman.v1 import describe_routing_pb2 as pointsman_dot_v1_dot_describe__routing__pb2
 from pointsman.v1 import resolve_route_pb2 as pointsman_dot_v1_dot_resolve__route__pb2
 from pointsman.v1 import route_decision_pb2 as pointsman_dot_v1_dot_route__decision__pb2
+from pointsman.v1 import stream_route_decisions_pb2 as pointsman_dot_v1_dot_stream__route__decisions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pointsman/v1/routing_service.proto\x12\x0cpointsman.v1\x1a#pointsman/v1/describe_routing.proto\x1a pointsman/v1/resolve_route.proto\x1a!pointsman/v1/route_decision.proto2\xa7\x02\n\x0eRoutingService\x12Z\n\rRouteDecision\x12\".pointsman.v1.RouteDecisionRequest\x1a#.pointsman.v1.RouteDecisionResponse\"\x00\x12W\n\x0cResolveRoute\x12!.pointsman.v1.ResolveRouteRequest\x1a\".pointsman.v1.ResolveRouteResponse\"\x00\x12`\n\x0f\x44\x65scribeRouting\x12$.pointsman.v1.DescribeRoutingRequest\x1a%.pointsman.v1.DescribeRoutingResponse\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pointsman/v1/routing_service.proto\x12\x0cpointsman.v1\x1a(pointsman/v1/batch_route_decisions.proto\x1a#pointsman/v1/describe_routing.proto\x1a pointsman/v1/resolve_route.proto\x1a!pointsman/v1/route_decision.proto\x1a)pointsman/v1/stream_route_decisions.proto2\x8a\x04\n\x0eRoutingService\x12Z\n\rRouteDecision\x12\".pointsman.v1.RouteDecisionRequest\x1a#.pointsman.v1.RouteDecisionResponse\"\x00\x12s\n\x14StreamRouteDecisions\x12).pointsman.v1.StreamRouteDecisionsRequest\x1a*.pointsman.v1.StreamRouteDecisionsResponse\"\x00(\x01\x30\x01\x12l\n\x13\x42\x61tchRouteDecisions\x12(.pointsman.v1.BatchRouteDecisionsRequest\x1a).pointsman.v1.BatchRouteDecisionsResponse\"\x00\x12W\n\x0cResolveRoute\x12!.pointsman.v1.ResolveRouteRequest\x1a\".pointsman.v1.ResolveRouteResponse\"\x00\x12`\n\x0f\x44\x65scribeRouting\x12$.pointsman.v1.DescribeRoutingRequest\x1a%.pointsman.v1.DescribeRoutingResponse\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pointsman.v1.routing_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUTINGSERVICE']._serialized_start=159
-  _globals['_ROUTINGSERVICE']._serialized_end=454
+  _globals['_ROUTINGSERVICE']._serialized_start=244
+  _globals['_ROUTINGSERVICE']._serialized_end=766
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,11 @@
 import grpc
 import warnings
 
+from pointsman.v1 import batch_route_decisions_pb2 as pointsman_dot_v1_dot_batch__route__decisions__pb2
 from pointsman.v1 import describe_routing_pb2 as pointsman_dot_v1_dot_describe__routing__pb2
 from pointsman.v1 import resolve_route_pb2 as pointsman_dot_v1_dot_resolve__route__pb2
 from pointsman.v1 import route_decision_pb2 as pointsman_dot_v1_dot_route__decision__pb2
+from pointsman.v1 import stream_route_decisions_pb2 as pointsman_dot_v1_dot_stream__route__decisions__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
 GRPC_VERSION = grpc.__version__
@@ -50,6 +52,16 @@ class RoutingServiceStub(object):
                 request_serializer=pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionRequest.SerializeToString,
                 response_deserializer=pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionResponse.FromString,
                 _registered_method=True)
+        self.StreamRouteDecisions = channel.stream_stream(
+                '/pointsman.v1.RoutingService/StreamRouteDecisions',
+                request_serializer=pointsman_dot_v1_dot_stream__route__decisions__pb2.StreamRouteDecisionsRequest.SerializeToString,
+                response_deserializer=pointsman_dot_v1_dot_stream__route__decisions__pb2.StreamRouteDecisionsResponse.FromString,
+                _registered_method=True)
+        self.BatchRouteDecisions = channel.unary_unary(
+                '/pointsman.v1.RoutingService/BatchRouteDecisions',
+                request_serializer=pointsman_dot_v1_dot_batch__route__decisions__pb2.BatchRouteDecisionsRequest.SerializeToString,
+                response_deserializer=pointsman_dot_v1_dot_batch__route__decisions__pb2.BatchRouteDecisionsResponse.FromString,
+                _registered_method=True)
         self.ResolveRoute = channel.unary_unary(
                 '/pointsman.v1.RoutingService/ResolveRoute',
                 request_serializer=pointsman_dot_v1_dot_resolve__route__pb2.ResolveRouteRequest.SerializeToString,
@@ -81,6 +93,28 @@ class RoutingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamRouteDecisions(self, request_iterator, context):
+        """Decides for many requests over one long stream. Answers come as they are ready, matched by
+        `correlation_id`; a request that is refused is answered by its status and ends nothing. The
+        service reads no further while too many decisions of the stream are in flight, so a client that
+        does not read stops being read. A client that has no more to ask closes its half and gets what
+        is in flight, then OK. The service ends a stream with UNAVAILABLE and STREAM_ENDED when it shuts
+        down or when the stream has reached its age: what was taken is answered before, what is
+        unanswered was not taken and may be asked again on another stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchRouteDecisions(self, request, context):
+        """Decides for 1 to 256 requests at once, answered in their order, each with its own response or
+        status. INVALID_ARGUMENT for the call itself means that there were none or too many, or that
+        it was no readable message. It answers when its slowest decision is ready.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResolveRoute(self, request, context):
         """Resolves a purpose to LLM configs in the order in which to try them. An unknown purpose or
         profile is NOT_FOUND.
@@ -103,6 +137,16 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     servicer.RouteDecision,
                     request_deserializer=pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionRequest.FromString,
                     response_serializer=pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionResponse.SerializeToString,
+            ),
+            'StreamRouteDecisions': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamRouteDecisions,
+                    request_deserializer=pointsman_dot_v1_dot_stream__route__decisions__pb2.StreamRouteDecisionsRequest.FromString,
+                    response_serializer=pointsman_dot_v1_dot_stream__route__decisions__pb2.StreamRouteDecisionsResponse.SerializeToString,
+            ),
+            'BatchRouteDecisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchRouteDecisions,
+                    request_deserializer=pointsman_dot_v1_dot_batch__route__decisions__pb2.BatchRouteDecisionsRequest.FromString,
+                    response_serializer=pointsman_dot_v1_dot_batch__route__decisions__pb2.BatchRouteDecisionsResponse.SerializeToString,
             ),
             'ResolveRoute': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveRoute,
@@ -151,6 +195,60 @@ class RoutingService(object):
             '/pointsman.v1.RoutingService/RouteDecision',
             pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionRequest.SerializeToString,
             pointsman_dot_v1_dot_route__decision__pb2.RouteDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamRouteDecisions(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/pointsman.v1.RoutingService/StreamRouteDecisions',
+            pointsman_dot_v1_dot_stream__route__decisions__pb2.StreamRouteDecisionsRequest.SerializeToString,
+            pointsman_dot_v1_dot_stream__route__decisions__pb2.StreamRouteDecisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchRouteDecisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pointsman.v1.RoutingService/BatchRouteDecisions',
+            pointsman_dot_v1_dot_batch__route__decisions__pb2.BatchRouteDecisionsRequest.SerializeToString,
+            pointsman_dot_v1_dot_batch__route__decisions__pb2.BatchRouteDecisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
