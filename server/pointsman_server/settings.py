@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     """Who may call: a line `name sha256-of-token` each. Unset: anybody who reaches the port."""
     max_in_flight: int = Field(default=10_000, ge=1)
     """Calls at once before further ones are refused with RESOURCE_EXHAUSTED."""
+    stream_in_flight: int = Field(default=256, ge=1, le=100_000)
+    """Decisions in flight on one stream before the service reads no further from it."""
+    stream_max_age: float = Field(default=3_600.0, ge=0, le=86_400 * 30)
+    """Seconds after which a stream ends, so that its client finds new servers; 0: never."""
     drain: float = Field(default=0.0, ge=0, le=300)
     """Seconds between saying NOT_SERVING and taking no new calls."""
     grace: float = Field(default=10.0, ge=0, le=300)

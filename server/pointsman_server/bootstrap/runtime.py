@@ -31,7 +31,7 @@ from pointsman_server.policies.schema import Loaded
 from pointsman_server.telemetry import Telemetry
 from pointsman_server.transport.kept import WireCodec
 from pointsman_server.transport.lane import Lane
-from pointsman_server.transport.servicer import Service
+from pointsman_server.transport.service import Service
 
 CODEC = WireCodec()
 

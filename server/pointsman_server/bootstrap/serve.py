@@ -27,6 +27,7 @@ from pointsman_server.transport.auth import BearerAuthentication
 from pointsman_server.transport.rpc import Gate, Rpc
 from pointsman_server.transport.server import Server
 from pointsman_server.transport.servicer import RoutingServicer
+from pointsman_server.transport.stream import StreamRules
 from pointsman_server.transport.tokens import TokenFile
 
 HASH_KEY_BYTES = 32
@@ -113,6 +114,9 @@ async def serving(
             rpc=rpc,
             service=lambda: runtime.service,
             describe=describe,
+            streams=StreamRules(
+                in_flight=settings.stream_in_flight, max_age=settings.stream_max_age
+            ),
         )
         server = Server(
             servicer,

@@ -5,6 +5,8 @@ PointsmanError
 ├── UnknownPurpose      the policy file has no such purpose
 ├── UnknownProfile      the policy file has no such profile
 ├── Unauthenticated     no credentials, or wrong ones
+├── TooLate             the time that a decision was given has passed
+├── StreamEnded         the service ends a stream; what is unanswered was not taken
 ├── Overloaded          over the concurrency limit; come back after `retry_after` seconds
 ├── EngineFailed        one engine could not answer; never reaches a caller as a status
 ├── EnginesFailed       none could; becomes outcome FAILED, never a status
@@ -53,6 +55,14 @@ class UnknownProfile(PointsmanError):
 
 class Unauthenticated(PointsmanError):
     """No credentials, or wrong ones."""
+
+
+class TooLate(PointsmanError):
+    """The time that a decision was given has passed."""
+
+
+class StreamEnded(PointsmanError):
+    """The service takes nothing more from a stream; all that it took is answered."""
 
 
 class Overloaded(PointsmanError):

@@ -30,7 +30,8 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
 
     def __init__(self, tokens: Callable[[], Mapping[str, str]]) -> None:
         self._tokens = tokens
-        self._refusal: Handler = grpc.unary_unary_rpc_method_handler(_refuse)
+        # Of the streaming kind, which refuses whatever was called, and before any message is read.
+        self._refusal: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
 
     async def intercept_service(
         self,
@@ -57,6 +58,6 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         return name
 
 
-async def _refuse(_request: Any, context: Context) -> None:
+async def _refuse(_requests: Any, context: Context) -> None:
     status = to_status(Unauthenticated())
     await context.abort(status.code, status.details, status.trailing_metadata)

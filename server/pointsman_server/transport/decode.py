@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from google.protobuf.message import DecodeError, Message
+from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 
+from pointsman_server.core.errors import FieldViolation, InvalidRequest
 from pointsman_server.core.model import (
     NO_CONSTRAINTS,
     PROMPT_CODE_POINTS,
@@ -25,6 +29,7 @@ from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS, Fields
 Asking: TypeAlias = pb.RouteDecisionRequest | resolve_pb.ResolveRouteRequest
 
 REQUEST_BYTES = 64 * 1024
+BATCH_REQUESTS = 256
 CANDIDATES = 32
 DENIED_MODELS = 256
 
@@ -57,14 +62,40 @@ def parsed(wire: bytes) -> pb.RouteDecisionRequest | None:
         return None
 
 
+def parsed_batch(wire: bytes) -> Sequence[pb.RouteDecisionRequest | None]:
+    """The requests of a batch, `None` for one that is too large. Raises `InvalidRequest`."""
+    try:
+        requests = batch_pb.BatchRouteDecisionsRequest.FromString(wire).requests
+    except DecodeError:
+        raise _invalid("request", "must be a BatchRouteDecisionsRequest") from None
+    if not 1 <= len(requests) <= BATCH_REQUESTS:
+        raise _invalid("requests", f"must have 1 to {BATCH_REQUESTS}, has {len(requests)}")
+    return requests if len(wire) <= REQUEST_BYTES else [small_enough(r) for r in requests]
+
+
+def parsed_item(wire: bytes) -> stream_pb.StreamRouteDecisionsRequest | None:
+    """One message of a stream; `None` where the bytes are none."""
+    try:
+        return stream_pb.StreamRouteDecisionsRequest.FromString(wire)
+    except DecodeError:
+        return None
+
+
+def small_enough(message: pb.RouteDecisionRequest) -> pb.RouteDecisionRequest | None:
+    """`message`; `None` where it is too large as a whole."""
+    return message if message.ByteSize() <= REQUEST_BYTES else None
+
+
 def checked(message: pb.RouteDecisionRequest | None) -> pb.RouteDecisionRequest:
     """`message`, if there is one. Raises `InvalidRequest`."""
     if message is None:
-        fields = Fields()
-        fields.bad("request", f"must be a RouteDecisionRequest of at most {REQUEST_BYTES} bytes")
-        fields.check()
-        raise AssertionError("a violation was noted")
+        text = f"must be a RouteDecisionRequest of at most {REQUEST_BYTES} bytes"
+        raise _invalid("request", text)
     return message
+
+
+def _invalid(field: str, description: str) -> InvalidRequest:
+    return InvalidRequest([FieldViolation(field, description)])
 
 
 def to_request(message: pb.RouteDecisionRequest) -> RouteRequest:

@@ -23,6 +23,8 @@ from pointsman_server.core.errors import (
     PointsmanError,
     PolicyInvalid,
     SourceUnreadable,
+    StreamEnded,
+    TooLate,
     Unauthenticated,
     UnknownProfile,
     UnknownPurpose,
@@ -85,6 +87,12 @@ RULES: dict[type[PointsmanError], Rule] = {
     ),
     Unauthenticated: Rule(
         grpc.StatusCode.UNAUTHENTICATED, "INVALID_CREDENTIALS", "a valid bearer token is required"
+    ),
+    TooLate: Rule(
+        grpc.StatusCode.DEADLINE_EXCEEDED, "TOO_LATE", "the time given to this decision has passed"
+    ),
+    StreamEnded: Rule(
+        grpc.StatusCode.UNAVAILABLE, "STREAM_ENDED", "this stream ends: open another"
     ),
     Overloaded: Rule(
         grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls at once", _retry_info

@@ -43,6 +43,7 @@ from pointsman_server.transport.decode import API_KINDS, to_request
 from pointsman_server.transport.encode import to_decision, to_response_frame
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
 from pointsman_server.transport.kept import KEPT_FIELDS, WireCodec, unseal
+from pointsman_server.transport.wire import varint
 
 TRACKS = 4_096
 ENDINGS = 256
@@ -131,7 +132,7 @@ class Lane:
         ending = self._ending(track, raw, wire, conversation, source)
         if ending is None:
             return None
-        length = _varint(len(wire) + len(ending.decision))
+        length = varint(len(wire) + len(ending.decision))
         decision_id = self._new_id().encode()
         parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
         self._meter.kept(ending.mark, self._now() - started)
@@ -265,16 +266,6 @@ def _is_plain(message: pb.RouteDecisionRequest) -> bool:
 
 def _is_identifier(text: str) -> bool:
     return 0 < len(text) <= IDENTIFIER_CODE_POINTS and text == text.strip()
-
-
-def _varint(number: int) -> bytes:
-    """A length in protobuf's variable form (Encoding, "Base 128 Varints")."""
-    out = bytearray()
-    while number > 0x7F:  # noqa: PLR2004
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def _bounded(remembered: dict[tuple[object, ...], _T], most: int) -> dict[tuple[object, ...], _T]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import grpc
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, use_span
 
 from pointsman_server.core.errors import Overloaded, PointsmanError
 from pointsman_server.core.ports import Clock
 from pointsman_server.transport.errors import to_status
 
 SERVICE = "pointsman.v1.RoutingService"
+STATUS_TRAILER = "grpc-status-details-bin"
 RETRY_AFTER = 0.25
 """Seconds after which a refused caller may come back."""
 
@@ -58,6 +59,20 @@ class Gate:
         self._meter.in_flight(-1)
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A call, or a decision inside one, that is answered by a status."""
+
+    status: grpc.Status
+
+    @property
+    def wire(self) -> bytes:
+        """The status as the message `CallStatus`."""
+        return next(
+            v for k, v in self.status.trailing_metadata if k == STATUS_TRAILER and type(v) is bytes
+        )
+
+
 class Rpc:
     """Runs the body of an RPC behind the gate and inside its span."""
 
@@ -75,51 +90,89 @@ class Rpc:
         method: str,
         context: Context,
         body: Callable[[float | None], Awaitable[Answer]],
-        *,
-        at_once: Callable[[], Answer | None] | None = None,
     ) -> Answer:
-        """The body's answer; `body` gets the caller's deadline on the monotonic clock.
+        """The body's answer; `body` gets the caller's deadline on the monotonic clock."""
+        span = self.open(method, self.trace_of(context))
+        return await self.answer(await self.attempt(span, body, self.deadline(context)), context)
 
-        `at_once` is asked first, where nobody follows the call in a trace: it takes no time that
-        the gate would have to bound.
-        """
-        with self._span(method, context) as span:
+    async def attempt(
+        self,
+        span: Span,
+        body: Callable[[float | None], Awaitable[Answer]],
+        deadline: float | None,
+    ) -> Answer | Refused:
+        """The body's answer, or how it was refused; ends `span`."""
+        with use_span(
+            span, end_on_exit=True, record_exception=False, set_status_on_exception=False
+        ):
             try:
-                if at_once is not None and not span.is_recording():
-                    answer_at_once = at_once()
-                    if answer_at_once is not None:
-                        return answer_at_once
                 with self._gate:
-                    answer = await body(self._deadline(context))
+                    answer = await body(deadline)
             except Exception as error:  # noqa: BLE001  (the last resort: nothing foreign leaks)
-                refusal = _refusal(error)
-                _mark(span, refusal.code)
-            else:
-                _mark(span, grpc.StatusCode.OK)
-                return answer
-        await context.abort(refusal.code, refusal.details, refusal.trailing_metadata)
+                return _refused(span, error)
+            _mark(span, grpc.StatusCode.OK)
+            return answer
+
+    def at_once(self, span: Span, ask: Callable[[], Answer | None]) -> Answer | Refused | None:
+        """What `ask` knows without waiting; `None`: nothing, and `span` is still open.
+
+        Whom a trace follows is not asked. It takes no time that the gate would have to bound.
+        """
+        if span.is_recording():
+            return None
+        try:
+            return ask()
+        except Exception as error:  # noqa: BLE001  (as above)
+            return self.refuse(span, error)
+
+    def refuse(self, span: Span, error: Exception) -> Refused:
+        """How `error` is answered; ends `span`."""
+        refused = _refused(span, error)
+        span.end()
+        return refused
+
+    async def answer(self, answer: Answer | Refused, context: Context) -> Answer:
+        """The answer of a whole call; one that was refused ends by its status."""
+        if not isinstance(answer, Refused):
+            return answer
+        status = answer.status
+        await context.abort(status.code, status.details, status.trailing_metadata)
         raise AssertionError("abort returned")
 
-    def _span(self, method: str, context: Context) -> AbstractContextManager[Span]:
-        return self._tracer.start_as_current_span(
+    def open(self, method: str, trace: TraceContext | None) -> Span:
+        """The span of a call, or of one decision inside it; it does not become current."""
+        return self._tracer.start_span(
             f"{SERVICE}/{method}",
-            context=self._parent(context),
+            context=trace,
             kind=SpanKind.SERVER,
             attributes={"rpc.system.name": "grpc", "rpc.method": f"{SERVICE}/{method}"},
-            record_exception=False,
-            set_status_on_exception=False,
         )
 
-    def _parent(self, context: Context) -> TraceContext | None:
+    def trace_of(self, context: Context) -> TraceContext | None:
         """The caller's trace; most callers have none, and reading headers is not free."""
         metadata = context.invocation_metadata() or ()
         if self._headers.isdisjoint([key for key, _ in metadata]):
             return None
-        return self._propagator.extract({k: v for k, v in metadata if isinstance(v, str)})
+        return self.trace_in({k: v for k, v in metadata if isinstance(v, str)})
 
-    def _deadline(self, context: Context) -> float | None:
+    def trace_in(self, headers: Mapping[str, str]) -> TraceContext:
+        """The trace that these headers tell of."""
+        return self._propagator.extract(headers)
+
+    def deadline(self, context: Context) -> float | None:
+        """The caller's deadline on the monotonic clock."""
         left: float | None = context.time_remaining()
-        return None if left is None else self._clock.monotonic() + left
+        return None if left is None else self.after(left)
+
+    def after(self, seconds: float) -> float:
+        """The moment so many seconds from now on the monotonic clock."""
+        return self._clock.monotonic() + seconds
+
+
+def _refused(span: Span, error: Exception) -> Refused:
+    status = _refusal(error)
+    _mark(span, status.code)
+    return Refused(status)
 
 
 def _refusal(error: Exception) -> grpc.Status:

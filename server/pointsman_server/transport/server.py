@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import grpc
@@ -10,11 +11,13 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from pointsman.v1 import routing_service_pb2
 
+from pointsman_server.transport.decode import BATCH_REQUESTS, REQUEST_BYTES
 from pointsman_server.transport.rpc import SERVICE
 from pointsman_server.transport.servicer import RoutingServicer
 
-MESSAGE_BYTES = 4 * 1024 * 1024
-"""Above what any request may have, so that one that is too large is refused by field."""
+MESSAGE_BYTES = BATCH_REQUESTS * (REQUEST_BYTES + 4)
+"""A full batch of the largest requests, each behind four bytes of framing: 16 MiB. A single request
+that is too large stays below it, and so is refused by field."""
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -38,6 +41,7 @@ class Server:
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         shares_port: bool = False,
     ) -> None:
+        self._servicer = servicer
         # Only for workers: two servers on one port by accident would share its traffic silently.
         options = (*OPTIONS, ("grpc.so_reuseport", int(shares_port)))
         self._server = grpc.aio.server(interceptors=interceptors, options=options)
@@ -63,8 +67,15 @@ class Server:
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
 
     async def stop(self, grace: float) -> None:
-        """Take no new calls, let those inside end within `grace` seconds, close."""
-        await self._server.stop(grace)
+        """Take no new calls, let those inside end within `grace` seconds, close.
+
+        Streams would outlast any grace: they are ended. By then gRPC has told their clients to
+        leave (GOAWAY), so that the streams which replace them come to another server.
+        """
+        stopping = asyncio.create_task(self._server.stop(grace))
+        await asyncio.sleep(0)
+        self._servicer.end_streams()
+        await stopping
 
     async def _say(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", SERVICE):

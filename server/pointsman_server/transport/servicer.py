@@ -3,74 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import grpc
 from pointsman.v1 import describe_routing_pb2, resolve_route_pb2
-from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.description import Description
-from pointsman_server.core.model import Outcome, RouteRequest
-from pointsman_server.core.routes import Resolution, ResolveRequest
-from pointsman_server.transport.decode import checked, parsed, to_request
+from pointsman_server.transport.batch import Batches
+from pointsman_server.transport.decisions import Decisions, Pending
+from pointsman_server.transport.decode import parsed
 from pointsman_server.transport.describe import to_description
-from pointsman_server.transport.encode import to_response
 from pointsman_server.transport.resolve import to_resolve_request, to_resolve_response
 from pointsman_server.transport.rpc import SERVICE, Context, Rpc
-
-
-class Decides(Protocol):
-    """Decides one request."""
-
-    async def decide(
-        self, request: RouteRequest, *, deadline: float | None = None, drawn: bool | None = None
-    ) -> Outcome:
-        """Answer one request; `drawn` says whether the decision log drew it already."""
-        ...
-
-
-class Resolves(Protocol):
-    """The same for purposes."""
-
-    async def resolve(
-        self, request: ResolveRequest, *, deadline: float | None = None
-    ) -> Resolution:
-        """Answer one request."""
-        ...
-
-
-class Answers(Protocol):
-    """The short way: what is kept, as bytes."""
-
-    def answer(self, message: pb.RouteDecisionRequest) -> bytes | None:
-        """The response, or `None` where the request has to be decided."""
-        ...
-
-
-class Service(Protocol):
-    """What is behind the RPCs: under one version of the policy file, swapped as a whole."""
-
-    def draws(self) -> bool | None:
-        """Whether the decision log wants the next call, which then goes the long way.
-
-        `None` leaves it to the log itself.
-        """
-        ...
-
-    @property
-    def lane(self) -> Answers:
-        """Answers what is kept."""
-        ...
-
-    @property
-    def decider(self) -> Decides:
-        """Decides the rest."""
-        ...
-
-    @property
-    def resolver(self) -> Resolves:
-        """Resolves purposes."""
-        ...
+from pointsman_server.transport.service import Service
+from pointsman_server.transport.stream import StreamRules, Streams
 
 
 class RoutingServicer:
@@ -82,19 +27,25 @@ class RoutingServicer:
         rpc: Rpc,
         service: Callable[[], Service],
         describe: Callable[[], Awaitable[Description]],
+        streams: StreamRules = StreamRules(),  # noqa: B008  (a frozen value)
     ) -> None:
         self._rpc = rpc
         self._service = service
         self._describe = describe
+        self._decisions = Decisions(rpc=rpc, service=service)
+        self._streams = Streams(rpc=rpc, decisions=self._decisions, rules=streams)
+        self._batches = Batches(rpc=rpc, decisions=self._decisions)
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """What a server is given. `RouteDecision` gets bytes and gives bytes."""
-        unary = grpc.unary_unary_rpc_method_handler
+        """What a server is given. What decides gets bytes and gives bytes."""
+        stream, unary = grpc.stream_stream_rpc_method_handler, grpc.unary_unary_rpc_method_handler
         resolve, describe = resolve_route_pb2, describe_routing_pb2
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
                 "RouteDecision": unary(self.RouteDecision),
+                "StreamRouteDecisions": stream(self._streams.serve),
+                "BatchRouteDecisions": unary(self._batches.answer),
                 "ResolveRoute": unary(
                     self.ResolveRoute,
                     request_deserializer=resolve.ResolveRouteRequest.FromString,
@@ -108,22 +59,17 @@ class RoutingServicer:
             },
         )
 
+    def end_streams(self) -> None:
+        """Take nothing more from streams; each ends when what it took is answered."""
+        self._streams.end()
+
     async def RouteDecision(self, wire: bytes, context: Context) -> bytes:  # noqa: N802
         """Decide for one request."""
-        service, message = self._service(), parsed(wire)
-        drawn = service.draws()
-
-        def at_once() -> bytes | None:
-            return service.lane.answer(message) if message is not None else None
-
-        async def body(deadline: float | None) -> bytes:
-            request = to_request(checked(message))
-            outcome = await service.decider.decide(request, deadline=deadline, drawn=drawn)
-            return to_response(outcome).SerializeToString()
-
-        return await self._rpc.run(
-            "RouteDecision", context, body, at_once=None if drawn else at_once
-        )
+        rpc = self._rpc
+        answer = self._decisions.begin("RouteDecision", parsed(wire), rpc.trace_of(context))
+        if isinstance(answer, Pending):
+            answer = await self._decisions.finish(answer, deadline=rpc.deadline(context))
+        return await rpc.answer(answer, context)
 
     async def ResolveRoute(  # noqa: N802  (the contract's name)
         self, request: resolve_route_pb2.ResolveRouteRequest, context: Context

@@ -76,7 +76,7 @@ async def test_without_a_known_token_a_call_is_refused(metadata):
     handler, context = await handler_for(*metadata), Context()
     assert handler is not HANDLER
     with pytest.raises(Aborted):
-        await handler.unary_unary(None, context)
+        await handler.stream_stream(None, context)
     code, text, trailers = context.aborted
     assert code is grpc.StatusCode.UNAUTHENTICATED
     assert text == "a valid bearer token is required"

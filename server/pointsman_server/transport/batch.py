@@ -1,0 +1,67 @@
+"""`BatchRouteDecisions`: many requests in one message, answered in one message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from opentelemetry.context import Context as TraceContext
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_server.core.errors import InvalidRequest
+from pointsman_server.transport.decisions import Decisions, Done, Pending
+from pointsman_server.transport.decode import parsed_batch
+from pointsman_server.transport.rpc import Context, Refused, Rpc
+from pointsman_server.transport.wire import field
+
+METHOD = "BatchRouteDecisions"
+TURN = 32
+"""Decisions after which other calls get their turn: a large batch must not hold up the loop."""
+
+_RESULTS = 1
+_RESPONSE, _STATUS = 1, 2
+
+
+class Batches:
+    """Answers batches. Each decision has a span, a place at the gate and a fate of its own."""
+
+    def __init__(self, *, rpc: Rpc, decisions: Decisions) -> None:
+        self._rpc = rpc
+        self._decisions = decisions
+
+    async def answer(self, wire: bytes, context: Context) -> bytes:
+        """A `BatchRouteDecisionsResponse` for a `BatchRouteDecisionsRequest`."""
+        trace = self._rpc.trace_of(context)
+        try:
+            requests = parsed_batch(wire)
+        except InvalidRequest as error:
+            refused = self._rpc.refuse(self._rpc.open(METHOD, trace), error)
+            return await self._rpc.answer(refused, context)
+        done = await self._decide(requests, trace, self._rpc.deadline(context))
+        return b"".join([field(_RESULTS, _result(each)) for each in done])
+
+    async def _decide(
+        self,
+        requests: Sequence[pb.RouteDecisionRequest | None],
+        trace: TraceContext | None,
+        deadline: float | None,
+    ) -> list[Done]:
+        """All of them; a call that is cancelled cancels what is under way."""
+        found: list[Done | asyncio.Task[Done]] = []
+        async with asyncio.TaskGroup() as tasks:
+            for number, message in enumerate(requests, 1):
+                answer = self._decisions.begin(METHOD, message, trace)
+                if isinstance(answer, Pending):
+                    late = self._decisions.finish(answer, deadline=deadline)
+                    found.append(tasks.create_task(late))
+                else:
+                    found.append(answer)
+                if number % TURN == 0:
+                    await asyncio.sleep(0)
+        return [each.result() if isinstance(each, asyncio.Task) else each for each in found]
+
+
+def _result(done: Done) -> bytes:
+    if isinstance(done, Refused):
+        return field(_STATUS, done.wire)
+    return field(_RESPONSE, done)

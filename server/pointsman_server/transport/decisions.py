@@ -1,0 +1,72 @@
+"""One decision, whichever RPC it came in: refused, answered at once, or awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from opentelemetry.context import Context as TraceContext
+from opentelemetry.trace import Span
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_server.core.errors import TooLate
+from pointsman_server.transport.decode import checked, to_request
+from pointsman_server.transport.encode import to_response
+from pointsman_server.transport.rpc import Refused, Rpc
+from pointsman_server.transport.service import Service
+
+Done: TypeAlias = bytes | Refused
+"""A `RouteDecisionResponse` as it is sent, or the status in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A decision that takes time. Its span is open until `Decisions.finish` ends it."""
+
+    service: Service
+    message: pb.RouteDecisionRequest | None
+    drawn: bool | None
+    span: Span
+
+
+class Decisions:
+    """Decides under the version of the policy file that is in force when a decision begins."""
+
+    def __init__(self, *, rpc: Rpc, service: Callable[[], Service]) -> None:
+        self._rpc = rpc
+        self._service = service
+
+    def begin(
+        self, method: str, message: pb.RouteDecisionRequest | None, trace: TraceContext | None
+    ) -> Done | Pending:
+        """The answer, where it is kept. `None` for a message is one that could not be read."""
+        service = self._service()
+        drawn = service.draws()
+        span = self._rpc.open(method, trace)
+        if message is not None and not drawn:
+            answer = self._rpc.at_once(span, lambda: service.lane.answer(message))
+            if answer is not None:
+                return answer
+        return Pending(service, message, drawn, span)
+
+    async def finish(
+        self, pending: Pending, *, deadline: float | None, within: float | None = None
+    ) -> Done:
+        """The answer, for which the call's `deadline` holds and `within`, in seconds, if given."""
+
+        async def body(deadline: float | None) -> bytes:
+            request = to_request(checked(pending.message))
+            decide = pending.service.decider.decide
+            try:
+                async with asyncio.timeout(within):
+                    outcome = await decide(request, deadline=deadline, drawn=pending.drawn)
+            except TimeoutError:
+                raise TooLate from None
+            return to_response(outcome).SerializeToString()
+
+        if within is not None:
+            until = self._rpc.after(within)
+            deadline = until if deadline is None else min(deadline, until)
+        return await self._rpc.attempt(pending.span, body, deadline)

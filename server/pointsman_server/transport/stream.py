@@ -1,0 +1,164 @@
+"""`StreamRouteDecisions`: many decisions in flight on one call, each answered when it is ready.
+
+A stream reads while it has room, so that a client which does not read its answers stops being
+read: gRPC's flow control does the rest. What is kept is answered by the reader itself; only what
+takes time becomes a task, and every task belongs to its stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from pointsman_server.core.errors import FieldViolation, InvalidRequest, StreamEnded
+from pointsman_server.transport.decisions import Decisions, Done, Pending
+from pointsman_server.transport.decode import REQUEST_BYTES, parsed_item, small_enough
+from pointsman_server.transport.rpc import Context, Refused, Rpc
+from pointsman_server.transport.wire import field
+
+METHOD = "StreamRouteDecisions"
+CORRELATION_CODE_POINTS = 64
+
+_CORRELATION_ID, _RESPONSE, _STATUS = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRules:
+    """What a stream may take: decisions in flight, and seconds until it ends (0: none)."""
+
+    in_flight: int = 256
+    max_age: float = 3_600.0
+
+
+class Streams:
+    """Serves streams, and knows those that are open, to end them."""
+
+    def __init__(self, *, rpc: Rpc, decisions: Decisions, rules: StreamRules) -> None:
+        self._rpc = rpc
+        self._decisions = decisions
+        self._rules = rules
+        self._open: set[_Stream] = set()
+        self._ended = False
+
+    async def serve(self, _requests: Any, context: Context) -> None:
+        """One stream, until its client has no more to ask or it is ended."""
+        stream = _Stream(
+            context, rpc=self._rpc, decisions=self._decisions, most=self._rules.in_flight
+        )
+        loop = asyncio.get_running_loop()
+        age = loop.call_later(self._rules.max_age, stream.end) if self._rules.max_age else None
+        self._open.add(stream)
+        try:
+            if self._ended:
+                stream.end()
+            whole = await stream.serve()
+        finally:
+            self._open.discard(stream)
+            if age is not None:
+                age.cancel()
+        if not whole:
+            refused = self._rpc.refuse(self._rpc.open(METHOD, None), StreamEnded())
+            await self._rpc.answer(refused, context)
+
+    def end(self) -> None:
+        """Take nothing more; each stream ends when what it took is answered."""
+        self._ended = True
+        for stream in self._open:
+            stream.end()
+
+
+class _Stream:
+    """One stream: a reader, a task for each decision that takes time, and a writer."""
+
+    def __init__(self, context: Context, *, rpc: Rpc, decisions: Decisions, most: int) -> None:
+        self._context = context
+        self._rpc = rpc
+        self._decisions = decisions
+        self._trace = rpc.trace_of(context)
+        self._deadline = rpc.deadline(context)
+        self._most = most
+        self._in_flight = 0
+        """Decisions taken and not yet handed to gRPC: what this stream holds in memory."""
+        self._answers: deque[bytes] = deque()
+        self._more = asyncio.Event()
+        self._fewer = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        self._ended = self._whole = False
+
+    async def serve(self) -> bool:
+        """Whether the client had no more to ask, as against a stream that was ended."""
+        async with asyncio.TaskGroup() as tasks:
+            reading = self._reading = tasks.create_task(self._read(tasks))
+            reading.add_done_callback(lambda _: self._more.set())
+            if self._ended:
+                reading.cancel()
+            await self._write(reading)
+        return self._whole
+
+    def end(self) -> None:
+        """Take nothing more."""
+        self._ended = True
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _read(self, tasks: asyncio.TaskGroup) -> None:
+        while (wire := await self._context.read()) is not grpc.aio.EOF:
+            self._in_flight += 1
+            self._take(wire, tasks)
+            while self._in_flight >= self._most:
+                self._fewer.clear()
+                await self._fewer.wait()
+        self._whole = True
+
+    async def _write(self, reading: asyncio.Task[None]) -> None:
+        """One answer at a time, as gRPC wants it, until there is nothing more to come."""
+        while self._in_flight or not reading.done():
+            while self._answers:
+                await self._context.write(self._answers.popleft())
+                self._in_flight -= 1
+                self._fewer.set()
+            self._more.clear()
+            if self._in_flight or not reading.done():
+                await self._more.wait()
+
+    def _take(self, wire: bytes, tasks: asyncio.TaskGroup) -> None:
+        """Answer at once, or leave a task behind that will."""
+        asked = parsed_item(wire)
+        if asked is None:
+            text = "must be a StreamRouteDecisionsRequest"
+            return self._refuse("", "request", text)
+        name = asked.correlation_id
+        if not 1 <= len(name) <= CORRELATION_CODE_POINTS:
+            text = f"must have 1 to {CORRELATION_CODE_POINTS} characters"
+            return self._refuse("", "correlation_id", text)
+        trace = self._trace
+        if asked.traceparent:
+            headers = {"traceparent": asked.traceparent, "tracestate": asked.tracestate}
+            trace = self._rpc.trace_in(headers) or trace
+        message = asked.request if asked.HasField("request") else None
+        if message is not None and len(wire) > REQUEST_BYTES:
+            message = small_enough(message)
+        answer = self._decisions.begin(METHOD, message, trace)
+        if isinstance(answer, Pending):
+            within = asked.timeout_ms / 1_000 if asked.timeout_ms else None
+            tasks.create_task(self._finish(name, answer, within))
+        else:
+            self._answer(name, answer)
+        return None
+
+    async def _finish(self, name: str, pending: Pending, within: float | None) -> None:
+        deadline = self._deadline
+        self._answer(name, await self._decisions.finish(pending, deadline=deadline, within=within))
+
+    def _refuse(self, name: str, path: str, text: str) -> None:
+        error = InvalidRequest([FieldViolation(path, text)])
+        self._answer(name, self._rpc.refuse(self._rpc.open(METHOD, self._trace), error))
+
+    def _answer(self, name: str, done: Done) -> None:
+        result = field(_STATUS, done.wire) if isinstance(done, Refused) else field(_RESPONSE, done)
+        self._answers.append(field(_CORRELATION_ID, name.encode()) + result)
+        self._more.set()
