@@ -141,12 +141,9 @@ class Rpc:
 
     def open(self, method: str, trace: TraceContext | None) -> Span:
         """The span of a call, or of one decision inside it; it does not become current."""
-        return self._tracer.start_span(
-            f"{SERVICE}/{method}",
-            context=trace,
-            kind=SpanKind.SERVER,
-            attributes={"rpc.system.name": "grpc", "rpc.method": f"{SERVICE}/{method}"},
-        )
+        name = f"{SERVICE}/{method}"
+        attributes = {"rpc.system.name": "grpc", "rpc.method": name}
+        return self._tracer.start_span(name, trace, SpanKind.SERVER, attributes)
 
     def trace_of(self, context: Context) -> TraceContext | None:
         """The caller's trace; most callers have none, and reading headers is not free."""
