@@ -76,6 +76,7 @@ from pointsman_client.model import (
 from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.tokens import TokenFile
 from pointsman_client.trace import in_trace_of
+from pointsman_client.transports import Transport
 
 __all__ = [
     "DECIDE_TIMEOUT",
@@ -137,6 +138,7 @@ __all__ = [
     "TierDescription",
     "Tls",
     "TokenFile",
+    "Transport",
     "Unavailable",
     "Unsupported",
     "UnusableBody",

@@ -103,10 +103,12 @@ def service_config(retries: int) -> str:
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
         }
+    # A stream is opened anew by `streaming`, which knows what on it is unanswered.
+    stream = {"name": [{"service": SERVICE, "method": "StreamRouteDecisions"}]}
     return json.dumps(
         {
             "loadBalancingConfig": [{"round_robin": {}}],
-            "methodConfig": [method],
+            "methodConfig": [method, stream],
             "retryThrottling": {"maxTokens": _RETRY_TOKENS, "tokenRatio": 0.1},
         }
     )

@@ -28,6 +28,7 @@ from pointsman_client.model import ApiKind, RouteRequest
 from pointsman_client.purposes import Purposes
 from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.tokens import TokenSource
+from pointsman_client.transports import Transport, build_way
 
 Answer = TypeVar("Answer")
 
@@ -46,7 +47,8 @@ class RoutingClient:
     It opens its channel at the first call, on the loop of that call, and belongs to that loop.
     Every call has a deadline: `timeout`, or `decide_timeout` for `decide`, in seconds; a call may
     give its own. `UNAVAILABLE` is retried by gRPC up to `retries` times within the deadline; a
-    service that says when to come back is asked again then, if the deadline allows.
+    service that says when to come back is asked again then, if the deadline allows. `transport`
+    says how the decisions of `route`, `decide` and `mirror` travel.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class RoutingClient:
         timeout: float = ROUTE_TIMEOUT,
         decide_timeout: float = DECIDE_TIMEOUT,
         retries: int = 2,
+        transport: Transport | str = Transport.UNARY,
         keepalive: Keepalive | None = None,
         mirror: MirrorLimits | None = None,
         options: Mapping[str, int | str] | None = None,
@@ -74,6 +77,7 @@ class RoutingClient:
             keepalive=keepalive,
             options=options or {},
         )
+        self._way = build_way(Transport(transport), self._connection)
         self._mirror = Mirror(self._route, limits=mirror)
         self._purposes = Purposes(self._connection, timeout=self._timeout)
 
@@ -207,6 +211,7 @@ class RoutingClient:
     async def aclose(self) -> None:
         """Let mirrored requests drain within their bound, then close; calls in flight end."""
         await self._mirror.aclose()
+        await self._way.aclose()
         await self._connection.aclose()
 
     async def __aenter__(self) -> Self:
@@ -223,7 +228,7 @@ class RoutingClient:
     async def _route(self, request: RouteRequest, *, timeout: float) -> RouteResult:
         with faults_named():
             message = to_message(request)
-            return to_result(await self._connection.ask("RouteDecision", message, timeout=timeout))
+            return to_result(await self._way.ask(message, timeout=timeout))
 
 
 def _seconds(timeout: float) -> float:

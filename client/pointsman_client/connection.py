@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -23,6 +23,9 @@ from pointsman_client.errors import (
 from pointsman_client.statuses import error_from
 from pointsman_client.tokens import TokenSource, bearer
 from pointsman_client.trace import trace_metadata
+
+Answer = TypeVar("Answer")
+Metadata = tuple[tuple[str, str], ...]
 
 
 class Connection:
@@ -41,7 +44,7 @@ class Connection:
         self._target = target
         self._token = token
         self._tls = tls
-        self._retries = retries
+        self.retries = retries
         self._keepalive = keepalive
         self._options = options
         self._channel: grpc.aio.Channel | None = None
@@ -49,16 +52,29 @@ class Connection:
         self._closed = False
 
     async def ask(self, rpc: str, message: Any, *, timeout: float) -> Any:
+        """Ask by a call of its own; see `patiently`."""
+
+        async def call(left: float) -> Any:
+            return await self.call(rpc, message, timeout=left, trace=trace_metadata())
+
+        return await self.patiently(call, timeout=timeout)
+
+    async def patiently(
+        self, call: Callable[[float], Awaitable[Answer]], *, timeout: float
+    ) -> Answer:
         """Ask until there is an answer or no time; a service that pushes back is asked later."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout
         pushbacks = 0
         while True:
+            left = deadline - clock()
+            if left <= 0:
+                raise DeadlineExceeded("no time was left for the call")
             try:
-                return await self._call(rpc, message, timeout=deadline - clock())
+                return await call(left)
             except Overloaded as error:
                 pause = error.retry_after
-                if pause is None or pushbacks == self._retries or clock() + pause >= deadline:
+                if pause is None or pushbacks == self.retries or clock() + pause >= deadline:
                     raise
             pushbacks += 1
             await asyncio.sleep(pause)
@@ -69,28 +85,42 @@ class Connection:
         if self._channel is not None:
             await self._channel.close()
 
-    async def _call(self, rpc: str, message: Any, *, timeout: float) -> Any:
+    async def call(self, rpc: str, message: Any, *, timeout: float, trace: Metadata) -> Any:
         """One call. Whatever goes wrong becomes a `RoutingError`, without frames of gRPC."""
-        if timeout <= 0:
-            raise DeadlineExceeded("no time was left for the call")
+        with self._failures_named():
+            metadata = trace + await self._authorization(timeout)
+            return await getattr(self._open(), rpc)(message, timeout=timeout, metadata=metadata)
+
+    @asynccontextmanager
+    async def stream(self, rpc: str, *, timeout: float) -> AsyncIterator[Any]:
+        """A stream that ends with the block; `timeout` is the token's. Errors as in `call`."""
+        with self._failures_named():
+            call = getattr(self._open(), rpc)(metadata=await self._authorization(timeout))
+            try:
+                yield call
+            finally:
+                call.cancel()
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
         try:
-            async with asyncio.timeout(timeout):
-                authorization = await bearer(self._token)
-            metadata = trace_metadata()
-            if authorization is not None:
-                metadata += (("authorization", authorization),)
-            call = getattr(self._open(), rpc)(message, timeout=timeout, metadata=metadata)
-            return await call
+            yield
         except grpc.aio.AioRpcError as failure:
             raise error_from(failure) from None
-        except TimeoutError:
-            raise DeadlineExceeded("the token source took too long") from None
         except asyncio.CancelledError:
             # Closing the channel cancels its calls; that is no cancellation of our caller.
             task = asyncio.current_task()
             if self._closed and task is not None and not task.cancelling():
                 raise ClientClosed("the client was closed during the call") from None
             raise
+
+    async def _authorization(self, timeout: float) -> Metadata:
+        try:
+            async with asyncio.timeout(timeout):
+                authorization = await bearer(self._token)
+        except TimeoutError:
+            raise DeadlineExceeded("the token source took too long") from None
+        return () if authorization is None else (("authorization", authorization),)
 
     def _open(self) -> Any:
         if self._closed:
@@ -100,7 +130,7 @@ class Connection:
                 self._target,
                 tls=self._tls,
                 keepalive=self._keepalive,
-                retries=self._retries,
+                retries=self.retries,
                 options=self._options,
             )
             stub: Any = routing_service_pb2_grpc.RoutingServiceStub

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import grpc
 import grpc.aio
+from pointsman.v1.call_status_pb2 import CallStatus
 
-from pointsman_client.details import read_details
+from pointsman_client.details import TRAILER, read_details
 from pointsman_client.errors import (
     DeadlineExceeded,
     Denied,
@@ -42,11 +43,26 @@ ERRORS: Mapping[grpc.StatusCode, type[RoutingError]] = {
 }
 
 
+_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
+
+
 def error_from(failure: grpc.aio.AioRpcError) -> RoutingError:
     """The error of this client that says what `failure` says."""
-    code = failure.code()
-    facts = read_details(code.name, trailers=failure.trailing_metadata() or ())
-    text = failure.details() if not facts.violations else ""
-    message = f"{code.name}: {text}" if text else code.name
+    trailers = failure.trailing_metadata() or ()
+    return _error(failure.code(), text=failure.details() or "", trailers=trailers)
+
+
+def error_in(status: CallStatus) -> RoutingError:
+    """The error that says what the status of one decision, of a stream or a batch, says."""
+    code = _BY_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN)
+    details = ((TRAILER, status.SerializeToString()),)
+    return _error(code, text=status.message, trailers=details)
+
+
+def _error(
+    code: grpc.StatusCode, *, text: str, trailers: Iterable[tuple[str, str | bytes]]
+) -> RoutingError:
+    facts = read_details(code.name, trailers=trailers)
+    message = f"{code.name}: {text}" if text and not facts.violations else code.name
     # A status that a newer gRPC may bring is no reason to let its exception through.
     return ERRORS.get(code, ServiceFault)(message, facts=facts)

@@ -23,10 +23,13 @@ from typing import Any, NoReturn, Self, TypeVar
 
 import grpc
 import grpc.aio
+from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import describe_routing_pb2 as describe_pb
 from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
+from pointsman.v1.call_status_pb2 import CallStatus
 
 from pointsman_client.answers import Reason
 from pointsman_client.details import TRAILER, write_details
@@ -62,7 +65,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call that the service got: the message, its metadata, the seconds to its deadline."""
+    """One decision that was asked for: the message, its call's metadata, the seconds it has."""
 
     request: pb.RouteDecisionRequest
     metadata: Mapping[str, str]
@@ -132,7 +135,7 @@ class FakeService:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        """What `RouteDecision` was asked, in the order of arrival."""
+        """Every decision that was asked for, however it travelled, in the order of arrival."""
         self.description: describe_pb.DescribeRoutingResponse | Refusal
         self.description = describe_pb.DescribeRoutingResponse(policy_version="fake")
         """What `DescribeRouting` answers."""
@@ -157,7 +160,7 @@ class FakeService:
         self._standing = _Scripted(answer=answer, delay=delay)
 
     async def asked(self, times: int) -> None:
-        """Wait until `RouteDecision` has been asked that many times."""
+        """Wait until that many decisions have been asked for."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.calls) >= times)
 
@@ -206,11 +209,52 @@ class _Servicer(routing_service_pb2_grpc.RoutingServiceServicer):
     async def RouteDecision(  # noqa: N802  # the contract's name
         self, request: pb.RouteDecisionRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.RouteDecisionResponse:
+        answer = await self._answer(request, context=context, timeout=context.time_remaining())
+        return await _give(answer, context=context)
+
+    async def StreamRouteDecisions(  # noqa: N802  # the contract's name
+        self, _requests: Any, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        writing = asyncio.Lock()
+
+        async def give(asked: stream_pb.StreamRouteDecisionsRequest) -> None:
+            timeout = asked.timeout_ms / 1_000 if asked.timeout_ms else None
+            answer = await self._answer(asked.request, context=context, timeout=timeout)
+            name = asked.correlation_id
+            async with writing:
+                await context.write(
+                    stream_pb.StreamRouteDecisionsResponse(correlation_id=name, **_result(answer))
+                )
+
+        async with asyncio.TaskGroup() as answers:
+            while (asked := await context.read()) is not grpc.aio.EOF:
+                answers.create_task(give(asked))
+
+    async def BatchRouteDecisions(  # noqa: N802  # the contract's name
+        self,
+        request: batch_pb.BatchRouteDecisionsRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> batch_pb.BatchRouteDecisionsResponse:
+        timeout = context.time_remaining()
+        answers = await asyncio.gather(
+            *(self._answer(each, context=context, timeout=timeout) for each in request.requests)
+        )
+        return batch_pb.BatchRouteDecisionsResponse(
+            results=[batch_pb.BatchRouteDecisionsResult(**_result(each)) for each in answers]
+        )
+
+    async def _answer(
+        self,
+        request: pb.RouteDecisionRequest,
+        *,
+        context: grpc.aio.ServicerContext[Any, Any],
+        timeout: float | None,  # noqa: ASYNC109  # what the caller gave, to be noted
+    ) -> pb.RouteDecisionResponse | Refusal:
         metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
-        call = Call(request=request, metadata=metadata, timeout=context.time_remaining())
+        call = Call(request=request, metadata=metadata, timeout=timeout)
         scripted = await self._fake._note(call)  # noqa: SLF001  # two halves of one thing
         await asyncio.sleep(scripted.delay)
-        return await _give(scripted.answer, context=context)
+        return scripted.answer
 
     async def ResolveRoute(  # noqa: N802  # the contract's name
         self,
@@ -244,10 +288,21 @@ async def _give(
 
 async def _refuse(refusal: Refusal, *, context: grpc.aio.ServicerContext[Any, Any]) -> NoReturn:
     code = grpc.StatusCode[refusal.status]
+    await context.abort(code, refusal.message, trailing_metadata=((TRAILER, _status(refusal)),))
+
+
+def _result(answer: pb.RouteDecisionResponse | Refusal) -> dict[str, Any]:
+    """The field of a stream's or a batch's result that holds this answer."""
+    if isinstance(answer, Refusal):
+        return {"status": CallStatus.FromString(_status(answer))}
+    return {"response": answer}
+
+
+def _status(refusal: Refusal) -> bytes:
     facts = ErrorFacts(
         reason=refusal.reason,
         violations=tuple(FieldViolation(*each) for each in refusal.violations),
         retry_after=refusal.retry_after,
     )
-    details = write_details(code=code.value[0], message=refusal.message, facts=facts)
-    await context.abort(code, refusal.message, trailing_metadata=((TRAILER, details),))
+    code: int = grpc.StatusCode[refusal.status].value[0]
+    return write_details(code=code, message=refusal.message, facts=facts)

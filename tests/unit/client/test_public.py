@@ -18,7 +18,7 @@ DroppedCandidate EngineDescription EngineFailure EngineState ErrorFacts Fallback
 InvalidRequest Keepalive Mirror MirrorCounts MirrorLimits MirrorPlan MirrorSkip Modality Mode
 ModelDescription NormalisedPrompt NotFound Outcome Overloaded PolicyProblem RankedCandidate Reason
 RouteRequest RouteResult Routing RoutingClient RoutingDescription RoutingError ServiceFault Source
-Stickiness SwitchReason TierDescription Tls TokenFile Unavailable Unsupported UnusableBody
+Stickiness SwitchReason TierDescription Tls TokenFile Transport Unavailable Unsupported UnusableBody
 normalise plan_mirror read_body routing_from
 Attempt FailedAttempt NoAttempts ProfileDescription ProfileShare PurposeDescription ResolvedRoute
 UnusableResponse failed_attempts in_trace_of usable_id

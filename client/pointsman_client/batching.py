@@ -1,0 +1,108 @@
+# ruff: noqa: ASYNC109  # a timeout is a decision's deadline: it travels with it
+"""Decisions gathered in batches: those of one turn of the event loop share a call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextvars import Context
+
+from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_client.asked import Asked, ask_for
+from pointsman_client.connection import Connection, faults_named
+from pointsman_client.errors import ClientClosed, RoutingError, ServiceFault
+
+BATCH = 256
+"""What the contract allows a batch."""
+
+
+class Batching:
+    """Owns its calls: they end with `aclose`.
+
+    Whoever asks does so after the turn in which others asked, so that nobody waits for a clock.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._gathering: list[Asked] = []
+        self._waiting = 0
+        self._calls: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def ask(
+        self, message: pb.RouteDecisionRequest, *, timeout: float
+    ) -> pb.RouteDecisionResponse:
+        """See `transports.Way`."""
+
+        async def join(left: float) -> pb.RouteDecisionResponse:
+            return await self._join(message, timeout=left)
+
+        return await self._connection.patiently(join, timeout=timeout)
+
+    async def aclose(self) -> None:
+        """See `transports.Way`."""
+        self._closed = True
+        closed = ClientClosed("the client was closed during the call")
+        for asked in self._gathering:
+            asked.fail(closed)
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    async def _join(
+        self, message: pb.RouteDecisionRequest, *, timeout: float
+    ) -> pb.RouteDecisionResponse:
+        if self._closed:
+            raise ClientClosed("the client is closed")
+        asked = ask_for(message, timeout=timeout, waiting=self._waiting)
+        self._gathering.append(asked)
+        if len(self._gathering) == 1:
+            # Behind whatever is ready to run now, which may ask as well.
+            asyncio.get_running_loop().call_soon(self._send)
+        self._waiting += 1
+        try:
+            return await asked.settled()
+        finally:
+            self._waiting -= 1
+
+    def _send(self) -> None:
+        waiting = [each for each in self._gathering if not each.answer.done()]
+        self._gathering = []
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(waiting), BATCH):
+            # A context of its own: that of whoever asked first is no business of the others.
+            call = loop.create_task(self._call(waiting[start : start + BATCH]), context=Context())
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+
+    async def _call(self, batch: Sequence[Asked]) -> None:
+        try:
+            with faults_named():
+                for asked, result in zip(batch, await self._results(batch), strict=True):
+                    asked.settle(result)
+        except RoutingError as error:
+            for asked in batch:
+                asked.fail(error)
+        except asyncio.CancelledError:
+            for asked in batch:
+                asked.fail(ClientClosed("the client was closed during the call"))
+            raise
+
+    async def _results(
+        self, batch: Sequence[Asked]
+    ) -> Sequence[batch_pb.BatchRouteDecisionsResult]:
+        request = batch_pb.BatchRouteDecisionsRequest(requests=[each.message for each in batch])
+        left = max(each.deadline for each in batch) - asyncio.get_running_loop().time()
+        traces = {each.trace for each in batch}
+        answer: batch_pb.BatchRouteDecisionsResponse = await self._connection.call(
+            "BatchRouteDecisions",
+            request,
+            timeout=left,
+            # A batch may belong to one trace; one that serves several belongs to none.
+            trace=traces.pop() if len(traces) == 1 else (),
+        )
+        if len(answer.results) != len(batch):
+            raise ServiceFault(f"{len(batch)} were asked, {len(answer.results)} answered")
+        return answer.results

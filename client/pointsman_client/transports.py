@@ -1,0 +1,64 @@
+# ruff: noqa: ASYNC109  # a timeout is a decision's deadline: it travels with it
+"""How decisions travel: each by a call of its own, over one long stream, or gathered in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_client.batching import Batching
+from pointsman_client.connection import Connection
+from pointsman_client.streaming import Streaming
+
+
+class Transport(StrEnum):
+    """How decisions travel. What is asked and what is answered is the same."""
+
+    UNARY = "unary"
+    """Each decision is a call of its own."""
+    STREAM = "stream"
+    """All decisions share one long stream, and each is answered as soon as it is ready."""
+    BATCH = "batch"
+    """Decisions that are asked for in the same turn of the loop go, and come back, together."""
+
+
+class Way(Protocol):
+    """Takes decisions to the service."""
+
+    async def ask(
+        self, message: pb.RouteDecisionRequest, *, timeout: float
+    ) -> pb.RouteDecisionResponse:
+        """The answer within `timeout` seconds, or a `RoutingError`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Take no more; decisions on their way end with `ClientClosed`."""
+        ...
+
+
+class Unary:
+    """Each decision is a call, which ends with its connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def ask(
+        self, message: pb.RouteDecisionRequest, *, timeout: float
+    ) -> pb.RouteDecisionResponse:
+        """See `Way`."""
+        answer: pb.RouteDecisionResponse
+        answer = await self._connection.ask("RouteDecision", message, timeout=timeout)
+        return answer
+
+    async def aclose(self) -> None:
+        """See `Way`."""
+
+
+def build_way(transport: Transport, connection: Connection) -> Way:
+    """The way of that name over `connection`."""
+    ways: dict[Transport, Callable[[Connection], Way]]
+    ways = {Transport.UNARY: Unary, Transport.STREAM: Streaming, Transport.BATCH: Batching}
+    return ways[transport](connection)
