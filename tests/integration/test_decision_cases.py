@@ -1,4 +1,4 @@
-"""The decision cases, over a real gRPC socket, against a scripted Morph endpoint.
+"""The decision cases, by each way of asking, over a real socket, against a scripted Morph endpoint.
 
 `tests/data/README.md` says what each key of a case means.
 """
@@ -27,18 +27,26 @@ from pointsman_server.transport.kept import seal
 from support.details import detail
 from support.morph import ScriptedMorph
 from support.served import HandClock, Peer, Starter
+from support.ways import WAYS, Ask
 
 DATA = Path(__file__).parents[1] / "data"
 SUITE = json.loads((DATA / "decision_cases.json").read_text())
 BASE = SUITE["base"]
-SERVICE = "/pointsman.v1.RoutingService/RouteDecision"
 
 
-@pytest.mark.parametrize("case", SUITE["cases"], ids=[c["name"] for c in SUITE["cases"]])
-async def test_case(case: dict[str, Any], start: Starter, tmp_path: Path) -> None:
+EACH_WAY = [
+    pytest.param(case, way, id=f"{case['name']}-{way}")
+    for number, case in enumerate(SUITE["cases"])
+    # Streams and batches share what is behind them with calls: each takes every other case.
+    for way in ("unary", ("stream", "batch")[number % 2])
+]
+
+
+@pytest.mark.parametrize(("case", "way"), EACH_WAY)
+async def test_case(case: dict[str, Any], way: str, start: Starter, tmp_path: Path) -> None:
     keys = tuple({step.get("key", "key-1") for step in case["steps"]} | {"key-1"})
     async with ScriptedMorph(keys=keys) as morph:
-        runner = Runner(case, morph, tmp_path)
+        runner = Runner(case, morph, tmp_path, ask=WAYS[way])
         await runner.open(start)
         for step in case["steps"]:
             await runner.run(step)
@@ -80,8 +88,11 @@ class Scripted:
 class Runner:
     """One case: its server, its endpoint, its steps."""
 
-    def __init__(self, case: dict[str, Any], morph: ScriptedMorph, folder: Path) -> None:
+    def __init__(
+        self, case: dict[str, Any], morph: ScriptedMorph, folder: Path, *, ask: Ask
+    ) -> None:
         self.case = case
+        self.ask = ask
         self.morph = morph
         self.folder = folder
         self.key_file = folder / "morph-key"
@@ -205,10 +216,7 @@ class Runner:
     async def _call(self, step: dict[str, Any], message: pb.RouteDecisionRequest) -> Any:
         metadata = [("authorization", step["authorization"])] if step.get("authorization") else None
         wire = message.SerializeToString() + bytes.fromhex(step.get("append_wire_hex", ""))
-        call = self.peer.channel.unary_unary(
-            SERVICE, response_deserializer=pb.RouteDecisionResponse.FromString
-        )
-        return await call(wire, timeout=30, metadata=metadata)
+        return await self.ask(self.peer.channel, wire, timeout=30, metadata=metadata)
 
     # ------------------------------------------------------------ after the call
 

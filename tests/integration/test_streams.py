@@ -1,0 +1,452 @@
+"""`StreamRouteDecisions` as clients in any language meet it, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
+from pointsman_server.transport.decode import REQUEST_BYTES
+from support.details import detail
+from support.eventually import eventually
+from support.served import Peer, Starter, policy_text, request
+from support.ways import refusal
+
+PATH = "/pointsman.v1.RoutingService/StreamRouteDecisions"
+MANY = 4_000
+
+
+def item(name: str, message: Any = None, **fields: Any) -> stream_pb.StreamRouteDecisionsRequest:
+    return stream_pb.StreamRouteDecisionsRequest(
+        correlation_id=name, request=message or request(), **fields
+    )
+
+
+async def read(call: Any) -> Any:
+    async with asyncio.timeout(60):
+        return await call.read()
+
+
+async def rest(call: Any) -> list[Any]:
+    """Everything until the end of the stream."""
+    found = []
+    while (answer := await read(call)) is not grpc.aio.EOF:
+        found.append(answer)
+    return found
+
+
+def ids(answers: list[Any]) -> list[str]:
+    return [a.correlation_id for a in answers]
+
+
+class Gate:
+    """Holds the decisions whose prompt says so until it is opened."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.open = asyncio.Event()
+        self.inside = self.cancelled = 0
+        decider: Any = peer.running.runtime.service.decider
+        self._decide = decider.decide
+        decider.decide = self.decide
+
+    async def decide(self, value: Any, **how: Any) -> Any:
+        if "slow" not in (value.prompt.first or ""):
+            return await self._decide(value, **how)
+        self.inside += 1
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return await self._decide(value, **how)
+
+
+def slow(session: str = "slow") -> Any:
+    return request("a slow one", caller=pb.Caller(session_id=session))
+
+
+def in_flight(peer: Peer) -> int:
+    return peer.running.telemetry.metrics._in_flight
+
+
+# ---------------------------------------------------------------- answers
+
+
+async def test_answers_come_as_they_are_ready_and_a_slow_one_holds_up_nobody(
+    start: Starter,
+) -> None:
+    peer = await start()
+    gate = Gate(peer)
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("slow", slow()))
+    for name in ("a", "b", "c"):
+        await call.write(item(name))
+    assert sorted(ids([await read(call) for _ in range(3)])) == ["a", "b", "c"]
+    gate.open.set()
+    last = await read(call)
+    assert (last.correlation_id, last.response.outcome) == ("slow", pb.OUTCOME_ROUTED)
+
+
+async def test_a_client_that_has_no_more_to_ask_gets_what_is_in_flight_and_then_ok(
+    start: Starter,
+) -> None:
+    peer = await start()
+    gate = Gate(peer)
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("slow", slow()))
+    await call.write(item("fast"))
+    await call.done_writing()
+    assert (await read(call)).correlation_id == "fast"
+    gate.open.set()
+    assert ids(await rest(call)) == ["slow"]
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_4000_decisions_at_once_on_one_stream_lose_none(start: Starter) -> None:
+    peer = await start()
+    call = peer.stub.StreamRouteDecisions()
+
+    async def ask() -> None:
+        for number in range(MANY):
+            caller = pb.Caller(session_id=f"session-{number % 64}")
+            await call.write(item(str(number), request(caller=caller)))
+        await call.done_writing()
+
+    asking = asyncio.create_task(ask())
+    answers = await rest(call)
+    await asking
+    assert sorted(map(int, ids(answers))) == list(range(MANY))
+    assert {a.response.outcome for a in answers} == {pb.OUTCOME_ROUTED}
+
+
+async def test_one_correlation_id_twice_is_answered_twice(start: Starter) -> None:
+    peer = await start()
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("same"))
+    await call.write(item("same"))
+    await call.done_writing()
+    assert ids(await rest(call)) == ["same", "same"]
+
+
+# ---------------------------------------------------------------- refusals
+
+BLANK = pb.RouteDecisionRequest(prompt=pb.Prompt(), caller=pb.Caller(user_id=" "))
+LARGE = request(caller=pb.Caller(user_agent="a" * REQUEST_BYTES))
+
+
+@pytest.mark.parametrize(
+    ("wire", "name", "path"),
+    [
+        (item("x", BLANK).SerializeToString(), "x", "caller.user_id"),
+        (item("x", LARGE).SerializeToString(), "x", "request"),
+        (b"\x0a\x01x", "x", "request"),
+        (item("").SerializeToString(), "", "correlation_id"),
+        (item("x" * 65).SerializeToString(), "", "correlation_id"),
+        (b"\xff\xff", "", "request"),
+    ],
+    ids=["blank user", "too large", "no request", "no id", "id too long", "no message"],
+)
+async def test_a_bad_request_is_answered_by_its_status_and_ends_nothing(
+    start: Starter, wire: bytes, name: str, path: str
+) -> None:
+    peer = await start()
+    call = peer.channel.stream_stream(
+        PATH, response_deserializer=stream_pb.StreamRouteDecisionsResponse.FromString
+    )()
+    await call.write(item("before").SerializeToString())
+    assert (await read(call)).HasField("response")
+    await call.write(wire)
+    refused = await read(call)
+    assert refused.correlation_id == name
+    error = refusal(refused.status)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [v.field for v in detail(error, error_details_pb2.BadRequest).field_violations] == [path]
+    assert detail(error, error_details_pb2.ErrorInfo).reason == "INVALID_FIELD"
+    await call.write(item("after").SerializeToString())
+    assert (await read(call)).HasField("response")
+
+
+async def test_the_gate_counts_decisions_and_refuses_one_not_the_stream(start: Starter) -> None:
+    peer = await start(max_in_flight=1)
+    gate = Gate(peer)
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("first", slow("1")))
+    await eventually(lambda: gate.inside)
+    await call.write(item("second", slow("2")))
+    refused = await read(call)
+    error = refusal(refused.status)
+    assert (refused.correlation_id, error.code()) == ("second", grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert detail(error, error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() > 0
+    gate.open.set()
+    assert (await read(call)).correlation_id == "first"
+    assert in_flight(peer) == 0
+
+
+async def test_a_decision_whose_time_has_passed_is_refused_and_leaves_the_gate(
+    start: Starter,
+) -> None:
+    peer = await start()
+    gate = Gate(peer)
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("late", slow(), timeout_ms=1))
+    refused = await read(call)
+    error = refusal(refused.status)
+    assert (refused.correlation_id, error.code()) == ("late", grpc.StatusCode.DEADLINE_EXCEEDED)
+    assert detail(error, error_details_pb2.ErrorInfo).reason == "TOO_LATE"
+    assert (in_flight(peer), gate.cancelled) == (0, 1)
+
+
+async def test_a_bug_is_internal_with_a_fixed_text_for_its_decision_alone(
+    start: Starter, caplog: Any
+) -> None:
+    peer = await start()
+    service: Any = peer.running.runtime.service
+
+    def broken(_message: Any) -> Any:
+        raise KeyError("the prompt: " + "CAN" + "ARY")  # the log quotes source lines
+
+    whole, service.lane.answer = service.lane.answer, broken
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("x"))
+    refused = await read(call)
+    assert (refused.status.code, refused.status.message) == (13, "internal error")
+    assert "CANARY" not in caplog.text + str(refused)
+    service.lane.answer = whole
+    await call.write(item("y"))
+    assert (await read(call)).HasField("response")
+
+
+async def test_a_stream_without_a_token_is_refused_before_it_asks(
+    start: Starter, tmp_path: Any
+) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("gateway " + "0" * 64 + "\n")
+    peer = await start(tokens_file=tokens)
+    call = peer.stub.StreamRouteDecisions()
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await read(call)
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert detail(refused.value, error_details_pb2.ErrorInfo).reason == "INVALID_CREDENTIALS"
+
+
+# ---------------------------------------------------------------- what a stream may hold
+
+
+async def test_a_stream_with_too_much_in_flight_is_read_no_further(start: Starter) -> None:
+    peer = await start(stream_in_flight=3)
+    gate = Gate(peer)
+    call = peer.stub.StreamRouteDecisions()
+    for number in range(9):
+        await call.write(item(str(number), slow(str(number))))
+    await eventually(lambda: gate.inside == 3)
+    other = await peer.decide(request())  # a whole round trip, in which a fourth could come
+    assert other.outcome == pb.OUTCOME_ROUTED
+    assert gate.inside == 3
+    gate.open.set()
+    await call.done_writing()
+    assert sorted(ids(await rest(call))) == [str(n) for n in range(9)]
+
+
+async def test_a_client_that_does_not_read_its_answers_stops_being_read(start: Starter) -> None:
+    peer = await start()
+    call = peer.stub.StreamRouteDecisions()
+    written = 0
+
+    async def flood() -> None:
+        nonlocal written
+        message = item("x", request("p" * 20_000))
+        while True:
+            await call.write(message)
+            written += 1
+
+    flooding = asyncio.create_task(flood())
+    seen = -1
+
+    def stands_still() -> bool:
+        nonlocal seen
+        before, seen = seen, written
+        return written > 0 and before == written
+
+    await eventually(lambda: _twice(stands_still))
+    [stream] = _open_streams()
+    assert stream._in_flight <= 256
+    assert len(stream._answers) <= 256
+    call.cancel()
+    flooding.cancel()
+    await asyncio.gather(flooding, return_exceptions=True)
+    await eventually(lambda: not _open_streams())
+
+
+async def _twice(holds: Callable[[], bool]) -> bool:
+    """Whether it holds now and after a time in which a server that reads would have read on."""
+    if not holds():
+        return False
+    await asyncio.sleep(0.5)
+    return holds()
+
+
+def _open_streams() -> list[Any]:
+    from pointsman_server.transport.stream import Streams
+
+    return [s for o in gc.get_objects() if isinstance(o, Streams) for s in o._open]
+
+
+# ---------------------------------------------------------------- ends
+
+
+async def test_a_cancelled_stream_cancels_what_is_in_flight(start: Starter) -> None:
+    peer = await start()
+    gate = Gate(peer)
+    call = peer.stub.StreamRouteDecisions()
+    for number in range(5):
+        await call.write(item(str(number), slow(str(number))))
+    await eventually(lambda: gate.inside == 5)
+    assert in_flight(peer) == 5
+    call.cancel()
+    await eventually(lambda: gate.cancelled == 5)
+    await eventually(lambda: in_flight(peer) == 0)
+
+
+async def test_a_client_that_vanishes_frees_what_it_held(start: Starter) -> None:
+    peer = await start()
+    gate = Gate(peer)
+    async with other_channel(peer) as channel:
+        call = channel.stream_stream(PATH)()
+        await call.write(item("x", slow()).SerializeToString())
+        await eventually(lambda: gate.inside)
+    await eventually(lambda: gate.cancelled)
+    await eventually(lambda: in_flight(peer) == 0)
+
+
+async def test_a_server_that_stops_answers_what_it_took_and_says_that_the_stream_ends(
+    start: Starter,
+) -> None:
+    peer = await start(grace=30)
+    gate = Gate(peer)
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("slow", slow()))
+    await eventually(lambda: gate.inside)
+    stopping = asyncio.ensure_future(peer.stop())
+    await eventually(lambda: all(s._ended for s in _open_streams()))
+    gate.open.set()
+    assert (await read(call)).correlation_id == "slow"
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await read(call)
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert detail(ended.value, error_details_pb2.ErrorInfo).reason == "STREAM_ENDED"
+    await stopping
+
+
+async def test_a_server_that_stops_does_not_wait_for_idle_streams(start: Starter) -> None:
+    peer = await start(grace=300)
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("x"))
+    await read(call)
+    async with asyncio.timeout(60):
+        await peer.stop()
+
+
+async def test_a_stream_ends_at_its_age(start: Starter) -> None:
+    peer = await start(stream_max_age=0.05)
+    call = peer.stub.StreamRouteDecisions()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await read(call)
+    assert detail(ended.value, error_details_pb2.ErrorInfo).reason == "STREAM_ENDED"
+
+
+async def test_no_age_means_that_a_stream_lasts(start: Starter) -> None:
+    peer = await start(stream_max_age=0)
+    call = peer.stub.StreamRouteDecisions()
+    await call.write(item("x"))
+    assert (await read(call)).HasField("response")
+
+
+# ---------------------------------------------------------------- what is told of them
+
+
+async def test_every_decision_of_a_stream_is_counted_and_logged_like_a_call(
+    start: Starter,
+) -> None:
+    peer = await start(policy=policy_text(flags={"decision_log_sample_rate": 1}))
+    call = peer.stub.StreamRouteDecisions()
+    for number in range(4):
+        await call.write(item(str(number)))
+    await call.done_writing()
+    answers = await rest(call)
+    assert sum(n for _, n in peer.running.telemetry.metrics._decisions) == 4
+    await eventually(lambda: len(_logged(peer)) == 4)
+    assert all(a.response.decision_id in "".join(_logged(peer)) for a in answers)
+
+
+def _logged(peer: Peer) -> list[str]:
+    return peer.log_file.read_text().splitlines() if peer.log_file.exists() else []
+
+
+# ---------------------------------------------------------------- a law
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_is_mixed_each_request_is_answered_once_as_a_call_would_be(
+    start: Starter, seed: int
+) -> None:
+    peer = await start(stream_in_flight=7)
+    asked = dict(_mixture(random.Random(seed), 150))
+    alone = {name: await _alone(peer, message) for name, message in asked.items()}
+    call = peer.stub.StreamRouteDecisions()
+
+    async def ask() -> None:
+        for name, message in asked.items():
+            await call.write(item(name, message))
+        await call.done_writing()
+
+    asking = asyncio.create_task(ask())
+    answers = await rest(call)
+    await asking
+    assert sorted(ids(answers)) == sorted(asked)
+    for answer in answers:
+        code, told = alone[answer.correlation_id]
+        if answer.HasField("status"):
+            assert answer.status.code == code
+        else:
+            answer.response.decision_id = ""
+            assert (code, answer.response) == (0, told)
+
+
+def _mixture(dice: random.Random, count: int) -> Iterator[tuple[str, Any]]:
+    for number in range(count):
+        message = request(
+            dice.choice(["Prove it.", "hello", "Refactor the cache."]),
+            caller=pb.Caller(session_id=f"s{dice.randrange(12)}"),
+            dry_run=dice.random() < 0.2,
+        )
+        if dice.random() < 0.1:
+            message.caller.user_id = " "
+        if dice.random() < 0.1:
+            message.ClearField("routing")
+        yield str(number), message
+
+
+async def _alone(peer: Peer, message: Any) -> tuple[int, Any]:
+    """What a call of its own gets: twice, so that what is kept is kept."""
+    try:
+        await peer.decide(message)
+        told = await peer.decide(message)
+    except grpc.aio.AioRpcError as refused:
+        code: int = refused.code().value[0]
+        return code, None
+    told.decision_id = ""
+    return 0, told
+
+
+@asynccontextmanager
+async def other_channel(peer: Peer) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{peer.running.port}") as channel:
+        yield channel
