@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks import inside, load, servers
 
@@ -62,7 +63,7 @@ def over_the_wire(rounds: int) -> list[Bar]:
     """Throughput and latency against a bare echo of the same stack."""
     decided = load.request()
     decided.dry_run = True
-    fresh = decided.SerializeToString()
+    fresh = load.call(decided)
     with (
         servers.echo("echo", core=SERVER_CORE) as echo,
         servers.pointsman("pointsman", core=SERVER_CORE) as ours,
@@ -83,12 +84,15 @@ def over_the_wire(rounds: int) -> list[Bar]:
         alone = side(1, lambda seen: seen.p50)
         crowd = side(32, lambda seen: seen.p99)
         misses = [
-            burst(ours.port, 64, 2_000, wire=fresh).per_second
+            burst(ours.port, 64, 2_000, body=fresh).per_second
             / burst(ours.port, 64, 2_000).per_second
             for _ in range(rounds)
         ]
+        streamed, batched = shared(rounds, ours.port)
     return [
         bar("P1", "cached, all on, 1 % logged / bare echo, decisions a second", ">= 0.75", hit),
+        bar("P4", "8 clients, a stream each / 64 calls in flight, decisions", ">= 1.8", streamed),
+        bar("P5", "batches of 16 / 64 calls in flight, decisions a second", ">= 5", batched),
         bar("P6", "p50, 1 in flight / bare echo", "<= 1.2", alone),
         bar("P6", "p99, 32 in flight / bare echo", "<= 1.6", crowd),
         bar("P7", "decided by engine local / cached, decisions a second", ">= 0.4", (misses, None)),
@@ -98,25 +102,58 @@ def over_the_wire(rounds: int) -> list[Bar]:
 Bar3 = tuple[list[float], list[float] | None]
 
 
-def compare(rounds: int, ports: tuple[int, int, int], measure: Callable[[int], float]) -> Bar3:
-    """Ratios of ours to the control, and of the control to itself; the order turns every round."""
-    echo, ours, again = ports
+def shared(rounds: int, port: int) -> tuple[Bar3, Bar3]:
+    """Kept decisions that share a call, by the stream and by the batch, against our own calls."""
+    stream, batch = load.stream(port, decisions=500), load.batch(decisions=16)
+
+    def calls() -> float:
+        return burst(port, 64, 6_000).per_second
+
+    def streams() -> float:
+        return burst(port, 1, 16, body=stream, clients=8).per_second
+
+    def batches() -> float:
+        return burst(port, 8, 750, body=batch).per_second
+
+    return (
+        compare(rounds, (calls, streams, calls), lambda side: side()),
+        compare(rounds, (calls, batches, calls), lambda side: side()),
+    )
+
+
+Side = TypeVar("Side")
+
+
+def compare(rounds: int, sides: tuple[Side, Side, Side], measure: Callable[[Side], float]) -> Bar3:
+    """Ratios of the middle side to the outer ones, and of those to each other.
+
+    The order turns every round.
+    """
     ratios, controls = [], []
     for number in range(rounds):
         for _ in range(HIGHEST_TRIES):
-            order = (echo, ours, again) if number % 2 == 0 else (again, ours, echo)
-            seen = {port: measure(port) for port in order}
-            control = seen[again] / seen[echo]
+            order = (0, 1, 2) if number % 2 == 0 else (2, 1, 0)
+            seen = {each: measure(sides[each]) for each in order}
+            control = seen[2] / seen[0]
             if 0.9 <= control <= 1.1:
                 break
         controls.append(control)
-        ratios.append(seen[ours] / statistics.mean((seen[echo], seen[again])))
+        ratios.append(seen[1] / statistics.mean((seen[0], seen[2])))
     return ratios, controls
 
 
-def burst(port: int, in_flight: int, requests: int, *, wire: bytes | None = None) -> load.Load:
+def burst(
+    port: int, in_flight: int, requests: int, *, body: load.Body | None = None, clients: int = 1
+) -> load.Load:
     """One burst from the other core."""
-    return load.run(port, requests=requests, in_flight=in_flight, core=LOAD_CORE, wire=wire)
+    return load.run(
+        port,
+        requests=requests,
+        in_flight=in_flight,
+        core=LOAD_CORE,
+        body=body,
+        clients=clients,
+    )
 
 
 def in_process() -> list[Bar]:

@@ -1,4 +1,9 @@
-"""Load from h2load (nghttp2): prebuilt gRPC frames over one HTTP/2 connection a client."""
+"""Load from h2load (nghttp2): prebuilt gRPC frames over one HTTP/2 connection a client.
+
+A stream is a request whose body holds many frames: h2load sends them as flow control lets it, closes
+its half and reads the answers. It never waits for one before it sends the next, so the number in
+flight is what the server takes.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +15,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+from google.protobuf.message import Message
+from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 
-PATH = "/pointsman.v1.RoutingService/RouteDecision"
+FRAMING = 5
+"""Bytes before each message of gRPC."""
+
+SERVICE = "/pointsman.v1.RoutingService"
 PROMPT = (
     "Please guard this accessor against null before the cache is filled from the database. " * 9
 )
@@ -56,27 +68,84 @@ def request(session: str = "session-1") -> pb.RouteDecisionRequest:
     )
 
 
+@dataclass(frozen=True)
+class Body:
+    """What each call of a burst sends, and what must come back."""
+
+    rpc: str
+    frames: bytes
+    decisions: int = 1
+    answer_bytes: int | None = None
+    """What the answers to one call weigh, framing included; `None`: not looked at."""
+
+
+def call(message: pb.RouteDecisionRequest | None = None) -> Body:
+    """`RouteDecision`, one decision."""
+    return Body("RouteDecision", frame(message or request()))
+
+
+def stream(port: int, *, decisions: int) -> Body:
+    """`StreamRouteDecisions`: a client that asks for this many and closes its half."""
+    items = [
+        stream_pb.StreamRouteDecisionsRequest(correlation_id=f"{number:06d}", request=request())
+        for number in range(decisions)
+    ]
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        ask = channel.stream_stream(
+            f"{SERVICE}/StreamRouteDecisions",
+            request_serializer=stream_pb.StreamRouteDecisionsRequest.SerializeToString,
+        )
+        list(ask(iter(items[:1])))  # from here on it is kept
+        [answer] = ask(iter(items[:1]))
+    frames = b"".join(map(frame, items))
+    return Body("StreamRouteDecisions", frames, decisions, decisions * (len(answer) + FRAMING))
+
+
+def batch(*, decisions: int) -> Body:
+    """`BatchRouteDecisions`."""
+    message = batch_pb.BatchRouteDecisionsRequest(requests=[request()] * decisions)
+    return Body("BatchRouteDecisions", frame(message), decisions)
+
+
+def frame(message: Message) -> bytes:
+    """The message behind gRPC's prefix: not compressed, its length."""
+    body = message.SerializeToString()
+    return b"\0" + len(body).to_bytes(4, "big") + body
+
+
 def run(
-    port: int, *, requests: int, in_flight: int, core: int | None = None, wire: bytes | None = None
+    port: int,
+    *,
+    requests: int,
+    in_flight: int,
+    core: int | None = None,
+    body: Body | None = None,
+    clients: int = 1,
 ) -> Load:
-    """Send `requests` with `in_flight` at once over one connection; every one must be answered."""
-    body = wire or request().SerializeToString()
+    """Send `requests` with `in_flight` at once over each of `clients` connections.
+
+    Every one must be answered. `per_second` is of decisions, latencies are of calls.
+    """
+    body = body or call()
     with tempfile.TemporaryDirectory() as folder:
-        frame, log = Path(folder) / "frame", Path(folder) / "log"
-        frame.write_bytes(b"\0" + len(body).to_bytes(4, "big") + body)
+        data, log = Path(folder) / "data", Path(folder) / "log"
+        data.write_bytes(body.frames)
         pinned = ["taskset", "-c", str(core)] if core is not None else []
         command = [
-            *pinned, "h2load", "-n", str(requests), "-c", "1", "-m", str(in_flight),
-            "-d", str(frame), "-H", "content-type: application/grpc", "-H", "te: trailers",
-            f"--log-file={log}", f"http://127.0.0.1:{port}{PATH}",
+            *pinned, "h2load", "-n", str(requests), "-c", str(clients), "-m", str(in_flight),
+            "-d", str(data), "-H", "content-type: application/grpc", "-H", "te: trailers",
+            f"--log-file={log}", f"http://127.0.0.1:{port}{SERVICE}/{body.rpc}",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", done.stdout)
-        if found is None or f" {requests} succeeded" not in done.stdout:
+        came = re.search(r"\((\d+)\) data", done.stdout)
+        if found is None or came is None or f" {requests} succeeded" not in done.stdout:
             raise RuntimeError(done.stdout)
+        if body.answer_bytes is not None and int(came[1]) != requests * body.answer_bytes:
+            raise RuntimeError(f"{came[1]} bytes came, not {requests} x {body.answer_bytes}")
         taken = [int(line.split("\t")[2]) for line in log.read_text().splitlines()]
     cuts = statistics.quantiles(taken, n=100)
-    return Load(requests, float(found[1]), cuts[49], cuts[98])
+    return Load(requests, float(found[1]) * body.decisions, cuts[49], cuts[98])
 
 
 def available() -> bool:

@@ -14,7 +14,7 @@ from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 
 from pointsman_client.asked import Asked, ask_for
 from pointsman_client.connection import Connection, faults_named
-from pointsman_client.errors import ClientClosed, RoutingError, Unavailable
+from pointsman_client.errors import ClientClosed, RoutingError, ServiceFault, Unavailable
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.2
 """Seconds between a stream that answered nothing and the next: those of a call's retries."""
@@ -30,9 +30,10 @@ class Streaming:
     """Owns its stream: it is opened by the first decision and ends with `aclose`.
 
     When a stream breaks, what is unanswered is sent again on the next one: deciding twice does no
-    harm. A decision goes again up to `retries` times, as a call of its own would; not at all while
-    no stream answers, so that an outage costs nobody a pause; and without counting when the
-    service says that it ends the stream, since then it has not taken what is unanswered.
+    harm. After a stream that answered something, or that the service ended on purpose, that costs
+    a decision nothing but time. After one that answered nothing it goes again up to `retries`
+    times, as a call of its own would, and not at all while no stream answers, so that an outage
+    costs nobody a pause.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -103,12 +104,11 @@ class Streaming:
                 answered = self._answered > before
                 self._up = answered or error.reason == _ENDED
                 pause = 0.0 if answered else min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)
-                self._broken(error)
+                if not self._up:
+                    self._give_up(_as_break(error))
 
-    def _broken(self, error: RoutingError) -> None:
-        """Fail what is not to be sent again."""
-        if error.reason == _ENDED:
-            return
+    def _give_up(self, error: RoutingError) -> None:
+        """Fail what is not to be sent again after a stream that answered nothing."""
         for asked in self._asked.values():
             if isinstance(error, Unavailable) and asked.retries:
                 asked.retries -= 1
@@ -148,6 +148,17 @@ class Streaming:
                     await call.write(_item(name, asked, left))
             self._more.clear()
             await self._more.wait()
+
+
+def _as_break(error: RoutingError) -> RoutingError:
+    """`error` as the end of a stream.
+
+    gRPC reports some connections that break as UNKNOWN or INTERNAL ("Stream removed"). A fault of
+    the service carries its reason; one without is the way to it that broke.
+    """
+    if isinstance(error, ServiceFault) and error.reason is None:
+        return Unavailable(str(error), facts=error.facts)
+    return error
 
 
 def _item(name: str, asked: Asked, left: float) -> stream_pb.StreamRouteDecisionsRequest:

@@ -65,7 +65,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One decision that was asked for: the message, its call's metadata, the seconds it has."""
+    """One decision that was asked for: the message, its metadata, the seconds that it has.
+
+    The metadata is that of the call, with a stream's trace context of this decision over it.
+    """
 
     request: pb.RouteDecisionRequest
     metadata: Mapping[str, str]
@@ -219,7 +222,10 @@ class _Servicer(routing_service_pb2_grpc.RoutingServiceServicer):
 
         async def give(asked: stream_pb.StreamRouteDecisionsRequest) -> None:
             timeout = asked.timeout_ms / 1_000 if asked.timeout_ms else None
-            answer = await self._answer(asked.request, context=context, timeout=timeout)
+            trace = {"traceparent": asked.traceparent} if asked.traceparent else {}
+            answer = await self._answer(
+                asked.request, context=context, timeout=timeout, trace=trace
+            )
             name = asked.correlation_id
             async with writing:
                 await context.write(
@@ -249,9 +255,10 @@ class _Servicer(routing_service_pb2_grpc.RoutingServiceServicer):
         *,
         context: grpc.aio.ServicerContext[Any, Any],
         timeout: float | None,  # noqa: ASYNC109  # what the caller gave, to be noted
+        trace: Mapping[str, str] | None = None,
     ) -> pb.RouteDecisionResponse | Refusal:
         metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
-        call = Call(request=request, metadata=metadata, timeout=timeout)
+        call = Call(request=request, metadata=metadata | dict(trace or {}), timeout=timeout)
         scripted = await self._fake._note(call)  # noqa: SLF001  # two halves of one thing
         await asyncio.sleep(scripted.delay)
         return scripted.answer

@@ -125,7 +125,7 @@ class Starter:
         running = await server.enter_async_context(
             serving(
                 Settings(
-                    listen="127.0.0.1:0",
+                    listen=settings.pop("listen", "127.0.0.1:0"),
                     metrics_listen="127.0.0.1:0",
                     policy_file=path,
                     hash_key="test",
