@@ -113,7 +113,7 @@ def shared(rounds: int, port: int) -> tuple[Bar3, Bar3]:
         return burst(port, 1, 16, body=stream, clients=8).per_second
 
     def batches() -> float:
-        return burst(port, 8, 750, body=batch).per_second
+        return burst(port, 64, 1_500, body=batch).per_second
 
     return (
         compare(rounds, (calls, streams, calls), lambda side: side()),

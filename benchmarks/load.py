@@ -1,7 +1,7 @@
 """Load from h2load (nghttp2): prebuilt gRPC frames over one HTTP/2 connection a client.
 
-A stream is a request whose body holds many frames: h2load sends them as flow control lets it, closes
-its half and reads the answers. It never waits for one before it sends the next, so the number in
+A stream is a request whose body holds many frames: h2load sends them as flow control lets it,
+closes its half and reads the answers. It waits for none before it sends the next: how many are in
 flight is what the server takes.
 """
 
