@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
@@ -29,12 +29,18 @@ from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
-from pointsman.v1.call_status_pb2 import CallStatus
 
-from pointsman_client.answers import Reason
-from pointsman_client.details import TRAILER, write_details
-from pointsman_client.errors import ErrorFacts, FieldViolation
-from pointsman_client.routes import ELIGIBLE_ERRORS
+from pointsman_client.details import TRAILER
+from pointsman_client.fake_answers import (
+    Refusal,
+    as_result,
+    as_status,
+    not_routed,
+    resolved,
+    routed,
+)
+
+__all__ = ["FOREVER", "Call", "FakeService", "Refusal", "not_routed", "resolved", "routed"]
 
 _Answer = TypeVar(
     "_Answer",
@@ -45,22 +51,6 @@ _Answer = TypeVar(
 
 FOREVER = float("inf")
 """A delay that outlasts every deadline."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """An answer that is a status. `status` is its name, e.g. `UNAVAILABLE`; see `ErrorFacts`."""
-
-    status: str
-    message: str = ""
-    reason: str | None = None
-    violations: Sequence[tuple[str, str]] = ()
-    """Bad fields: (path, what is wrong)."""
-    retry_after: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.status not in grpc.StatusCode.__members__ or self.status == "OK":
-            raise ValueError(f"no refusal has the status {self.status!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,58 +69,6 @@ class Call:
 class _Scripted:
     answer: pb.RouteDecisionResponse | Refusal
     delay: float
-
-
-def routed(
-    model: str, *, serve_model: str | None = None, shadow: bool = False, **decision: Any
-) -> pb.RouteDecisionResponse:
-    """Answer with a decision for `model`; `decision` are further fields of the proto `Decision`.
-
-    `serve_model` is `model` unless given: in shadow, give the static pick.
-    """
-    fields: dict[str, Any] = {
-        "source": pb.SOURCE_LOCAL,
-        "router_model": model,
-        "policy": "balanced",
-    } | decision
-    return pb.RouteDecisionResponse(
-        outcome=pb.OUTCOME_ROUTED,
-        decision=pb.Decision(model=model, **fields),
-        serve_model=model if serve_model is None else serve_model,
-        shadow=shadow,
-        decision_id="00000000-0000-7000-8000-000000000000",
-        policy_version="fake",
-    )
-
-
-def not_routed(
-    outcome: str, *, reason: Reason, serve_model: str = "", **response: Any
-) -> pb.RouteDecisionResponse:
-    """Answer without a decision: `outcome` is `skipped`, `failed` or `off`."""
-    return pb.RouteDecisionResponse(
-        outcome=f"OUTCOME_{outcome.upper()}",
-        reason=f"REASON_{reason.name}",
-        serve_model=serve_model,
-        decision_id="00000000-0000-7000-8000-000000000000",
-        policy_version="fake",
-        **response,
-    )
-
-
-def resolved(
-    *attempts: resolve_pb.Attempt | str, eligible_errors: Sequence[str] = ELIGIBLE_ERRORS
-) -> resolve_pb.ResolveRouteResponse:
-    """Answer `ResolveRoute` with these attempts; a text is a profile with a model of its name."""
-    return resolve_pb.ResolveRouteResponse(
-        attempts=[
-            resolve_pb.Attempt(profile=each, provider="fake", model=each)
-            if isinstance(each, str)
-            else each
-            for each in attempts
-        ],
-        eligible_errors=eligible_errors,
-        policy_version="fake",
-    )
 
 
 class FakeService:
@@ -229,7 +167,7 @@ class _Servicer(routing_service_pb2_grpc.RoutingServiceServicer):
             name = asked.correlation_id
             async with writing:
                 await context.write(
-                    stream_pb.StreamRouteDecisionsResponse(correlation_id=name, **_result(answer))
+                    stream_pb.StreamRouteDecisionsResponse(correlation_id=name, **as_result(answer))
                 )
 
         async with asyncio.TaskGroup() as answers:
@@ -246,7 +184,7 @@ class _Servicer(routing_service_pb2_grpc.RoutingServiceServicer):
             *(self._answer(each, context=context, timeout=timeout) for each in request.requests)
         )
         return batch_pb.BatchRouteDecisionsResponse(
-            results=[batch_pb.BatchRouteDecisionsResult(**_result(each)) for each in answers]
+            results=[batch_pb.BatchRouteDecisionsResult(**as_result(each)) for each in answers]
         )
 
     async def _answer(
@@ -295,21 +233,4 @@ async def _give(
 
 async def _refuse(refusal: Refusal, *, context: grpc.aio.ServicerContext[Any, Any]) -> NoReturn:
     code = grpc.StatusCode[refusal.status]
-    await context.abort(code, refusal.message, trailing_metadata=((TRAILER, _status(refusal)),))
-
-
-def _result(answer: pb.RouteDecisionResponse | Refusal) -> dict[str, Any]:
-    """The field of a stream's or a batch's result that holds this answer."""
-    if isinstance(answer, Refusal):
-        return {"status": CallStatus.FromString(_status(answer))}
-    return {"response": answer}
-
-
-def _status(refusal: Refusal) -> bytes:
-    facts = ErrorFacts(
-        reason=refusal.reason,
-        violations=tuple(FieldViolation(*each) for each in refusal.violations),
-        retry_after=refusal.retry_after,
-    )
-    code: int = grpc.StatusCode[refusal.status].value[0]
-    return write_details(code=code, message=refusal.message, facts=facts)
+    await context.abort(code, refusal.message, trailing_metadata=((TRAILER, as_status(refusal)),))
