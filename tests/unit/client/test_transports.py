@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -13,6 +14,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 from pointsman_client import (
     ClientClosed,
     Denied,
@@ -263,6 +265,72 @@ async def test_a_slow_decision_holds_up_no_other_on_the_stream(fake: FakeService
         assert (await client.decide("Hi", **ASK)).model == "vendor/fast"
         slow.cancel()
         await asyncio.gather(slow, return_exceptions=True)
+
+
+class Breaking(routing_service_pb2_grpc.RoutingServiceServicer):
+    """Breaks the streams that it is told to, at the first request; answers on the others."""
+
+    def __init__(self, *breaks: grpc.StatusCode | None) -> None:
+        self.breaks = list(breaks)
+        self.streams = 0
+
+    async def StreamRouteDecisions(self, _requests: Any, context: Any) -> None:  # noqa: N802
+        self.streams += 1
+        code = self.breaks.pop(0) if self.breaks else None
+        while (item := await context.read()) is not grpc.aio.EOF:
+            if code is not None:
+                await context.abort(code, "broken")
+            await context.write(
+                stream_pb.StreamRouteDecisionsResponse(
+                    correlation_id=item.correlation_id, response=routed("vendor/b")
+                )
+            )
+
+
+@asynccontextmanager
+async def breaking(servicer: Breaking, *, retries: int) -> AsyncIterator[RoutingClient]:
+    server = grpc.aio.server()
+    register: Any = routing_service_pb2_grpc.add_RoutingServiceServicer_to_server
+    register(servicer, server)
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    try:
+        async with RoutingClient(
+            target, transport="stream", decide_timeout=30, retries=retries
+        ) as client:
+            yield client
+    finally:
+        await server.stop(None)
+
+
+# UNKNOWN and INTERNAL without a reason are what gRPC says of some connections that break.
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "UNKNOWN", "INTERNAL"])
+async def test_a_stream_that_breaks_before_it_answers_is_tried_again_as_often_as_a_call(
+    code: str,
+) -> None:
+    status = grpc.StatusCode[code]
+    servicer = Breaking(status, status)
+    async with breaking(servicer, retries=2) as client:
+        assert (await client.decide("Hi", **ASK)).why == "routed"
+    assert servicer.streams == 3
+
+
+async def test_an_outage_costs_the_retries_once_and_further_decisions_one_attempt_each() -> None:
+    servicer = Breaking(*[grpc.StatusCode.UNAVAILABLE] * 4)
+    async with breaking(servicer, retries=2) as client:
+        streams = []
+        for _ in range(3):
+            choice = await client.decide("Hi", **ASK)
+            streams.append((choice.why, servicer.streams))
+    unavailable = "fallback:unavailable"
+    assert streams == [(unavailable, 3), (unavailable, 4), ("routed", 5)]
+
+
+async def test_a_stream_that_is_refused_is_not_tried_again() -> None:
+    servicer = Breaking(grpc.StatusCode.PERMISSION_DENIED)
+    async with breaking(servicer, retries=2) as client:
+        assert (await client.decide("Hi", **ASK)).why == "fallback:denied"
+    assert servicer.streams == 1
 
 
 @pytest.fixture
