@@ -17,6 +17,7 @@ import grpc
 from pointsman_server.core.errors import FieldViolation, InvalidRequest, StreamEnded
 from pointsman_server.transport.decisions import Decisions, Done, Pending
 from pointsman_server.transport.decode import REQUEST_BYTES, parsed_item, small_enough
+from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.rpc import Context, Refused, Rpc
 from pointsman_server.transport.wire import field
 
@@ -61,8 +62,7 @@ class Streams:
             if age is not None:
                 age.cancel()
         if not whole:
-            refused = self._rpc.refuse(self._rpc.open(METHOD, None), StreamEnded())
-            await self._rpc.answer(refused, context)
+            await self._rpc.answer(Refused(to_status(StreamEnded())), context)
 
     def end(self) -> None:
         """Take nothing more; each stream ends when what it took is answered."""
