@@ -35,7 +35,7 @@ async def test_the_examples_run(
         if inspect.iscoroutine(running):
             await running
     assert len(EXAMPLES) > 6
-    assert len(fake.calls) == 5
+    assert len(fake.calls) == 6
     printed = capsys.readouterr().out
     assert "anthropic/claude-opus-4.8 routed\n" in printed
     assert "anthropic/claude-opus-4.8 hard hard\n" in printed
