@@ -1,23 +1,41 @@
 # syntax=docker/dockerfile:1
-FROM python:3.11-slim-bookworm AS build
+# By tag, so that a rebuild takes Debian's security fixes; a release pins the digest that it was
+# tested with: --build-arg BASE=python:3.11-slim-bookworm@sha256:...
+ARG BASE=python:3.11-slim-bookworm
+
+# The wheel, with a tool chain that the image does not carry.
+FROM ${BASE} AS build
 WORKDIR /src
-COPY requirements/server.txt requirements/server.txt
-RUN python -m venv /opt/pointsman \
- && /opt/pointsman/bin/pip install --no-cache-dir --require-hashes -r requirements/server.txt
+COPY requirements/build.txt requirements/server.txt requirements/
+RUN python -m venv /opt/build \
+ && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+ && python -m venv --without-pip /opt/pointsman \
+ && /opt/build/bin/pip --python /opt/pointsman/bin/python \
+      install --no-cache-dir --require-hashes -r requirements/server.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY protos protos
 COPY server server
 COPY client client
 COPY integrations integrations
-RUN /opt/pointsman/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist . \
+ && /opt/build/bin/pip --python /opt/pointsman/bin/python \
+      install --no-cache-dir --no-deps --no-index /dist/*.whl
 
-FROM python:3.11-slim-bookworm
+# What runs: the base's Python and one virtual environment without pip.
+FROM ${BASE}
+LABEL org.opencontainers.image.title="pointsman" \
+      org.opencontainers.image.description="Decides which language model should serve a prompt." \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/pointsman /opt/pointsman
+# Reachable from outside the container, which without TLS has to be asked for:
+# POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK. The admin listener stays inside, where the health check is.
 ENV PATH=/opt/pointsman/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     POINTSMAN_LISTEN=0.0.0.0:50051 \
     POINTSMAN_METRICS_LISTEN=0.0.0.0:9464
 USER 65532:65532
 EXPOSE 50051 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["pointsman", "health"]
 ENTRYPOINT ["pointsman"]
 CMD ["serve"]

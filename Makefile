@@ -3,13 +3,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= $(POINTSMAN_DATA)
+# Who builds and runs the image, and its name there.
+CONTAINER ?= $(notdir $(firstword $(foreach tool,docker podman,$(shell command -v $(tool)))))
+IMAGE ?= localhost/pointsman
 # Sums in another order give other bytes: training uses the kernels that every x86-64 machine with
 # AVX2 has, whatever else this one can do.
 KERNELS := OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
 PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format stubs lock train eval gates peers data-named bench e2e clean
+.PHONY: help setup demo test lint format stubs lock train eval gates peers data-named bench e2e \
+  container container-check dashboards sbom audit clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,7 +29,11 @@ setup: $(VENV)/.ready ## Make the virtual environment.
 demo: setup ## Decide a dozen prompts, for real, in under a minute.
 	@$(BIN)/python examples/demo.py
 
-test: setup ## Run every test.
+$(VENV)/.deploy: $(VENV)/.ready requirements/deploy.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/deploy.txt
+	@touch $@
+
+test: $(VENV)/.deploy ## Run every test.
 	$(BIN)/pytest
 
 $(VENV)/.train: $(VENV)/.ready requirements/train.txt
@@ -77,9 +85,27 @@ lock: setup ## Resolve the lock files anew.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra server --extra redis --extra ext-proc --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
-	for name in train envoy litellm; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	for name in build train deploy envoy litellm; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file requirements/$$name.txt requirements/$$name.in; done
+
+container: ## Build the image (CONTAINER=docker or podman, IMAGE=NAME, BUILD_FLAGS=...).
+	BUILDAH_FORMAT=docker $(CONTAINER) build $(BUILD_FLAGS) --tag $(IMAGE) .
+
+container-check: setup ## Run the image locked down, and the demo against it.
+	CI=true CONTAINER=$(CONTAINER) IMAGE=$(IMAGE) $(BIN)/pytest tests/container
+
+dashboards: $(VENV)/.deploy ## Write the Grafana dashboards.
+	$(BIN)/python tools/dashboards.py
+
+sbom: $(VENV)/.deploy ## List what the image carries, as CycloneDX: build/sbom.json.
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file build/sbom.json requirements/server.txt
+
+audit: $(VENV)/.deploy ## Look every locked dependency up among the known vulnerabilities (needs a network).
+	for name in server build dev deploy train; do echo "requirements/$$name.txt" \
+	  && $(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/$$name.txt || exit 1; done
 
 clean: ## Remove what was built.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -82,8 +82,13 @@ async def main(address: str | None) -> int:
     """Run the acts; the exit status."""
     if address is not None:
         async with RoutingClient(address, decide_timeout=5) as client:
-            await act("A dozen prompts", client, ASKS, run=secrets.token_hex(4))
-        return 0
+            run = secrets.token_hex(4)
+            first = await act("1  A dozen prompts", client, ASKS, run=run)
+            again = await act("2  The same conversations again", client, ASKS, run=run)
+        return verdict(
+            *(f"act 1: {c.result or c.error}" for c in first if source_of(c) is None),
+            *(f"act 2: {c.result or c.error}" for c in again if not cached(c)),
+        )
     async with (
         morph_api() as (morph, morph_url),
         server(morph_url) as (_, free_address),
@@ -97,11 +102,15 @@ async def main(address: str | None) -> int:
         described = await client.describe()
     print(f"Mode {described.mode}: every decision above is recorded, none is served yet;")
     print("gateways keep their static pick until the policy file says `mode: serve`.")
-    problems = [
+    return verdict(
         *(f"act 1: {c.result or c.error}" for c in first if source_of(c) != "morph"),
         *(f"act 2: {c.result or c.error}" for c in again if not cached(c)),
         *(f"act 3: {c.result or c.error}" for c in gone if source_of(c) != "local"),
-    ]
+    )
+
+
+def verdict(*problems: str) -> int:
+    """Say what did not go as it should; the exit status."""
     for problem in problems:
         print(f"NOT AS EXPECTED  {problem}", file=sys.stderr)
     return 1 if problems else 0
