@@ -17,20 +17,21 @@ from pathlib import Path
 
 import pytest
 from e2e.parts.ports import free_port
-from e2e.parts.processes import until
+from e2e.parts.processes import PATIENCE, until
 from e2e.parts.toolchain import need
 
 ROOT = Path(__file__).parents[2]
 ENGINE = os.environ.get("CONTAINER", "podman")
 IMAGE = os.environ.get("IMAGE", "localhost/pointsman")
 LOCKED_DOWN = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
-PATIENCE = "20"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(180)
 
 
 def engine(*words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([ENGINE, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [ENGINE, *words], capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
     assert not ok or done.returncode == 0, f"{ENGINE} {' '.join(words)}\n{done.stderr}"
     return done
 
@@ -53,8 +54,7 @@ class Container:
 
     def health_check(self) -> int:
         """The exit status of the image's own health check."""
-        found = engine("image", "inspect", IMAGE, "--format", "{{json .}}").stdout
-        image = json.loads(found)
+        (image,) = json.loads(engine("image", "inspect", IMAGE).stdout)
         check = (image.get("HealthCheck") or image["Config"].get("Healthcheck") or {})["Test"]
         assert check[0] == "CMD", "a health check without a shell"
         return self.execute(*check[1:]).returncode
@@ -101,10 +101,11 @@ def test_it_has_no_capability_left(served: Container):
     assert re.findall(r"Cap(?:Eff|Prm|Bnd|Amb):\s*(\w+)", status) == ["0" * 16] * 4
 
 
-def test_it_can_write_nowhere_but_in_memory(served: Container):
-    for folder in ("/", "/opt/pointsman", "/tmp", "/home", "/var/tmp"):
+def test_it_cannot_write_to_its_file_system(served: Container):
+    for folder in ("", "/opt/pointsman", "/etc", "/home"):
         refused = served.python(f"open('{folder}/x', 'w')")
-        assert "Read-only file system" in refused.stderr, folder
+        assert refused.returncode == 1, folder
+        assert re.search("Read-only file system|Permission denied", refused.stderr), folder
 
 
 def test_its_environment_holds_what_is_locked_and_no_more(served: Container):
@@ -139,7 +140,7 @@ def test_the_demo_passes_against_it(served: Container):
 
 def test_it_ends_well_when_it_is_told_to():
     with container() as running:
-        engine("stop", "--time", PATIENCE, running.id)
+        engine("stop", "--time", "30", running.id)
         assert running.state() == ("exited", 0)
         assert "stopping" in running.log()
 

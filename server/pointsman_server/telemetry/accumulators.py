@@ -7,7 +7,7 @@ on every call, reading once per export. Cells are written and read on the event 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import TypeAlias
 
@@ -23,12 +23,16 @@ OVERFLOW: Key = ("otel.metric.overflow",)
 
 
 class Counters:
-    """Sums by key."""
+    """Sums by key.
+
+    `zero` are keys that are there from the start: who looks for an increase sees the first event
+    only if there was a reading before it.
+    """
 
     __slots__ = ("_cells", "_limit")
 
-    def __init__(self, *, limit: int = LIMIT) -> None:
-        self._cells: dict[Key, int] = {}
+    def __init__(self, *, limit: int = LIMIT, zero: Iterable[Key] = ()) -> None:
+        self._cells: dict[Key, int] = dict.fromkeys(zero, 0)
         self._limit = limit
 
     def add(self, key: Key, amount: int = 1) -> None:

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 NOT_CALLED = "circuit_open"
 """The failure stage of an engine that was not even asked: it has no duration."""
 
+TAKEN, REFUSED = "taken", "refused"
+
 Watched: TypeAlias = Callable[[], Mapping[Key, int]]
 
 
@@ -41,15 +43,15 @@ class Metrics:
         self._engine_seconds = Histograms(i.DURATION_BOUNDS)
         self._engine_failures = Counters()
         self._lookups = Counters()
-        self._write_failures = Counters()
+        self._write_failures = Counters(zero=[()])
         self._shared_failures = Counters()
         self._shared_reachable: bool | None = None
         self._engine_refused = Counters()
         self._transitions = Counters()
         self._probes = Counters()
         self._in_flight = 0
-        self._shed = Counters()
-        self._reloads = Counters()
+        self._shed = Counters(zero=[()])
+        self._reloads = Counters(zero=[(TAKEN,), (REFUSED,)])
         self._policy: Key | None = None
         self._build: Key = (version, python)
         self._watched: dict[i.Instrument, Watched] = {}
@@ -143,7 +145,7 @@ class Metrics:
 
     def reload(self, *, ok: bool) -> None:
         """A changed policy file was taken, or refused."""
-        self._reloads.add(("taken" if ok else "refused",))
+        self._reloads.add((TAKEN if ok else REFUSED,))
 
     def policy(self, *, version: str, mode: Mode) -> None:
         """Which policy file is in force from now on."""
