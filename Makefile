@@ -103,9 +103,8 @@ sbom: $(VENV)/.deploy ## List what the image carries, as CycloneDX: build/sbom.j
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 	  --output-format JSON --output-file build/sbom.json requirements/server.txt
 
-audit: $(VENV)/.deploy ## Look every locked dependency up among the known vulnerabilities (needs a network).
-	for name in server build dev deploy train; do echo "requirements/$$name.txt" \
-	  && $(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/$$name.txt || exit 1; done
+audit: $(VENV)/.deploy ## Look up known vulnerabilities of what is locked (needs a network).
+	$(BIN)/python tools/audit.py
 
 clean: ## Remove what was built.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

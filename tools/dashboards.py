@@ -1,6 +1,6 @@
 """Writes the Grafana dashboards from deploy/grafana/panels.yaml, with Grafana's own typed builders.
 
-    python tools/dashboards.py [--check]
+python tools/dashboards.py [--check]
 """
 
 from __future__ import annotations

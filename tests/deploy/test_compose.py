@@ -63,13 +63,14 @@ def test_what_is_set_over_the_policy_file_passes_the_check():
 
 
 def test_addresses_name_services():
-    named = [ENVIRONMENT["POINTSMAN_POLICY__CACHE__URL"], ENVIRONMENT["OTEL_EXPORTER_OTLP_ENDPOINT"]]
-    for source in _sources():
-        named.append(source["url"])
+    named = [
+        ENVIRONMENT["POINTSMAN_POLICY__CACHE__URL"],
+        ENVIRONMENT["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    ]
+    named += [source["url"] for source in _sources()]
     prometheus = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    for job in prometheus["scrape_configs"]:
-        for target in (each for static in job["static_configs"] for each in static["targets"]):
-            named.append(f"http://{target}")
+    (job,) = prometheus["scrape_configs"]
+    named += [f"http://{target}" for target in job["static_configs"][0]["targets"]]
     assert {url.partition("://")[2].partition(":")[0] for url in named} == {
         "jaeger", "pointsman", "prometheus", "redis",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The image's recipe, before anybody builds it; tests/container holds the built image to the rest."""
+"""The image's recipe, before anybody builds it; tests/container has what holds of the image."""
 
 from __future__ import annotations
 

@@ -152,9 +152,7 @@ def test_nobody_reaches_it_but_gateways_and_monitoring_and_it_reaches_what_it_ne
 
 def test_its_policy_file_is_the_built_in_one_but_for_where_things_are():
     built_in = ROOT / "server" / "pointsman_server" / "policies" / "default.yaml"
-    ours, theirs = (
-        yaml.safe_load(path.read_text()) for path in (FOLDER / "policy.yaml", built_in)
-    )
+    ours, theirs = (yaml.safe_load(path.read_text()) for path in (FOLDER / "policy.yaml", built_in))
     for document in (ours, theirs):
         for name in ("url", "ca_file", "password_file"):
             document["cache"].pop(name, None)

@@ -11,6 +11,7 @@ import json
 import math
 import re
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -20,8 +21,8 @@ from typing import Any
 
 import pytest
 import yaml
-from e2e.parts.ports import free_port
 from e2e.parts.pointsman import Service, pointsman_serve, policy_document
+from e2e.parts.ports import free_port
 from e2e.parts.processes import until
 from pointsman_client import RoutingClient
 from support.machine import program
@@ -69,6 +70,7 @@ async def drive(address: str) -> None:
         for number in range(5):
             await ask(f"Rename variable {number}.", session=str(number))
             await ask(f"Rename variable {number}.", session=str(number))
+        await asyncio.gather(*(ask("At once.", session=f"crowd-{n}") for n in range(8)))
         first = await ask("Translate 'good morning'.", session="s", candidates=[OPUS, SONNET, GPT])
         if first.decision is not None:
             left = [each for each in (OPUS, SONNET, GPT) if each != first.decision.model]
@@ -86,21 +88,26 @@ def dead_end() -> str:
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Service]]:
     folder = tmp_path_factory.mktemp("services")
-    dead = policy_document(dead_end())
-    # It is asked again and again.
-    lone = {"order": ["morph"], "morph": dead["engines"]["morph"] | {"breaker": {"failures": 1000}}}
+    alone = policy_document(llm=LLM)
     collector = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": dead_end(),
         "OTEL_EXPORTER_OTLP_TIMEOUT": "500",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "OTEL_METRIC_EXPORT_INTERVAL": "300",
     }
-    with RealServer() as redis:
+    # Whoever connects to it waits: nobody accepts.
+    with RealServer() as redis, socket.create_server(("127.0.0.1", 0)) as silent:
         shared = policy_document(dead_end(), llm=LLM)
         shared["cache"]["url"] = redis.url
+        # Probed all the time, and never closed.
+        shared["engines"]["morph"]["breaker"] = {"failures": 2, "pause": "100ms"}
+        alone["engines"] = {"order": ["morph"], "morph": alone["engines"]["morph"] | {
+            "url": f"http://127.0.0.1:{silent.getsockname()[1]}", "timeout": "100ms",
+            "max_in_flight": 1, "breaker": {"failures": 1000},
+        }}  # fmt: skip
         with (
             pointsman_serve(folder, policy=shared, environment=collector) as one,
-            pointsman_serve(folder, policy={**dead, "engines": lone, "llm": LLM}) as other,
+            pointsman_serve(folder, policy=alone) as other,
         ):
             for service in (one, other):
                 asyncio.run(drive(service.address))
@@ -135,10 +142,12 @@ def watched(
         refused = services[0]
         refused.policy.write_text("mode: nonsense\n")
         until(
-            lambda: server.number(
-                'sum(pointsman_policy_reloads_total{pointsman_reload_result="refused"})'
-            )
-            >= 1,
+            lambda: (
+                server.number(
+                    'sum(pointsman_policy_reloads_total{pointsman_reload_result="refused"})'
+                )
+                >= 1
+            ),
             what="a policy file to be refused",
         )
         yield server

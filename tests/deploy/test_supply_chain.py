@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.machine import program
 
 ROOT = Path(__file__).parents[2]
+_SPEC = spec_from_file_location("audit", ROOT / "tools" / "audit.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+audit = module_from_spec(_SPEC)
+sys.modules["audit"] = audit
+_SPEC.loader.exec_module(audit)
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 
@@ -22,7 +31,8 @@ def pinned(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
 def test_every_locked_package_is_pinned_with_hashes_and_names_no_index(lock: Path):
-    entries = re.sub(r"\\\n\s*", " ", re.sub(r"^\s*#.*\n?", "", lock.read_text(), flags=re.M))
+    uncommented = re.sub(r"^\s*#.*\n?", "", lock.read_text(), flags=re.MULTILINE)
+    entries = re.sub(r"\\\n\s*", " ", uncommented)
     lines = [line for line in entries.splitlines() if line.strip()]
     assert lines
     for line in lines:
@@ -53,6 +63,22 @@ def test_the_bill_of_materials_lists_the_project_and_every_package_of_the_image(
     for name, each in listed.items():
         assert each["purl"] == f"pkg:pypi/{name}@{each['version']}"
         assert each["externalReferences"][0]["hashes"], name
+
+
+@pytest.mark.parametrize(
+    ("package", "status"),
+    [
+        ({"vulns": []}, 0),
+        ({"vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]}, 1),
+        ({"skip_reason": "not found"}, 3),
+    ],
+)
+def test_an_audit_that_could_not_look_is_not_a_clean_one(package: dict[str, Any], status: int):
+    findings = audit.Findings()
+    known = {"name": "known", "version": "1", "vulns": []}
+    report = {"dependencies": [known, {"name": "a", "version": "1"} | package]}
+    audit.read(json.dumps(report), lock="x.txt", into=findings)
+    assert findings.status == status
 
 
 def _plain(name: str) -> str:

@@ -12,6 +12,7 @@ import httpx
 import yaml
 from e2e.parts.ports import free_port
 from e2e.parts.processes import program
+
 from support.machine import program as needed
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "prometheus" / "prometheus.yml"
