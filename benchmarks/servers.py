@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -61,9 +61,16 @@ def started(
 
 @contextmanager
 def pointsman(
-    name: str, *, core: int | None = None, environment: Mapping[str, str] | None = None
+    name: str,
+    *,
+    core: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    assignments: Sequence[str] = (),
 ) -> Iterator[Running]:
-    """`pointsman serve` as shipped, with the decision log on a file in a scratch folder."""
+    """`pointsman serve` as shipped, with the decision log on a file in a scratch folder.
+
+    `assignments` are `path=value`, set over the policy file.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "policy.yaml"
@@ -71,10 +78,32 @@ def pointsman(
         command = [
             sys.executable, "-m", "pointsman_server", "serve", "--listen", f"127.0.0.1:{port}",
             "--metrics-listen", "", "--policy-file", str(policy),
+            *(part for each in assignments for part in ("--set", each)),
         ]  # fmt: skip
         settings = {"POINTSMAN_HASH_KEY": "benchmark"} | dict(environment or {})
         with started(name, command, port=port, core=core, environment=settings) as running:
             yield running
+
+
+@contextmanager
+def morph(name: str, *, core: int | None = None) -> Iterator[Running]:
+    """An endpoint like Morph's that answers at once."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.instant_morph", str(port)]
+    with started(name, command, port=port, core=core) as running:
+        yield running
+
+
+@contextmanager
+def asking_morph(name: str, *, port: int, core: int | None = None) -> Iterator[Running]:
+    """`pointsman serve` with engine `morph` on, which it asks on `port` of this machine."""
+    assignments = (
+        f"engines.morph.url=http://127.0.0.1:{port}",
+        "flags.morph_router_enabled=true",
+    )
+    environment = {"MORPH_API_KEY": "benchmark"}
+    with pointsman(name, core=core, environment=environment, assignments=assignments) as running:
+        yield running
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def morph(answering):
         return httpx.Response(200, content=chunks())
 
     return MorphEngine(
-        httpx.AsyncClient(transport=httpx.MockTransport(handle)),
+        httpx.MockTransport(handle),
         rules=MorphRules(url="https://morph.test"),
         key=EnvironmentKey("KEY", {"KEY": "sk"}),
         clock=FakeClock(),

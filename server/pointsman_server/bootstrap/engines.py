@@ -40,12 +40,12 @@ class EnginePart:
     engine: DecisionEngine
     breaker: Breaker | None = None
     bounded: Bounded | None = None
-    client: httpx.AsyncClient | None = None
+    transport: httpx.AsyncBaseTransport | None = None
 
     async def aclose(self) -> None:
         """Close its connections, if it has any."""
-        if self.client is not None:
-            await self.client.aclose()
+        if self.transport is not None:
+            await self.transport.aclose()
 
     def describe(self, *, flag_on: bool, failures: Mapping[str, int]) -> EngineDescription:
         """Whether it is asked at this moment; `failures` by stage."""
@@ -83,9 +83,9 @@ def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) ->
     def propagate(headers: MutableMapping[str, str]) -> None:
         telemetry.propagator.inject(headers)
 
-    client = morph.build_client(rules)
+    transport = morph.build_transport(rules)
     engine: DecisionEngine = morph.MorphEngine(
-        client,
+        transport,
         rules=rules,
         key=key_source(
             file=rules.key_file, variable=rules.key_env, environment=ambient.environment
@@ -121,5 +121,5 @@ def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) ->
         },
     )
     return EnginePart(
-        name=morph.NAME, engine=engine, breaker=breaker, bounded=bounded, client=client
+        name=morph.NAME, engine=engine, breaker=breaker, bounded=bounded, transport=transport
     )

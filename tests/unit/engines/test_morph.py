@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import ssl
 import traceback
 
 import httpx
@@ -16,7 +15,7 @@ from pointsman_server.chain.guarded import Guarded
 from pointsman_server.core.errors import EngineFailed, SourceUnreadable
 from pointsman_server.core.policy_file import MorphRules
 from pointsman_server.engines.keys import FileKey
-from pointsman_server.engines.morph import MorphEngine, build_client
+from pointsman_server.engines.morph import MorphEngine
 from support.builders import GPT, OPUS, SONNET, answer, model, query
 from support.fakes import FakeClock
 
@@ -41,10 +40,10 @@ class Upstream:
         self.body, self.status, self.headers = body, status, headers or {}
         self.requests = []
         self.clock = FakeClock()
-        self.rules = MorphRules(url="https://morph.test", **rules)
-        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self.handle))
+        self.rules = MorphRules(**{"url": "https://morph.test", **rules})
+        transport = httpx.MockTransport(self.handle)
         self.engine = MorphEngine(
-            self.client,
+            transport,
             rules=self.rules,
             key=key or Key(),
             clock=self.clock,
@@ -123,8 +122,7 @@ async def test_headers_carry_the_key_the_trace_and_ask_for_an_uncompressed_body(
 
 @pytest.mark.parametrize("url", ["https://morph.test/base", "https://morph.test/base/"])
 async def test_the_path_is_appended_to_the_base_url(url):
-    upstream = Upstream()
-    upstream.engine._rules = MorphRules(url=url)
+    upstream = Upstream(url=url)
     await upstream.decide()
     assert upstream.requests[0].url.path == "/base/v1/router/multimodel"
 
@@ -234,7 +232,7 @@ async def test_the_shorter_of_deadline_and_timeout_cuts_a_call_off_and_is_named(
         upstream.requests.append(request)
         await asyncio.Event().wait()
 
-    upstream.engine._client = httpx.AsyncClient(transport=httpx.MockTransport(never))
+    upstream.engine._transport = httpx.MockTransport(never)
     deadline = None if left is None else upstream.clock.now + left
     assert await upstream.stage(deadline=deadline) == stage
     assert len(upstream.requests) == 1
@@ -266,7 +264,7 @@ async def test_a_cancelled_caller_is_cancelled_and_no_timeout():
     async def never(_):
         await asyncio.Event().wait()
 
-    upstream.engine._client = httpx.AsyncClient(transport=httpx.MockTransport(never))
+    upstream.engine._transport = httpx.MockTransport(never)
     task = asyncio.create_task(upstream.decide())
     await asyncio.sleep(0.01)
     task.cancel()
@@ -322,23 +320,3 @@ async def test_neither_key_nor_prompt_is_in_any_log_or_error(key, said, caplog):
     assert "canary" not in told
     assert "canary" not in caplog.text
     assert "canary" not in repr(upstream.engine)
-
-
-# ---------------------------------------------------------------- the client
-
-
-async def test_the_client_verifies_certificates_follows_nothing_and_is_bounded():
-    async with build_client(MorphRules(timeout=2.5, max_connections=7)) as client:
-        assert not client.follow_redirects
-        assert client.timeout == httpx.Timeout(2.5, pool=None)
-        pool = client._transport._inner._pool
-        assert (pool._max_connections, pool._max_keepalive_connections) == (7, 7)
-        assert pool._retries == 0
-        assert pool._ssl_context.verify_mode is ssl.CERT_REQUIRED
-        assert pool._ssl_context.check_hostname
-    assert client.is_closed
-
-
-async def test_retries_of_connections_may_be_configured():
-    async with build_client(MorphRules(connect_retries=2)) as client:
-        assert client._transport._inner._pool._retries == 2

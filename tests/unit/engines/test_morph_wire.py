@@ -12,7 +12,7 @@ import pytest
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.policy_file import MorphRules
 from pointsman_server.engines.keys import EnvironmentKey
-from pointsman_server.engines.morph import MorphEngine, build_client
+from pointsman_server.engines.morph import MorphEngine, build_transport
 from support.builders import SONNET, query
 from support.fakes import FakeClock, settle
 
@@ -68,10 +68,10 @@ async def asking(behaviour, **rules):
     port = server.sockets[0].getsockname()[1]
     given = MorphRules(**{"url": f"http://127.0.0.1:{port}", "timeout": 30.0, **rules})
     try:
-        async with build_client(given) as client:
+        async with build_transport(given) as transport:
             yield (
                 MorphEngine(
-                    client,
+                    transport,
                     rules=given,
                     key=EnvironmentKey("KEY", {"KEY": "sk"}),
                     clock=FakeClock(),

@@ -1,0 +1,66 @@
+"""An endpoint like Morph's that answers at once: what is left is what a miss costs here.
+
+python -m benchmarks.instant_morph PORT
+
+Raw asyncio with no parsing beyond where a request ends, so that it takes a tenth of what its
+client does. Stands for the far end in measurements only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from typing import Final
+
+ANSWER: Final = json.dumps(
+    {
+        "model": "claude-opus-4-8",
+        "difficulty": "hard",
+        "confidence": 0.92,
+        "ambiguity": "low",
+        "ambiguity_confidence": 0.8,
+        "domain": "coding",
+        "domain_confidence": 0.97,
+        "provider": "anthropic",
+    }
+).encode()
+_RESPONSE: Final = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: Sun, 22 Nov 2026 00:00:00 GMT\r\n"
+    b"content-length: " + str(len(ANSWER)).encode() + b"\r\n\r\n" + ANSWER
+)
+_LENGTH: Final = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_END: Final = b"\r\n\r\n"
+
+
+class InstantMorph(asyncio.Protocol):
+    """One connection; requests on it may be pipelined."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._seen = b""
+
+    def data_received(self, received: bytes) -> None:
+        """Answer every request that is complete."""
+        self._seen += received
+        while (head := self._seen.find(_END)) >= 0:
+            length = _LENGTH.search(self._seen, 0, head)
+            end = head + len(_END) + (int(length[1]) if length else 0)
+            if len(self._seen) < end:
+                return
+            self._seen = self._seen[end:]
+            self._transport.write(_RESPONSE)
+
+
+async def main(port: int) -> None:
+    """Serve until killed."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(InstantMorph, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

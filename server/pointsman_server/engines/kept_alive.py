@@ -1,0 +1,126 @@
+"""An `httpx` transport over aiohttp's connections.
+
+httpx's stock transport costs more than everything else of a call together, and loses a place of
+its pool for good where a caller leaves at the wrong moment (httpcore 1.0, issue 1093); deadlines
+and callers that hang up do that all the time. aiohttp's pool does neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import httpx
+import yarl
+
+FIRST_PAUSE = 0.5
+"""Seconds before the second retry of a connection that cannot be made; doubled for each one more.
+The first retry does not wait."""
+
+
+class KeptAliveTransport(httpx.AsyncBaseTransport):
+    """HTTP/1.1 over at most `connections` at once, which are kept and used again.
+
+    TLS is verified against the authorities that httpx goes by. No redirects, no cookies, no
+    proxies from the environment; bodies come as they were sent, compressed or not. It has no
+    time-outs of its own and does not read those of a request: the caller bounds the whole call,
+    and cancelling it closes its connection. Raises httpx's errors. Built inside a running loop.
+    """
+
+    def __init__(self, *, connections: int, connect_retries: int = 0) -> None:
+        self._connect_retries = connect_retries
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_reuseconn.append(_note_reuse)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=httpx.create_ssl_context()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None),
+            auto_decompress=False,
+            trace_configs=[tracing],
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response, its body unread."""
+        content = await request.aread()
+        with _as_httpx():
+            response = await self._connected(request, content)
+        return httpx.Response(
+            response.status, headers=response.raw_headers, stream=_Body(response), request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def _connected(self, request: httpx.Request, content: bytes) -> aiohttp.ClientResponse:
+        for retry in range(self._connect_retries):
+            try:
+                return await self._sent(request, content)
+            except aiohttp.ClientConnectorError:
+                await asyncio.sleep(FIRST_PAUSE * 2 ** (retry - 1) if retry else 0.0)
+        return await self._sent(request, content)
+
+    async def _sent(self, request: httpx.Request, content: bytes) -> aiohttp.ClientResponse:
+        """Send; once more where a kept connection turns out to be gone.
+
+        A server may close an idle connection at any time, also just when it is used again. Then
+        nothing was answered, and asking for a decision twice changes nothing (RFC 9110, 9.2.2).
+        """
+        seen = SimpleNamespace(reused=False)
+        try:
+            return await self._send(request, content, seen)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not seen.reused:
+                raise
+        return await self._send(request, content, SimpleNamespace(reused=False))
+
+    async def _send(
+        self, request: httpx.Request, content: bytes, seen: SimpleNamespace
+    ) -> aiohttp.ClientResponse:
+        return await self._session.request(
+            request.method,
+            yarl.URL(str(request.url), encoded=True),
+            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
+            data=content,
+            allow_redirects=False,
+            trace_request_ctx=seen,
+        )
+
+
+class _Body(httpx.AsyncByteStream):
+    """A body as it comes in; closing it before its end closes the connection."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def aclose(self) -> None:
+        """Let go of the connection: it is kept if the body was complete, else closed."""
+        self._response.close()
+
+
+async def _note_reuse(_session: Any, context: SimpleNamespace, _facts: Any) -> None:
+    context.trace_request_ctx.reused = True
+
+
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    """Errors of aiohttp as those of httpx, without their texts, which name addresses."""
+    try:
+        yield
+    except aiohttp.ClientConnectorError:
+        raise httpx.ConnectError("no connection") from None
+    except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, OSError):
+        raise httpx.ReadError("the connection broke") from None
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
+        raise httpx.UnsupportedProtocol("not an address of HTTP") from None
+    except aiohttp.ClientError:
+        raise httpx.RemoteProtocolError("not an answer of HTTP/1.1") from None
