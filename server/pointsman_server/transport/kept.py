@@ -5,6 +5,7 @@ A hit is answered by appending to these bytes, without building or encoding a de
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Literal, TypeAlias, get_args
 from zlib import crc32
 
@@ -33,17 +34,34 @@ SOURCES = {source: pb.Source.Value(f"SOURCE_{source.name}") for source in Source
 _BY_NUMBER = {number: source for source, number in SOURCES.items()}
 SCORE_DECIMALS = 4
 SEAL_BYTES = 4
+SHAPE_BYTES = 8
+_FORM = 1
+"""Where the checksum starts: values of another form fail it."""
 
 
-def seal(wire: bytes) -> bytes:
-    """`wire` behind its checksum: a message that was cut short may still be a message."""
-    return crc32(wire).to_bytes(SEAL_BYTES, "big") + wire
+def seal(wire: bytes, *, shape: bytes = bytes(SHAPE_BYTES)) -> bytes:
+    """`wire` behind its shape and a checksum: a message that was cut short may still be one.
+
+    Answers of one shape differ in nothing that what is appended to them depends on, so that a
+    hit needs no parsing.
+    """
+    kept = shape + wire
+    return crc32(kept, _FORM).to_bytes(SEAL_BYTES, "big") + kept
 
 
-def unseal(raw: bytes) -> bytes | None:
-    """What was sealed, if it is whole."""
-    wire = raw[SEAL_BYTES:]
-    return wire if wire and crc32(wire) == int.from_bytes(raw[:SEAL_BYTES], "big") else None
+def unseal(raw: bytes) -> tuple[bytes, bytes] | None:
+    """Shape and message of what was sealed, if it is whole."""
+    kept = raw[SEAL_BYTES:]
+    if crc32(kept, _FORM) != int.from_bytes(raw[:SEAL_BYTES], "big"):
+        return None
+    wire = kept[SHAPE_BYTES:]
+    return (kept[:SHAPE_BYTES], wire) if wire else None
+
+
+def shape_of(answer: EngineAnswer) -> bytes:
+    """A digest of all of `answer` but its scores, labels of no consequence and its words."""
+    parts = (answer.source, answer.model, answer.router_model, answer.difficulty)
+    return sha256(repr((*parts, [r.model for r in answer.ranking])).encode()).digest()[:SHAPE_BYTES]
 
 
 class WireCodec:
@@ -64,15 +82,15 @@ class WireCodec:
             ranking=[ranked(r) for r in answer.ranking],
             explanation=answer.explanation,
         )
-        return seal(kept.SerializeToString())
+        return seal(kept.SerializeToString(), shape=shape_of(answer))
 
     def load(self, raw: bytes) -> EngineAnswer | None:
         """The answer if `raw` is one as a whole, else `None`."""
-        wire = unseal(raw)
-        if wire is None:
+        whole = unseal(raw)
+        if whole is None:
             return None
         try:
-            kept = pb.Decision.FromString(wire)
+            kept = pb.Decision.FromString(whole[1])
         except DecodeError:
             return None
         source = _BY_NUMBER.get(kept.source)

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from google.protobuf.message import DecodeError
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core import entry
@@ -109,6 +108,7 @@ class Lane:
         self._planner = Planner(rules)
         self._tracks: dict[tuple[object, ...], _Track] = {}
         self._open = rules.mode is not Mode.OFF
+        self._serves = rules.mode is Mode.SERVE
 
     def answer(self, message: pb.RouteDecisionRequest) -> bytes | None:
         """The response's bytes; `None` where the request has to go the long way."""
@@ -126,12 +126,17 @@ class Lane:
             caller.organization_id or None, caller.user_id, source, part
         )
         raw = self._peek(conversation + track.plan.fingerprint)
-        wire = None if raw is None else unseal(raw)
-        if raw is None or wire is None:
+        whole = None if raw is None else unseal(raw)
+        if raw is None or whole is None:
             return None
-        ending = self._ending(track, raw, wire, conversation, source)
+        shape, wire = whole
+        key = (shape, source, self._serves and is_served(conversation, self._rules))
+        ending = track.endings.get(key)
         if ending is None:
-            return None
+            ending = self._finish(track, raw, conversation, source)
+            if ending is None:
+                return None
+            _bounded(track.endings, ENDINGS)[key] = ending
         length = varint(len(wire) + len(ending.decision))
         decision_id = self._new_id().encode()
         parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
@@ -182,28 +187,6 @@ class Lane:
             requested_model=request.requested_model,
         )
         return _Track(plan, plan.default, bare, {})
-
-    def _ending(
-        self,
-        track: _Track,
-        raw: bytes,
-        wire: bytes,
-        conversation: bytes,
-        source: ConversationSource,
-    ) -> _Ending | None:
-        try:
-            kept = pb.Decision.FromString(wire)
-        except DecodeError:
-            return None
-        served = is_served(conversation, self._rules)
-        ranked = tuple([r.model for r in kept.ranking])
-        key = (kept.model, kept.router_model, kept.source, kept.difficulty, ranked, served, source)
-        ending = track.endings.get(key)
-        if ending is None:
-            ending = self._finish(track, raw, conversation, source)
-            if ending is not None:
-                _bounded(track.endings, ENDINGS)[key] = ending
-        return ending
 
     def _finish(
         self, track: _Track, raw: bytes, conversation: bytes, source: ConversationSource

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.core.model import RankedModel, Source
-from pointsman_server.transport.kept import WireCodec, seal
+from pointsman_server.transport.kept import WireCodec, seal, shape_of
 from support.builders import SONNET, answer
 
 shares = st.none() | st.floats(0, 1)
@@ -95,3 +95,27 @@ def test_an_answer_with_a_flipped_byte_is_none(place, flip):
 )
 def test_an_answer_that_is_not_whole_is_none(kept):
     assert CODEC.load(seal(kept.SerializeToString())) is None
+
+
+@given(answers, answers)
+def test_answers_of_one_shape_differ_in_nothing_that_is_made_of_them(one, other):
+    def facts(found):
+        models = [r.model for r in found.ranking]
+        return found.source, found.model, found.router_model, found.difficulty, models
+
+    assert (shape_of(one) == shape_of(other)) == (facts(one) == facts(other))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": Source.LOCAL},
+        {"model": "another"},
+        {"router_model": "another"},
+        {"difficulty": "needs_info"},
+        {"ranking": (RankedModel(model="another"),)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_decides_over_the_rest_of_a_response_is_part_of_the_shape(change):
+    assert shape_of(replace(answer(), **change)) != shape_of(answer())
