@@ -90,8 +90,8 @@ async def test_what_the_cache_does_not_hold_goes_the_long_way(start: Starter) ->
     assert service.lane.answer(request()) is None
     await peer.decide(request())
     backend = peer.running.runtime._parts.cache.cache._backend  # type: ignore[union-attr]
-    for key, (expires, value) in list(backend._entries.items()):
-        backend._entries[key] = (expires, value[:-1])
+    for key, value in list(backend._entries.items()):
+        backend._entries[key] = value[:-1]
     assert service.lane.answer(request()) is None
     again = await peer.decide(request())
     assert not again.decision.cached
