@@ -40,11 +40,9 @@ def build_metric_exporters(rules: SignalRules) -> tuple[MetricExporter, ...]:
 def _otlp_spans(target: OtlpTarget) -> SpanExporter:
     headers = {key.lower(): value for key, value in target.headers.items()}
     if target.protocol == GRPC:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
-            OTLPSpanExporter,
-        )
+        from pointsman_server.telemetry.otlp_grpc import QuickSpanExporter  # noqa: PLC0415
 
-        return OTLPSpanExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+        return QuickSpanExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter as OTLPHttpSpanExporter,
     )
