@@ -154,9 +154,9 @@ def test_a_value_that_cannot_be_sent_is_left_out_and_named_without_its_text(valu
 def test_what_is_remembered_is_bounded():
     encoder = SpanEncoder()
     for number in range(3 * otlp_encoding._REMEMBERED):
-        encoder.encode([span(attributes={"n": number, "long": "x" * 300})])
-        assert len(encoder._attributes) <= otlp_encoding._REMEMBERED
-    assert not any("x" * 300 in str(known) for known in encoder._attributes)
+        encoder.encode([span(attributes={"n": str(number), "long": "x" * 300})])
+        assert len(encoder._texts) <= otlp_encoding._REMEMBERED
+    assert not any("x" * 300 in str(known) for known in encoder._texts)
 
 
 def test_others_may_run_between_some_spans():
