@@ -106,6 +106,41 @@ def asking_morph(name: str, *, port: int, core: int | None = None) -> Iterator[R
         yield running
 
 
+@dataclass(frozen=True)
+class Sink:
+    """A collector that runs."""
+
+    port: int
+    told: Path
+
+    def count(self) -> int:
+        """Server spans that arrived so far."""
+        return int(self.told.read_text()) if self.told.exists() else 0
+
+
+@contextmanager
+def span_sink(*, core: int | None = None) -> Iterator[Sink]:
+    """A collector that counts spans."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "count"
+        command = [sys.executable, "-m", "benchmarks.span_sink", str(port), str(told)]
+        with started("sink", command, port=port, core=core):
+            yield Sink(port, told)
+
+
+@contextmanager
+def traced(name: str, *, sink: int, core: int | None = None) -> Iterator[Running]:
+    """`pointsman serve` that records every call and sends its span to the collector on `sink`."""
+    environment = {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{sink}",
+        "OTEL_TRACES_SAMPLER": "always_on",
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+    }
+    with pointsman(name, core=core, environment=environment) as running:
+        yield running
+
+
 @contextmanager
 def echo(name: str, *, core: int | None = None, uvloop: bool = False) -> Iterator[Running]:
     """The bare control."""
