@@ -41,7 +41,9 @@ def predicted_quality(reading: Reading, squad: Squad, *, with_difficulty: bool) 
     middle = moved.mean()
     leverage = reading.leverage if squad.measured else reading.length_leverage
     stretched: Floats = middle + (moved - middle) * np.float32(1 + leverage)
-    return np.clip(stretched, _LEAST, 1.0 - _LEAST)
+    # `np.clip` says the same in four times the time.
+    bounded: Floats = np.minimum(np.maximum(stretched, _LEAST), 1.0 - _LEAST)
+    return bounded
 
 
 def sigmoid(logits: Floats) -> Floats:

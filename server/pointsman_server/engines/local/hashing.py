@@ -55,6 +55,8 @@ SPACE: Final = np.array(
     [(i < _ASCII and not chr(i).isprintable()) or chr(i) == " " for i in range(256)]
 )
 
+_SEEN: Final = ~SPACE
+
 
 def tokens(
     low: Bytes,
@@ -64,8 +66,8 @@ def tokens(
     opens = ~letter
     opens[1:] |= ~letter[:-1]
     opens[0] = True
-    edges = np.flatnonzero(opens)
-    kept = ~SPACE[low[edges[:-1]]]
+    edges = opens.nonzero()[0]
+    kept = _SEEN[low[edges[:-1]]]
     starts, ends = edges[:-1][kept], edges[1:][kept]
     prefix = np.zeros(len(low) + 1, np.uint64)
     np.cumsum(_BYTE[low] * _POWER[: len(low)], out=prefix[1:])
@@ -82,8 +84,12 @@ def buckets(hashes: Hashes) -> tuple[Integers, Integers]:
     buckets = np.sort((mixed >> _SHIFT).astype(np.int64))
     if not len(buckets):
         return buckets, buckets
-    first = np.flatnonzero(np.concatenate(([True], buckets[1:] != buckets[:-1])))
-    return buckets[first], np.diff(first, append=len(buckets))
+    # Where each begins, and one past the last.
+    edges = np.empty(len(buckets) + 1, np.bool_)
+    edges[0] = edges[-1] = True
+    np.not_equal(buckets[1:], buckets[:-1], out=edges[1:-1])
+    bounds = edges.nonzero()[0]
+    return buckets[bounds[:-1]], bounds[1:] - bounds[:-1]
 
 
 def hash_word(word: str) -> int:
