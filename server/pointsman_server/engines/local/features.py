@@ -119,9 +119,9 @@ def extract(text: str) -> Features:
     groups = _groups(words)
     plain = _measure(raw, low, (ends - starts)[is_word], words)
     # Whole numbers, so that a product adds them up exactly, and in a third of the time of `sum`.
-    counts = np.ones(len(words), np.float32) @ groups
-    plain[_AT_GROUPS:] = counts
-    plain[_AT_SHARES:_AT_GROUPS] = counts[_TOPICAL] / (len(words) + 1)
+    grouped = np.ones(len(words), np.float32) @ groups
+    plain[_AT_GROUPS:] = grouped
+    plain[_AT_SHARES:_AT_GROUPS] = grouped[_TOPICAL] / (len(words) + 1)
     dense = plain.copy()
     np.log1p(plain, out=dense, where=_IS_COUNT)
     return Features(
