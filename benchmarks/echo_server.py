@@ -1,17 +1,19 @@
-"""The control: a bare grpc.aio server of the contract's method, which answers one fixed message.
+"""The control: a bare grpc.aio server of the contract's method on the loop that the server takes.
 
-python -m benchmarks.echo_server PORT [--uvloop]
+It parses the request and answers one fixed message.
+
+python -m benchmarks.echo_server PORT
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Any
 
 import grpc
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
+from pointsman_server.bootstrap.loop import run
 from pointsman_server.transport.server import OPTIONS
 
 ANSWER = pb.RouteDecisionResponse(
@@ -49,8 +51,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    if "--uvloop" in sys.argv:
-        import uvloop
-
-        uvloop.install()
-    asyncio.run(main(int(sys.argv[1])))
+    run(main(int(sys.argv[1])))

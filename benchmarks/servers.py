@@ -142,11 +142,11 @@ def traced(name: str, *, sink: int, core: int | None = None) -> Iterator[Running
 
 
 @contextmanager
-def echo(name: str, *, core: int | None = None, uvloop: bool = False) -> Iterator[Running]:
+def echo(name: str, *, core: int | None = None) -> Iterator[Running]:
     """The bare control."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.echo_server", str(port)]
-    with started(name, command + ["--uvloop"] * uvloop, port=port, core=core) as running:
+    with started(name, command, port=port, core=core) as running:
         yield running
 
 

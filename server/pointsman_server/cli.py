@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointsman_server.bootstrap.launch import launch
+from pointsman_server.bootstrap.loop import LoopName, run
 from pointsman_server.bootstrap.morph_api import MorphApiSettings, serve_morph_api
 from pointsman_server.bootstrap.serve import serve as serve_until_stopped
 from pointsman_server.bootstrap.worker import WorkerLine
@@ -53,7 +53,8 @@ def serve(argv: Sequence[str]) -> int:
     configure_logging(
         level=settings.log_level, fmt=settings.log_format, secrets=lambda: _secrets(settings)
     )
-    return _run(serve_until_stopped(settings, say=_tell, assignments=assignments, worker=worker))
+    work = serve_until_stopped(settings, say=_tell, assignments=assignments, worker=worker)
+    return _run(work, loop=settings.event_loop)
 
 
 def check(argv: Sequence[str]) -> int:
@@ -112,13 +113,13 @@ def _secrets(settings: Settings) -> list[str]:
     return found
 
 
-def _run(work: Coroutine[Any, Any, None]) -> int:
+def _run(work: Coroutine[Any, Any, None], *, loop: LoopName = "auto") -> int:
     """Run until done; what keeps a server from starting is told in words, not in a traceback."""
     try:
-        asyncio.run(work)
+        run(work, loop=loop)
     except PolicyInvalid as error:
         return _complain(["the policy file has problems:", *rendered(error.problems)])
-    except (PointsmanError, OSError, RuntimeError, ValueError) as error:
+    except (PointsmanError, OSError, RuntimeError, ValueError, ModuleNotFoundError) as error:
         return _complain([str(error) or type(error).__name__])
     return 0
 

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Seconds between saying NOT_SERVING and taking no new calls."""
     grace: float = Field(default=10.0, ge=0, le=300)
     """Seconds that calls get to end at a stop."""
+    event_loop: Literal["auto", "uvloop", "asyncio"] = "auto"
+    """What the server runs on; `auto`: uvloop where it is installed."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"

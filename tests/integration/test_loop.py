@@ -1,4 +1,4 @@
-"""Nothing that a server does keeps its event loop from other calls for longer than a millisecond."""
+"""Nothing that a server does keeps its event loop from other calls for a whole millisecond."""
 
 from __future__ import annotations
 
