@@ -9,6 +9,8 @@ IMAGE ?= localhost/pointsman
 # Sums in another order give other bytes: training uses the kernels that every x86-64 machine with
 # AVX2 has, whatever else this one can do.
 KERNELS := OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
+# What P3 compares with: gRPC as it is installed by whoever asks for nothing else.
+STOCK := grpcio==1.85.1 'protobuf>=6.31.1,<8'
 PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
@@ -58,8 +60,13 @@ peers: data-named $(VENV)/.train ## Other offline routers on the same prompts (D
 	$(BIN)/python -m training.peers --data "$(DATA)" \
 	  $(foreach peer,$(PEERS),--peer $(firstword $(subst =, ,$(peer)))=build/peers/$(firstword $(subst =, ,$(peer)))/bin/python)
 
-bench: setup ## Measure the bars (needs h2load); ROUNDS=15 for more.
-	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5)
+build/stock/.ready:
+	$(PYTHON) -m venv build/stock
+	build/stock/bin/pip install --quiet --disable-pip-version-check $(STOCK)
+	@touch $@
+
+bench: setup build/stock/.ready ## Measure the bars (needs h2load); ROUNDS=15 for more.
+	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --stock build/stock/bin/python
 
 e2e: setup ## Build the example gateways and prove them (Go, Node, Java, Rust); Envoy and LiteLLM too.
 	$(BIN)/pytest tests/e2e

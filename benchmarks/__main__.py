@@ -1,6 +1,6 @@
 """Measures the bars, both sides of each interleaved in one run, and says which are missed.
 
-    make bench            five rounds, about three minutes
+    make bench            five rounds, about six minutes
     make bench ROUNDS=15  more rounds
 
 Every ratio stands beside an A/A control: the same comparison of the control with itself. A round
@@ -11,10 +11,13 @@ about the server. Needs `h2load` (Debian: nghttp2-client) and two cores.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import shutil
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -24,6 +27,8 @@ from typing import TypeVar
 from benchmarks import inside, load, servers
 
 SERVER_CORE, LOAD_CORE = 0, 1
+LAST_SPANS = 3.0
+"""Seconds that the last spans get to arrive."""
 HIGHEST_TRIES = 3
 
 
@@ -41,12 +46,12 @@ class Bar:
     control: float | None = None
 
 
-def main(rounds: int, out: Path) -> int:
+def main(rounds: int, out: Path, stock: Path | None) -> int:
     """Measure, print, write; 0 whether or not every bar is reached."""
     if not load.available():
         print("h2load is missing (Debian: nghttp2-client)", file=sys.stderr)
         return 2
-    bars = [*over_the_wire(rounds), *in_process()]
+    bars = [*over_the_wire(rounds, stock), *misses(rounds), *in_process()]
     head = (
         f"grpcio {version('grpcio')}, Python {sys.version.split()[0]}, {os.cpu_count()} cores,"
         f" load {os.getloadavg()[0]:.1f}, {rounds} rounds"
@@ -59,43 +64,87 @@ def main(rounds: int, out: Path) -> int:
     return 0
 
 
-def over_the_wire(rounds: int) -> list[Bar]:
-    """Throughput and latency against a bare echo of the same stack."""
-    decided = load.request()
-    decided.dry_run = True
-    fresh = load.call(decided)
-    with (
-        servers.echo("echo", core=SERVER_CORE) as echo,
-        servers.pointsman("pointsman", core=SERVER_CORE) as ours,
-        servers.echo("echo again", core=SERVER_CORE) as again,
-    ):
-        ports = (echo.port, ours.port, again.port)
+def over_the_wire(rounds: int, stock: Path | None) -> list[Bar]:
+    """Throughput and latency of kept decisions against a bare echo of the same stack."""
+    with contextlib.ExitStack() as stack:
+        started = stack.enter_context
+        sink = started(servers.span_sink(core=LOAD_CORE))
+        echo = started(servers.echo("echo", core=SERVER_CORE)).port
+        ours = started(servers.pointsman("pointsman", core=SERVER_CORE)).port
+        traced = started(servers.traced("traced", sink=sink.port, core=SERVER_CORE)).port
+        again = started(servers.echo("echo again", core=SERVER_CORE)).port
+        bare = started(servers.stock(stock, core=SERVER_CORE)).port if stock else None
+        sent = 0
 
-        def side(in_flight: int, pick: Callable[[load.Load], float]) -> Bar3:
+        def side(server: int, in_flight: int, pick: Callable[[load.Load], float]) -> Bar3:
             return compare(
-                rounds,
-                ports,
-                lambda port: pick(burst(port, in_flight, 6_000 if in_flight > 1 else 1_500)),
+                rounds, (echo, server, again), lambda port: pick(counted(port, in_flight))
             )
 
-        for port in ports:
-            burst(port, 64, 3_000)
-        hit = side(64, lambda seen: seen.per_second)
-        alone = side(1, lambda seen: seen.p50)
-        crowd = side(32, lambda seen: seen.p99)
-        misses = [
-            burst(ours.port, 64, 2_000, body=fresh).per_second
-            / burst(ours.port, 64, 2_000).per_second
-            for _ in range(rounds)
+        def counted(port: int, in_flight: int) -> load.Load:
+            nonlocal sent
+            requests = 6_000 if in_flight > 1 else 1_500
+            sent += requests if port == traced else 0
+            return burst(port, in_flight, requests)
+
+        for port in (echo, ours, traced, again):
+            counted(port, 64)
+        hit = side(ours, 64, lambda seen: seen.per_second)
+        recorded = side(traced, 64, lambda seen: seen.per_second)
+        alone = side(ours, 1, lambda seen: seen.p50)
+        crowd = side(ours, 32, lambda seen: seen.p99)
+        streamed, batched = shared(rounds, ours)
+        shipped = [
+            burst(ours, 64, 6_000).per_second / burst(bare, 64, 6_000).per_second
+            for _ in range(rounds if bare else 0)
+            if bare
         ]
-        streamed, batched = shared(rounds, ours.port)
-    return [
+        time.sleep(LAST_SPANS)
+        arrived = sink.count() / sent
+    rows = [
         bar("P1", "cached, all on, 1 % logged / bare echo, decisions a second", ">= 0.75", hit),
+        bar("P2", "the same with a span for every call", ">= 0.6", recorded),
+        bar("P2", "its spans that arrive at the collector", ">= 1", ([arrived], None)),
+    ]
+    if shipped:
+        rows.append(bar("P3", "cached / stock echo, decisions a second", ">= 1.3", (shipped, None)))
+    return [
+        *rows,
         bar("P4", "8 clients, a stream each / 64 calls in flight, decisions", ">= 1.8", streamed),
         bar("P5", "batches of 16 / 64 calls in flight, decisions a second", ">= 5", batched),
         bar("P6", "p50, 1 in flight / bare echo", "<= 1.2", alone),
         bar("P6", "p99, 32 in flight / bare echo", "<= 1.6", crowd),
-        bar("P7", "decided by engine local / cached, decisions a second", ">= 0.4", (misses, None)),
+    ]
+
+
+def misses(rounds: int) -> list[Bar]:
+    """What a decision costs that has to be made, by each engine, against a kept one."""
+    decided = load.request()
+    # Nothing is kept of a dry run, and no two share a call.
+    decided.dry_run = True
+    fresh = load.call(decided)
+    with (
+        servers.morph("morph", core=LOAD_CORE) as morph,
+        servers.pointsman("local", core=SERVER_CORE) as local,
+        servers.asking_morph("asking", port=morph.port, core=SERVER_CORE) as asking,
+    ):
+
+        def share(port: int) -> float:
+            missed = burst(port, 64, 2_000, body=fresh).per_second
+            return missed / burst(port, 64, 4_000).per_second
+
+        for port in (local.port, asking.port):
+            share(port)
+        by_local = [share(local.port) for _ in range(rounds)]
+        by_morph = [share(asking.port) for _ in range(rounds)]
+        added = [
+            burst(asking.port, 1, 800, body=fresh).p50 - burst(asking.port, 1, 800).p50
+            for _ in range(rounds)
+        ]
+    return [
+        bar("P7", "decided by engine local / cached", ">= 0.4", (by_local, None)),
+        bar("P8", "decided by Morph (an instant endpoint) / cached", ">= 0.3", (by_morph, None)),
+        bar("P8", "p50 that Morph adds, 1 in flight, microseconds", "<= 450", (added, None)),
     ]
 
 
@@ -157,16 +206,24 @@ def burst(
 
 
 def in_process() -> list[Bar]:
-    """What needs no wire: the short way alone, memory, start."""
+    """What needs no wire: the short way alone, memory, lookups, start."""
     lane = [inside.lane_microseconds() for _ in range(3)]
-    growth = inside.cache_megabytes()
+    kept = inside.cache_growth()
     start, resident = inside.start_and_memory()
-    return [
+    rows = [
         bar("P15", "a kept decision with parsing, in process, microseconds", "<= 10", (lane, None)),
-        bar("P9", "1,000,000 kept conversations, MB", "<= 400", ([growth], None)),
+        bar("P9", "1,000,000 kept conversations, MB", "<= 400", ([kept.megabytes], None)),
+        bar("P9", "longest pause for garbage then, ms", "<= 100", ([kept.longest_pause], None)),
         bar("P13", "start to serving, seconds", "<= 1.5", ([start], None)),
         bar("P13", "resident memory of one idle worker, MB", "<= 120", ([resident], None)),
     ]
+    if shutil.which("redis-server"):
+        lookups = [inside.lookup_microseconds() for _ in range(3)]
+        what = "lookup in Redis, 32 at once, microseconds each"
+        rows.append(bar("P10", what, "<= 15", (lookups, None)))
+    else:
+        print("redis-server is missing: P10 is not measured", file=sys.stderr)
+    return rows
 
 
 def bar(name: str, what: str, limit: str, values: Bar3) -> Bar:
@@ -196,5 +253,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
+    parser.add_argument("--stock", type=Path, help="an interpreter with stock gRPC, for P3")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.rounds, arguments.out))
+    sys.exit(main(arguments.rounds, arguments.out, arguments.stock))

@@ -2,19 +2,21 @@
 
 It parses the request and answers one fixed message.
 
-python -m benchmarks.echo_server PORT
+python -m benchmarks.echo_server PORT [--stock]
+
+`--stock`: with gRPC's own options on asyncio's loop, without a line of this project's server.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
-from pointsman_server.bootstrap.loop import run
-from pointsman_server.transport.server import OPTIONS
 
 ANSWER = pb.RouteDecisionResponse(
     outcome=pb.OUTCOME_ROUTED,
@@ -41,9 +43,9 @@ class Echo(routing_service_pb2_grpc.RoutingServiceServicer):
         return ANSWER
 
 
-async def main(port: int) -> None:
+async def main(port: int, *, options: Sequence[tuple[str, int]]) -> None:
     """Serve until killed."""
-    server = grpc.aio.server(options=OPTIONS)
+    server = grpc.aio.server(options=options)
     routing_service_pb2_grpc.add_RoutingServiceServicer_to_server(Echo(), server)
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
@@ -51,4 +53,10 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    run(main(int(sys.argv[1])))
+    if "--stock" in sys.argv:
+        asyncio.run(main(int(sys.argv[1]), options=()))
+    else:
+        from pointsman_server.bootstrap.loop import run
+        from pointsman_server.transport.server import OPTIONS
+
+        run(main(int(sys.argv[1]), options=OPTIONS))

@@ -12,8 +12,11 @@ from pathlib import Path
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.serve import serving
+from pointsman_server.bootstrap.stores import build_cache
 from pointsman_server.cache import BoundedMemoryCache
+from pointsman_server.core.policy_file import CacheRules, LogRules
 from pointsman_server.settings import Settings
+from pointsman_server.telemetry import build_telemetry
 from pointsman_server.transport.decode import to_request
 
 from benchmarks import load, servers
@@ -21,6 +24,8 @@ from benchmarks import load, servers
 CONVERSATIONS = 512
 CONVERSATIONS_KEPT = 1_000_000
 REPEATS = 20
+AT_ONCE = 32
+LOOKUP_REPEATS = 100
 MEGABYTE = 1024 * 1024
 
 
@@ -31,7 +36,9 @@ def lane_microseconds() -> float:
 
 async def _lane() -> float:
     settings = Settings(listen="127.0.0.1:0", metrics_listen="", hash_key="benchmark")
-    async with serving(settings, ambient=Ambient(environment={})) as running:
+    quiet = ("decision_log.stdout=false",)
+    ambient = Ambient(environment={})
+    async with serving(settings, ambient=ambient, assignments=quiet) as running:
         service = running.runtime.service
         wires = [load.request(f"s{n}").SerializeToString() for n in range(CONVERSATIONS)]
         for wire in wires:
@@ -75,6 +82,36 @@ async def _fill() -> Kept:
         gc.collect()
         pauses.append(time.thread_time() - started)
     return Kept(grown, max(pauses) * 1e3)
+
+
+def lookup_microseconds() -> float:
+    """Processor time of one lookup in a Redis on this machine, of 32 at once."""
+    port = servers.free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with servers.started("redis", command, port=port):
+        return asyncio.run(_look_up(port))
+
+
+async def _look_up(port: int) -> float:
+    telemetry = await build_telemetry(environment={}, log=LogRules(stdout=False))
+    rules = CacheRules(url=f"redis://127.0.0.1:{port}/0")
+    part = await build_cache(
+        rules, ambient=Ambient(environment={}), telemetry=telemetry, hash_key_is_shared=True
+    )
+    # Slots are asked of the store each time: what is near is not taken for new.
+    keys = [number.to_bytes(32, "big") for number in range(AT_ONCE)]
+    for key in keys:
+        await part.slots.put(key, os.urandom(140), ttl=1_800)
+    await asyncio.gather(*(part.slots.get(key) for key in keys))
+    started = time.thread_time()
+    for _ in range(LOOKUP_REPEATS):
+        found = await asyncio.gather(*(part.slots.get(key) for key in keys))
+    spent = time.thread_time() - started
+    await part.aclose()
+    await telemetry.aclose()
+    if None in found:
+        raise RuntimeError("the store lost values")
+    return spent / LOOKUP_REPEATS / AT_ONCE * 1e6
 
 
 def start_and_memory() -> tuple[float, float]:

@@ -143,10 +143,20 @@ def traced(name: str, *, sink: int, core: int | None = None) -> Iterator[Running
 
 @contextmanager
 def echo(name: str, *, core: int | None = None) -> Iterator[Running]:
-    """The bare control."""
+    """The bare control on the stack that the server runs on."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.echo_server", str(port)]
     with started(name, command, port=port, core=core) as running:
+        yield running
+
+
+@contextmanager
+def stock(python: Path, *, core: int | None = None) -> Iterator[Running]:
+    """The bare control as gRPC ships, under an interpreter that has that and protobuf."""
+    port = free_port()
+    command = [str(python), "-m", "benchmarks.echo_server", str(port), "--stock"]
+    environment = {"PYTHONPATH": os.pathsep.join(("protos", "."))}
+    with started("stock", command, port=port, core=core, environment=environment) as running:
         yield running
 
 
