@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.core.errors import InvalidRequest
+from pointsman_server.telemetry.attributes import decision_attributes
 from pointsman_server.transport.decode import to_request
 from pointsman_server.transport.encode import to_response
 from support.requests import STATIC_PICKS, drawn, messages
@@ -53,6 +55,35 @@ async def test_plain_repetitions_go_the_short_way_and_are_answered_the_same(peer
         assert short.decision_id != first.decision_id
         went += 1
     assert went == 200
+
+
+async def test_the_span_of_a_plain_repetition_tells_what_the_long_way_tells(peer: Peer) -> None:
+    service: Any = peer.running.runtime.service
+    short: list[Any] = []
+    long: list[Any] = []
+    service.lane._spans = SimpleNamespace(observe=short.append)
+    service.decider._observers = (SimpleNamespace(observe=long.append),)
+    for number in range(100):
+        message = plain(number)
+        await service.decider.decide(to_request(message))
+        wire = service.lane.answer(message, recorded=True)
+        await service.decider.decide(to_request(message))
+        attributes = [decision_attributes(each[-1]) for each in (short, long)]
+        sent = pb.RouteDecisionResponse.FromString(wire)
+        assert attributes[0].pop("pointsman.decision_id") == sent.decision_id
+        attributes[1].pop("pointsman.decision_id")
+        assert attributes[0] == attributes[1]
+    assert len(short) == 100
+
+
+async def test_a_span_that_records_nothing_is_told_nothing(start: Starter) -> None:
+    peer = await start()
+    service: Any = peer.running.runtime.service
+    told: list[Any] = []
+    await service.decider.decide(to_request(request()))
+    service.lane._spans = SimpleNamespace(observe=told.append)
+    assert service.lane.answer(request()) is not None
+    assert told == []
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,7 @@ class Runtime:
             new_id=decider.new_id,
             clock=ambient.clock,
             meter=telemetry.metrics,
+            spans=telemetry.span_observer,
         )
         return _Parts(rules, engines, cache, switches, decider, resolver, lane, telemetry.draws)
 

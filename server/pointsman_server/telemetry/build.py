@@ -61,13 +61,17 @@ async def build_telemetry(
     except OSError:
         await parts.aclose(bound=0.1)
         raise
+    on_span = UnfailingObserver(SpanAttributes())
     return Telemetry(
         tracer=HeadTracer(parts.spans.tracer, sampler=rules.sampler, random=dice),
         propagator=propagator,
         metrics=metrics,
-        observers=tuple(
-            UnfailingObserver(each) for each in (metrics, SpanAttributes(), parts.decision_log)
+        observers=(
+            UnfailingObserver(metrics),
+            on_span,
+            UnfailingObserver(parts.decision_log),
         ),
+        span_observer=on_span,
         resolution_observers=tuple(
             UnfailingResolutionObserver(each)
             for each in (metrics, ResolutionSpanAttributes(), parts.decision_log)

@@ -61,6 +61,8 @@ class Telemetry:
     metrics: Metrics
     observers: tuple[DecisionObserver, ...]
     """To be told of every decision, inside the span that it was made in."""
+    span_observer: DecisionObserver
+    """The one of them that writes onto the span."""
     resolution_observers: tuple[ResolutionObserver, ...]
     """The same for every resolution of a purpose."""
     prometheus_port: int | None

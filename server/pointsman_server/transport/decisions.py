@@ -46,7 +46,9 @@ class Decisions:
         drawn = service.draws()
         span = self._rpc.open(method, trace)
         if message is not None and not drawn:
-            answer = self._rpc.at_once(span, lambda: service.lane.answer(message))
+            answer = self._rpc.at_once(
+                span, lambda recorded: service.lane.answer(message, recorded=recorded)
+            )
             if answer is not None:
                 return answer
         return Pending(service, message, drawn, span)

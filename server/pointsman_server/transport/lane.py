@@ -2,7 +2,7 @@
 
 Most calls repeat a conversation. Nothing is decided for them, so nothing is built for them either:
 what follows from their routing context is remembered as a `_Track`, what is appended to the kept
-answer as an `_Ending`, and the answer itself is sent as it lies in the cache. Whatever is not
+answer as an `Ending`, and the answer itself is sent as it lies in the cache. Whatever is not
 plainly a repetition is left to the ladder of `core.decider`, which decides what is true:
 `tests/integration/test_lane.py` holds the two against each other, and
 `benchmarks/` holds the cost of each.
@@ -16,17 +16,12 @@ from typing import Protocol, TypeVar
 
 from pointsman.v1 import route_decision_pb2 as pb
 
-from pointsman_server.core import entry
-from pointsman_server.core import stickiness as sticky
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.core.in_force import engines_in_force
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
     Caller,
-    CatalogModel,
     ConversationSource,
-    Decision,
-    DropReason,
     Mode,
     Prompt,
     RouteRequest,
@@ -35,13 +30,13 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.plan import Plan, Planner
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.core.ports import Clock
+from pointsman_server.core.ports import Clock, DecisionObserver
 from pointsman_server.core.record import KeptMark
-from pointsman_server.core.serving import is_served, serve
+from pointsman_server.core.serving import is_served
 from pointsman_server.transport.decode import API_KINDS, to_request
-from pointsman_server.transport.encode import to_decision, to_response_frame
+from pointsman_server.transport.endings import Ending, Endings
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
-from pointsman_server.transport.kept import KEPT_FIELDS, WireCodec, unseal
+from pointsman_server.transport.kept import unseal
 from pointsman_server.transport.wire import varint
 
 TRACKS = 4_096
@@ -49,7 +44,6 @@ ENDINGS = 256
 """Bounds of what is remembered; over them everything is forgotten and learned anew."""
 
 _T = TypeVar("_T")
-_CODEC = WireCodec()
 _ROUTED = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString()
 _DECISION = b"\x12"  # field 2, a message
 _DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
@@ -65,23 +59,13 @@ class LaneMeter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Ending:
-    """What follows a kept answer: the rest of its decision, the rest of the response."""
-
-    decision: bytes
-    response: bytes
-    mark: KeptMark
-
-
-@dataclass(frozen=True, slots=True)
 class _Track:
     """What follows from a routing context, as long as one policy file is in force."""
 
     plan: Plan
-    default: CatalogModel
     request: RouteRequest
     """A request with this context, and without a word or an id of whoever sent it first."""
-    endings: dict[tuple[object, ...], _Ending]
+    endings: dict[tuple[object, ...], Ending]
 
 
 class Lane:
@@ -97,7 +81,9 @@ class Lane:
         new_id: Callable[[], str],
         clock: Clock,
         meter: LaneMeter,
+        spans: DecisionObserver,
     ) -> None:
+        """`spans` writes a decision onto the span of its call."""
         self._rules = rules
         self._keys = keys
         self._switches = switches
@@ -105,13 +91,18 @@ class Lane:
         self._new_id = new_id
         self._now = clock.monotonic
         self._meter = meter
+        self._spans = spans
+        self._endings = Endings(rules, keys=keys)
         self._planner = Planner(rules)
         self._tracks: dict[tuple[object, ...], _Track] = {}
         self._open = rules.mode is not Mode.OFF
         self._serves = rules.mode is Mode.SERVE
 
-    def answer(self, message: pb.RouteDecisionRequest) -> bytes | None:
-        """The response's bytes; `None` where the request has to go the long way."""
+    def answer(self, message: pb.RouteDecisionRequest, *, recorded: bool = False) -> bytes | None:
+        """The response's bytes; `None` where the request has to go the long way.
+
+        `recorded` says that the call has a span which is to tell of it.
+        """
         started = self._now()
         if message.classify or message.dry_run or not self._open:
             return None
@@ -133,15 +124,19 @@ class Lane:
         key = (shape, source, self._serves and is_served(conversation, self._rules))
         ending = track.endings.get(key)
         if ending is None:
-            ending = self._finish(track, raw, conversation, source)
+            ending = self._endings.build(
+                track.plan, track.request, raw, conversation=conversation, source=source
+            )
             if ending is None:
                 return None
             _bounded(track.endings, ENDINGS)[key] = ending
         length = varint(len(wire) + len(ending.decision))
-        decision_id = self._new_id().encode()
+        decision_id = self._new_id()
+        if recorded:
+            self._spans.observe(ending.told(raw, decision_id))
         parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
         self._meter.kept(ending.mark, self._now() - started)
-        return b"".join((*parts, decision_id))
+        return b"".join((*parts, decision_id.encode()))
 
     def _track(self, message: pb.RouteDecisionRequest) -> _Track | None:
         switches = self._switches()
@@ -186,44 +181,7 @@ class Lane:
             routing=request.routing,
             requested_model=request.requested_model,
         )
-        return _Track(plan, plan.default, bare, {})
-
-    def _finish(
-        self, track: _Track, raw: bytes, conversation: bytes, source: ConversationSource
-    ) -> _Ending | None:
-        """What the long way would append to this answer."""
-        answer, plan = _CODEC.load(raw), track.plan
-        eligible = plan.selection.eligible
-        if answer is None or not entry.holds(answer, eligible):
-            return None
-        decision = Decision(
-            answer=answer,
-            policy=plan.tier.policy,
-            sticky=sticky.is_sticky(answer, plan.tier.stickiness),
-            switch_reason=None,
-            fallback_models=sticky.fallback_models(answer, eligible, track.default),
-            propensity=1.0,
-            conversation_source=source,
-            candidate_count=len(eligible),
-            dropped=plan.selection.dropped,
-        )
-        serving = serve(track.request, decision, rules=self._rules, conversation=conversation)
-        rest = to_decision(decision)
-        for name in KEPT_FIELDS:
-            rest.ClearField(name)
-        dropped: tuple[DropReason, ...] = tuple(d.reason for d in decision.dropped)
-        return _Ending(
-            decision=rest.SerializeToString(),
-            response=to_response_frame(serving, policy_version=self._rules.version),
-            mark=KeptMark(
-                source=answer.source,
-                reason=serving.reason,
-                auto_model=plan.tier.name,
-                policy=plan.tier.policy,
-                agreement=self._rules.agree(answer.model, track.request.static_pick),
-                dropped=dropped,
-            ),
-        )
+        return _Track(plan, bare, {})
 
 
 def _is_plain(message: pb.RouteDecisionRequest) -> bool:

@@ -113,17 +113,23 @@ class Rpc:
             _mark(span, grpc.StatusCode.OK)
             return answer
 
-    def at_once(self, span: Span, ask: Callable[[], Answer | None]) -> Answer | Refused | None:
+    def at_once(self, span: Span, ask: Callable[[bool], Answer | None]) -> Answer | Refused | None:
         """What `ask` knows without waiting; `None`: nothing, and `span` is still open.
 
-        Whom a trace follows is not asked. It takes no time that the gate would have to bound.
+        `ask` is told whether the span, which is current then, records. It takes no time that the
+        gate would have to bound.
         """
-        if span.is_recording():
-            return None
         try:
-            return ask()
+            if not span.is_recording():
+                return ask(False)  # noqa: FBT003
+            with use_span(span, record_exception=False, set_status_on_exception=False):
+                answer = ask(True)  # noqa: FBT003
         except Exception as error:  # noqa: BLE001  (as above)
             return self.refuse(span, error)
+        if answer is not None:
+            _mark(span, grpc.StatusCode.OK)
+            span.end()
+        return answer
 
     def refuse(self, span: Span, error: Exception) -> Refused:
         """How `error` is answered; ends `span`."""

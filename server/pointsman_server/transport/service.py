@@ -33,8 +33,11 @@ class Resolves(Protocol):
 class Answers(Protocol):
     """The short way: what is kept, as bytes."""
 
-    def answer(self, message: pb.RouteDecisionRequest) -> bytes | None:
-        """The response, or `None` where the request has to be decided."""
+    def answer(self, message: pb.RouteDecisionRequest, *, recorded: bool = False) -> bytes | None:
+        """The response, or `None` where the request has to be decided.
+
+        `recorded` says that the current span is to tell of it.
+        """
         ...
 
 

@@ -36,7 +36,7 @@ class Service:
     def draws(self):
         return False
 
-    def answer(self, message):
+    def answer(self, message, *, recorded=False):
         return None
 
     async def decide(self, request, *, deadline=None, drawn=None):

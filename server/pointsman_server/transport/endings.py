@@ -1,0 +1,110 @@
+"""What follows a kept answer in its response: made once for all answers of one shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pointsman_server.core import entry
+from pointsman_server.core import stickiness as sticky
+from pointsman_server.core.keys import Keys
+from pointsman_server.core.model import (
+    ConversationSource,
+    Decision,
+    Outcome,
+    RouteRequest,
+    Verdict,
+)
+from pointsman_server.core.plan import Plan
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.record import DecisionRecord, KeptMark, build_record
+from pointsman_server.core.serving import Serving, serve
+from pointsman_server.transport.encode import to_decision, to_response_frame
+from pointsman_server.transport.kept import KEPT_FIELDS, WireCodec
+
+_CODEC = WireCodec()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The rest of a decision, the rest of the response, and what is told of both."""
+
+    decision: bytes
+    response: bytes
+    mark: KeptMark
+    record: DecisionRecord
+    """Of nobody's call: without an id, and with the scores of the first answer of this shape."""
+
+    def told(self, raw: bytes, decision_id: str) -> DecisionRecord:
+        """What a span tells of the kept answer `raw`, sent under `decision_id`."""
+        outcome, answer = self.record.outcome, _CODEC.load(raw)
+        decision = outcome.decision
+        if decision is not None and answer is not None:
+            decision = replace(decision, answer=answer)
+        outcome = replace(outcome, decision=decision, decision_id=decision_id)
+        return replace(self.record, outcome=outcome)
+
+
+class Endings:
+    """Builds them under one version of the policy file."""
+
+    def __init__(self, rules: PolicyFile, *, keys: Keys) -> None:
+        self._rules = rules
+        self._keys = keys
+
+    def build(
+        self,
+        plan: Plan,
+        request: RouteRequest,
+        raw: bytes,
+        *,
+        conversation: bytes,
+        source: ConversationSource,
+    ) -> Ending | None:
+        """What the long way would append to the kept answer `raw`; `None`: it would not use it."""
+        answer, eligible = _CODEC.load(raw), plan.selection.eligible
+        if answer is None or plan.default is None or not entry.holds(answer, eligible):
+            return None
+        decision = Decision(
+            answer=answer,
+            policy=plan.tier.policy,
+            sticky=sticky.is_sticky(answer, plan.tier.stickiness),
+            switch_reason=None,
+            fallback_models=sticky.fallback_models(answer, eligible, plan.default),
+            propensity=1.0,
+            conversation_source=source,
+            candidate_count=len(eligible),
+            dropped=plan.selection.dropped,
+        )
+        serving = serve(request, decision, rules=self._rules, conversation=conversation)
+        rest = to_decision(decision)
+        for name in KEPT_FIELDS:
+            rest.ClearField(name)
+        return Ending(
+            decision=rest.SerializeToString(),
+            response=to_response_frame(serving, policy_version=self._rules.version),
+            mark=KeptMark(
+                source=answer.source,
+                reason=serving.reason,
+                auto_model=plan.tier.name,
+                policy=plan.tier.policy,
+                agreement=self._rules.agree(answer.model, request.static_pick),
+                dropped=tuple(d.reason for d in decision.dropped),
+            ),
+            record=self._record(request, decision, serving),
+        )
+
+    def _record(
+        self, request: RouteRequest, decision: Decision, serving: Serving
+    ) -> DecisionRecord:
+        outcome = Outcome(
+            verdict=Verdict.ROUTED,
+            serve_model=serving.model,
+            decision_id="",
+            policy_version=self._rules.version,
+            decision=decision,
+            shadow=serving.shadow,
+            reason=serving.reason,
+        )
+        return build_record(
+            request, outcome, rules=self._rules, keys=self._keys, time=0.0, total_seconds=0.0
+        )
