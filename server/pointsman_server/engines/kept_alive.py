@@ -7,19 +7,14 @@ and callers that hang up do that all the time. aiohttp's pool does neither.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import httpx
 import yarl
-
-FIRST_PAUSE = 0.5
-"""Seconds before the second retry of a connection that cannot be made; doubled for each one more.
-The first retry does not wait."""
 
 
 class KeptAliveTransport(httpx.AsyncBaseTransport):
@@ -57,11 +52,9 @@ class KeptAliveTransport(httpx.AsyncBaseTransport):
         await self._session.close()
 
     async def _connected(self, request: httpx.Request, content: bytes) -> aiohttp.ClientResponse:
-        for retry in range(self._connect_retries):
-            try:
+        for _ in range(self._connect_retries):
+            with suppress(aiohttp.ClientConnectorError):
                 return await self._sent(request, content)
-            except aiohttp.ClientConnectorError:
-                await asyncio.sleep(FIRST_PAUSE * 2 ** (retry - 1) if retry else 0.0)
         return await self._sent(request, content)
 
     async def _sent(self, request: httpx.Request, content: bytes) -> aiohttp.ClientResponse:

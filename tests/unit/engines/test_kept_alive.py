@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pointsman_server.core.policy_file import MorphRules
-from pointsman_server.engines import kept_alive
 from pointsman_server.engines.kept_alive import KeptAliveTransport
 from pointsman_server.engines.morph import build_transport
 from support.fakes import settle
@@ -207,7 +206,6 @@ async def test_a_connection_that_breaks_within_an_answer_is_not_tried_again():
 
 @pytest.mark.parametrize("retries", [0, 2])
 async def test_connecting_is_tried_again_as_often_as_configured(monkeypatch, retries):
-    monkeypatch.setattr(kept_alive, "FIRST_PAUSE", 0.0)
     tried = []
 
     async def refused(*_, **__):
