@@ -111,7 +111,9 @@ class MorphEngine:
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """Status and body; a body over the bound comes back empty, which no answer is."""
-        request = httpx.Request("POST", self._url, headers=headers, content=body)
+        # As a stream: of `content` httpx would work out headers that the transport sets anyway.
+        stream = httpx.ByteStream(body)
+        request = httpx.Request("POST", self._url, headers=headers, stream=stream)
         response = await self._transport.handle_async_request(request)
         try:
             if not response.is_success:
