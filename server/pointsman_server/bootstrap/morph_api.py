@@ -23,6 +23,10 @@ from pointsman_server.morph_api import (
 from pointsman_server.morph_api import serve as listen
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.settings import host_and_port
+from pointsman_server.telemetry import tracing
+
+SERVICE = "pointsman-morph-api"
+"""Its name in traces unless `OTEL_*` gives another: it may run beside a Pointsman."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +47,23 @@ async def serve_morph_api(settings: MorphApiSettings, *, say: Callable[[str], No
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     rules = PolicyConfig(settings.policy_file).load().policy_file
     local = LocalEngine.load(rules.local)
-    app = build_app(
-        engine=local,
-        classifier=local,
-        models=_by_router_id(rules),
-        keys=_keys(settings),
-        faults=FaultScript() if settings.faults else None,
-    )
+    keys = _keys(settings)
     host, port = host_and_port(settings.listen)
-    listening = await listen(app, host=host, port=port)
-    say(f"pointsman morph-api serving on {listening.url} | policy {rules.version}")
-    try:
-        await stop.wait()
-    finally:
-        await listening.aclose()
+    async with tracing(os.environ, service=SERVICE) as tracer:
+        app = build_app(
+            engine=local,
+            classifier=local,
+            models=_by_router_id(rules),
+            keys=keys,
+            faults=FaultScript() if settings.faults else None,
+            tracer=tracer,
+        )
+        listening = await listen(app, host=host, port=port)
+        say(f"pointsman morph-api serving on {listening.url} | policy {rules.version}")
+        try:
+            await stop.wait()
+        finally:
+            await listening.aclose()
 
 
 def _by_router_id(rules: PolicyFile) -> dict[str, CatalogModel]:

@@ -6,11 +6,9 @@ import platform
 import random
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from uuid import uuid4
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.sdk.version import __version__ as sdk_version
 
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import instruments
@@ -25,6 +23,7 @@ from pointsman_server.telemetry.metric_export import MetricExport
 from pointsman_server.telemetry.metrics import Metrics
 from pointsman_server.telemetry.prometheus import PrometheusEndpoint
 from pointsman_server.telemetry.resolutions import ResolutionSpanAttributes
+from pointsman_server.telemetry.resource import build_resource
 from pointsman_server.telemetry.sdk_log import SdkLog
 from pointsman_server.telemetry.spans import SCOPE, Spans, build_propagator
 from pointsman_server.telemetry.telemetry import Parts, Telemetry
@@ -55,7 +54,7 @@ async def build_telemetry(
     propagator = build_propagator(rules.propagators)
     listen = _next_to(address(prometheus) if prometheus else rules.prometheus, worker)
     metrics = Metrics(version=version("pointsman"), python=platform.python_version())
-    parts = _parts(_resource(rules, worker), rules, log=log, metrics=metrics, dice=dice)
+    parts = _parts(build_resource(rules, worker), rules, log=log, metrics=metrics, dice=dice)
     try:
         port = await parts.endpoint.start(*listen) if listen else None
     except OSError:
@@ -116,25 +115,6 @@ def _parts(
     parts.sdk_log.install()
     parts.metric_export.start()
     return parts
-
-
-def _resource(rules: TelemetryRules, worker: int | None) -> Resource:
-    # Tells the cumulative sums of replicas apart, and those of one replica's workers.
-    given = rules.resource.get("service.instance.id")
-    instance = str(uuid4()) if given is None else given
-    if given is not None and worker is not None:
-        instance = f"{given}/{worker}"
-    # Not `Resource.create`: it starts threads and reads the environment once more.
-    return Resource(
-        {
-            "telemetry.sdk.language": "python",
-            "telemetry.sdk.name": "opentelemetry",
-            "telemetry.sdk.version": sdk_version,
-            "service.version": version("pointsman"),
-            **rules.resource,
-            "service.instance.id": instance,
-        }
-    )
 
 
 def _page(metrics: Metrics, resource: Resource) -> Callable[[], str]:

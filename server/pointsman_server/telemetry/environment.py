@@ -84,13 +84,16 @@ class TelemetryRules:
     """Host and port of the Prometheus endpoint, if `OTEL_METRICS_EXPORTER` asks for one."""
 
 
-def read_environment(environ: Mapping[str, str]) -> TelemetryRules:
-    """Read `environ`. Raises `EnvironmentInvalid`, which names every bad variable."""
+def read_environment(environ: Mapping[str, str], *, service: str = "pointsman") -> TelemetryRules:
+    """Read `environ`; `service` is this program's name unless it gives one.
+
+    Raises `EnvironmentInvalid`, which names every bad variable.
+    """
     v = Variables(environ)
     off = v.flag("OTEL_SDK_DISABLED")
     metrics, prometheus = _metrics(v, off=off)
     rules = TelemetryRules(
-        resource=_resource(v),
+        resource=_resource(v, service),
         propagators=_propagators(v),
         sampler=_sampler(v),
         spans=_signal(v, "TRACES", off=off),
@@ -103,9 +106,9 @@ def read_environment(environ: Mapping[str, str]) -> TelemetryRules:
     return rules
 
 
-def _resource(v: Variables) -> dict[str, str]:
+def _resource(v: Variables, service: str) -> dict[str, str]:
     resource = v.pairs("OTEL_RESOURCE_ATTRIBUTES")
-    name = v.text("OTEL_SERVICE_NAME") or resource.get("service.name") or "pointsman"
+    name = v.text("OTEL_SERVICE_NAME") or resource.get("service.name") or service
     return resource | {"service.name": name}
 
 

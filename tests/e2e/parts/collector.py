@@ -41,14 +41,7 @@ class Collector:
 
     def settings(self, service: str) -> dict[str, str]:
         """The standard variables that make a program export here, soon."""
-        return {
-            "OTEL_SERVICE_NAME": service,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint,
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-            "OTEL_BSP_SCHEDULE_DELAY": "100",
-            "OTEL_METRICS_EXPORTER": "none",
-            "OTEL_LOGS_EXPORTER": "none",
-        }
+        return export_settings(self.endpoint, service)
 
     def span(self, wanted: Callable[[Span], bool], *, what: str) -> Span:
         """Wait for a span."""
@@ -101,6 +94,18 @@ def otlp_collector() -> Iterator[Collector]:
         yield collector
     finally:
         server.stop(0).wait()
+
+
+def export_settings(endpoint: str, service: str) -> dict[str, str]:
+    """The standard variables that make a program export spans to an OTLP/gRPC endpoint, soon."""
+    return {
+        "OTEL_SERVICE_NAME": service,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
 
 
 def _span(service: str, span: Any) -> Span:
