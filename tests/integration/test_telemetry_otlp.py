@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineFailure
 from pointsman_server.core.policy_file import LogRules
-from pointsman_server.telemetry import Telemetry, build_telemetry
+from pointsman_server.telemetry import Telemetry, build_telemetry, tracing
 from pointsman_server.telemetry.instruments import EXPORT_FAILURES
 from pointsman_server.telemetry.readings import Spread
 from support.otlp_sink import (
@@ -143,6 +143,23 @@ async def test_what_is_left_is_sent_at_the_end() -> None:
 
         assert len(sink.spans) == 2
         assert "pointsman.decisions" in sink.metrics
+
+
+@pytest.mark.parametrize(
+    ("named", "service"), [({}, "beside"), ({"OTEL_SERVICE_NAME": "edge"}, "edge")]
+)
+async def test_tracing_alone_sends_spans_and_nothing_else(
+    named: dict[str, str], service: str
+) -> None:
+    sink = OtlpSink()
+    async with grpc_collector(sink) as endpoint:
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **QUICK, **named}
+        async with tracing(environment, service="beside", bound=PATIENCE) as tracer:
+            with tracer.start_as_current_span("call", kind=SpanKind.SERVER):
+                pass
+        assert [span.name for span in sink.spans] == ["call"]
+        assert sink.resource["service.name"] == service
+        assert sink.metrics == {}
 
 
 @pytest.mark.parametrize(
