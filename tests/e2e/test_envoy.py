@@ -118,8 +118,8 @@ def front(folder: Path, replicas: Replicas, collector: Collector) -> Iterator[Fr
         config = here(folder, (first.address, second.address), collector)
         with envoy(folder, config) as running:
             asked = Front(running, (first, second), shown.ca)
-            for each in asked.replicas:
-                asked.until_healthy(each, is_healthy=True)
+            for replica in asked.replicas:
+                asked.until_healthy(replica, is_healthy=True)
             yield asked
 
 
@@ -189,13 +189,13 @@ def ask(
 
 @pytest.mark.scenario("gRPC over TLS goes to the replicas in turn")
 def test_grpc_over_tls_goes_to_the_replicas_in_turn(fronted: Front) -> None:
-    before = [fronted.answered(each) for each in fronted.replicas]
+    before = [fronted.answered(replica) for replica in fronted.replicas]
     with fronted.channel() as channel:
         for _ in range(20):
             assert ask(channel).serve_model == ROUTED
         health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     assert health.status == health_pb2.HealthCheckResponse.SERVING
-    after = [fronted.answered(each) for each in fronted.replicas]
+    after = [fronted.answered(replica) for replica in fronted.replicas]
     assert all(now - then >= 8 for now, then in zip(after, before, strict=True)), (before, after)
 
 
@@ -362,14 +362,16 @@ def test_no_call_fails_when_a_replica_is_stopped(fresh: Front) -> None:
 
 @pytest.mark.scenario("no replica is left: calls fail at once with UNAVAILABLE, JSON with 503")
 def test_with_no_replica_left_calls_fail_at_once(fresh: Front) -> None:
-    for each in fresh.replicas:
-        each.program.kill()
-    for each in fresh.replicas:
-        fresh.until_healthy(each, is_healthy=False)
+    for replica in fresh.replicas:
+        replica.program.kill()
+    healthy = f"cluster.{CLUSTER}.membership_healthy"
+    until(lambda: fresh.envoy.stat(healthy) == 0, what="Envoy to know that nobody is there")
     asked = fresh.envoy.stat(f"cluster.{CLUSTER}.upstream_rq_total")
     with fresh.channel() as channel, pytest.raises(grpc.RpcError) as refused:
         ask(channel)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert refused.value.details() == "no healthy upstream"
     answer = fresh.http("POST", "/v1/route-decision", json=QUESTION)
-    assert (answer.status_code, answer.json()["status"]) == (503, 503)
+    assert answer.status_code == 503
+    assert answer.json() == {"status": 503, "message": "no healthy upstream"}
     assert fresh.envoy.stat(f"cluster.{CLUSTER}.upstream_rq_total") == asked
