@@ -68,7 +68,7 @@ build/stock/.ready:
 bench: setup build/stock/.ready ## Measure the bars (needs h2load); ROUNDS=15 for more.
 	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --stock build/stock/bin/python
 
-e2e: setup ## Build the example gateways and prove them (Go, Node, Java, Rust); Envoy and LiteLLM too.
+e2e: setup ## Prove the example gateways (Go, Node, Java, Rust), Envoy, LiteLLM and Jaeger.
 	$(BIN)/pytest tests/e2e
 
 lint: setup ## Check style, types, rooms, contract and stubs.
@@ -79,14 +79,16 @@ lint: setup ## Check style, types, rooms, contract and stubs.
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python tools/stubs.py --check
+	$(BIN)/python tools/transcoding.py --check
 
 format: setup ## Format the code and the contract.
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	$(BIN)/buf format --write
 
-stubs: setup ## Generate the Python stubs from the contract.
+stubs: setup ## Generate from the contract: Python stubs, Envoy's descriptors.
 	$(BIN)/python tools/stubs.py
+	$(BIN)/python tools/transcoding.py
 
 lock: setup ## Resolve the lock files anew.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \

@@ -242,7 +242,11 @@ def test_a_refusal_names_the_field(fronted: Front, change: dict[str, Any], field
 
 UNREAD: dict[str, tuple[Any, ...]] = {
     "broken JSON": (("POST", "/v1/route-decision", b'{"prompt": {'), 400, ""),
-    "a wrong type": (("POST", "/v1/route-decision", b'{"dryRun": "perhaps"}'), 400, "dry_run"),
+    "a wrong type": (
+        ("POST", "/v1/route-decision", b'{"dryRun": "%b"}' % SECRET.encode()),
+        400,
+        "dry_run",
+    ),
     "too much": (("POST", "/v1/route-decision", b'{"x": "%b"}' % (b"x" * 65536)), 413, ""),
     "another path": (("POST", "/v1/decide", b"{}"), 404, "no such"),
     "another method": (("GET", "/v1/route-decision", None), 404, "no such"),
@@ -261,13 +265,19 @@ def test_what_cannot_be_read_is_refused(
     assert says in answer.json()["message"]
 
 
-@pytest.mark.scenario(
-    "JSON: without a deadline Pointsman answers within a second of Morph's silence"
-)
-def test_a_caller_without_a_deadline_gets_one(fronted: Front, router: MorphApi) -> None:
-    router.script({"delay_ms": 30_000})
-    asked = QUESTION | {"caller": {"userId": "user-1", "sessionId": "no deadline"}}
-    answer = fronted.http("POST", "/v1/route-decision", json=asked).json()
+DEADLINES: dict[str, tuple[Any, ...]] = {
+    "a second, where it names none": ({}, 30_000),
+    "its own grpc-timeout": ({"grpc-timeout": "250m"}, 600),
+}
+
+
+@pytest.mark.parametrize(("headers", "delay"), each("JSON: a call has a deadline", DEADLINES))
+def test_a_json_call_has_a_deadline(
+    fronted: Front, router: MorphApi, headers: dict[str, str], delay: int
+) -> None:
+    router.script({"delay_ms": delay})
+    asked = QUESTION | {"caller": {"userId": "user-1", "sessionId": f"silence of {delay}"}}
+    answer = fronted.http("POST", "/v1/route-decision", json=asked, headers=headers).json()
     assert answer["decision"]["source"] == "SOURCE_LOCAL"
     assert answer["failures"] == [{"engine": "morph", "stage": "deadline"}]
 
