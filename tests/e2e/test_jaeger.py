@@ -93,7 +93,7 @@ def test_a_decision_is_one_trace_from_the_gateway_to_morph(stack: Stack) -> None
         f"      {MORPH} POST /v1/router/multimodel",
         f"  {GATEWAY} POST",
     ]
-    _, decision, lookup, engine, served, _ = spans = list(root.walk())
+    _, decision, lookup, engine, served, completion = spans = list(root.walk())
     assert [span.kind for span in spans] == [
         "server", "server", "internal", "client", "server", "client"
     ]  # fmt: skip
@@ -112,6 +112,7 @@ def test_a_decision_is_one_trace_from_the_gateway_to_morph(stack: Stack) -> None
             "pointsman.candidate_count": 4,
         }.items()
     )
+    assert root.tags.items() >= {"gateway.model": ROUTED, "gateway.why": "routed"}.items()
     assert decision.tags["pointsman.decision_id"] == stack.service.decisions()[-1]["decision_id"]
     assert lookup.tags["pointsman.cached"] is False
     assert stack.redis("INFO", "stats")["keyspace_misses"] >= 1  # it was Redis that was asked
@@ -125,6 +126,7 @@ def test_a_decision_is_one_trace_from_the_gateway_to_morph(stack: Stack) -> None
         }.items()
     )
     assert served.tags["http.route"] == "/v1/router/multimodel"
+    assert completion.tags["http.response.status_code"] == 200
     assert not [span.name for span in spans if span.failed]
 
 

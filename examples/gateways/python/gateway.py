@@ -35,13 +35,16 @@ class Gateway:
     async def chat_completions(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, in a span below what the caller sent or else in a root span."""
         above = propagate.extract(request.headers)
-        with tracer.start_as_current_span(f"POST {ROUTE}", above, trace.SpanKind.SERVER):
+        with tracer.start_as_current_span(
+            f"POST {ROUTE}", above, trace.SpanKind.SERVER, {"http.route": ROUTE}
+        ) as span:
             raw = await request.read()
             body = chat_of(raw)
             model, why, sent = body["model"], "concrete", raw
             if (tier := tier_name(model)) is not None:
                 model, why = await self.choose(body, tier, request, body_bytes=len(raw))
                 sent = json.dumps(body | {"model": model}).encode()
+            span.set_attributes({"gateway.model": model, "gateway.why": why})
             said = {"X-Gateway-Model": model, "X-Gateway-Why": why}
             return await self.forward(sent, request, said)
 
@@ -74,13 +77,14 @@ class Gateway:
     ) -> web.StreamResponse:
         """Send the provider what it needs; its answer goes out as it comes in."""
         headers = {name: request.headers[name] for name in SENT if name in request.headers}
-        with tracer.start_as_current_span("POST", kind=trace.SpanKind.CLIENT):
+        with tracer.start_as_current_span("POST", kind=trace.SpanKind.CLIENT) as span:
             propagate.inject(headers)
             asking = self.provider.post(self.completions, data=body, headers=headers)
             try:
                 answer = await asking
             except aiohttp.ClientError as error:
                 raise refused(web.HTTPBadGateway, "the provider does not answer") from error
+            span.set_attribute("http.response.status_code", answer.status)
         async with answer:
             response = web.StreamResponse(status=answer.status, headers=said)
             for name, value in answer.headers.items():
