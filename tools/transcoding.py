@@ -32,9 +32,9 @@ def read_rules(path: Path) -> http_pb2.Http:
 
 
 def descriptors(rules: http_pb2.Http) -> FileDescriptorSet:
-    """The contract and all it depends on, each method with its rule.
+    """The contract and all it depends on, each method that is no stream with its rule.
 
-    Raises `LookupError` for a rule without a method and for a method without a rule.
+    Raises `LookupError` for a rule without such a method and for such a method without a rule.
     """
     found = FileDescriptorSet()
     for file in _with_dependencies([routing_service_pb2.DESCRIPTOR, *ERRORS]):
@@ -73,7 +73,8 @@ def _methods(found: FileDescriptorSet) -> Iterator[tuple[str, MethodDescriptorPr
     for file in found.file:
         for service in file.service:
             for method in service.method:
-                yield f"{file.package}.{service.name}.{method.name}", method
+                if not (method.client_streaming or method.server_streaming):
+                    yield f"{file.package}.{service.name}.{method.name}", method
 
 
 if __name__ == "__main__":

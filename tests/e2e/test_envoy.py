@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -27,7 +28,11 @@ from e2e.parts.processes import until
 from google.protobuf.json_format import ParseDict
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from pointsman.v1 import route_decision_pb2, routing_service_pb2_grpc
+from pointsman.v1 import (
+    route_decision_pb2,
+    routing_service_pb2_grpc,
+    stream_route_decisions_pb2,
+)
 from support.certificates import Authority
 from support.details import detail
 
@@ -199,7 +204,7 @@ def test_grpc_over_tls_goes_to_the_replicas_in_turn(fronted: Front) -> None:
     assert all(now - then >= 8 for now, then in zip(after, before, strict=True)), (before, after)
 
 
-@pytest.mark.scenario("JSON: a decision, a resolution, a description")
+@pytest.mark.scenario("JSON: a decision, a batch, a resolution, a description")
 def test_json_is_answered_like_grpc(fronted: Front) -> None:
     decision = fronted.http("POST", "/v1/route-decision", json=QUESTION)
     assert (decision.status_code, decision.json()["serveModel"]) == (200, ROUTED)
@@ -208,6 +213,8 @@ def test_json_is_answered_like_grpc(fronted: Front) -> None:
         asked = asked.replace(name, re.sub("[A-Z]", lambda at: f"_{at[0].lower()}", name))
     snake = fronted.http("POST", "/v1/route-decision", content=asked)
     assert snake.json()["decision"]["candidateCount"] == 2
+    batch = fronted.http("POST", "/v1/batch-route-decisions", json={"requests": [QUESTION] * 2})
+    assert [r["response"]["serveModel"] for r in batch.json()["results"]] == [ROUTED] * 2
     purpose = {"purpose": "plan_create", "runId": "run-1"}
     assert fronted.http("POST", "/v1/resolve-route", json=purpose).json()["attempts"]
     assert fronted.http("GET", "/v1/describe-routing").json()["mode"] == "MODE_SERVE"
@@ -224,6 +231,7 @@ def each(scenario: str, cases: dict[str, tuple[Any, ...]]) -> list[Any]:
 REFUSED: dict[str, tuple[Any, ...]] = {
     "a blank id": ({"caller": {"userId": " "}}, "caller.user_id"),
     "no prompt": ({"prompt": None}, "prompt"),
+    "over 64 KiB": ({"requestedModel": "x" * 70_000}, "request"),
 }
 
 
@@ -247,7 +255,11 @@ UNREAD: dict[str, tuple[Any, ...]] = {
         400,
         "dry_run",
     ),
-    "too much": (("POST", "/v1/route-decision", b'{"x": "%b"}' % (b"x" * 65536)), 413, ""),
+    "too much": (
+        ("POST", "/v1/route-decision", b'{"requestedModel": "%b"}' % (b"x" * 1_200_000)),
+        413,
+        "",
+    ),
     "another path": (("POST", "/v1/decide", b"{}"), 404, "no such"),
     "another method": (("GET", "/v1/route-decision", None), 404, "no such"),
     "a parameter": (("GET", "/v1/describe-routing?tier=x", None), 400, "tier"),
@@ -309,6 +321,28 @@ def test_the_trace_goes_through(fronted: Front, collector: Collector, over: str)
     until(lambda: trace in fronted.envoy.program.log.read_text(), what="the access log")
     assert SECRET not in fronted.envoy.program.log.read_text()
     assert not [s.name for s in collector.spans if s.trace == trace and SECRET in f"{s.attributes}"]
+
+
+@pytest.mark.scenario("a stream outlives the deadline of a call")
+def test_a_stream_outlives_the_deadline_of_a_call(fronted: Front) -> None:
+    going_on = threading.Event()
+    request = ParseDict(QUESTION, route_decision_pb2.RouteDecisionRequest())
+    message = stream_route_decisions_pb2.StreamRouteDecisionsRequest
+
+    def questions() -> Iterator[stream_route_decisions_pb2.StreamRouteDecisionsRequest]:
+        yield message(correlation_id="first", request=request)
+        going_on.wait(DEADLINE)
+        yield message(correlation_id="second", request=request)
+
+    with fronted.channel() as channel:
+        stub = routing_service_pb2_grpc.RoutingServiceStub(channel)
+        answers = stub.StreamRouteDecisions(questions())
+        assert next(answers).correlation_id == "first"
+        at = fronted.envoy.stat("server.uptime")
+        until(lambda: fronted.envoy.stat("server.uptime") > at + 6, what="Envoy's clock to go on")
+        going_on.set()
+        assert next(answers).response.serve_model == ROUTED
+        assert not list(answers)
 
 
 @pytest.mark.scenario("a trace that the caller does not record is recorded nowhere")

@@ -16,6 +16,7 @@ from pointsman.v1 import routing_service_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "pointsman.v1.RoutingService"
+UNARY = ("RouteDecision", "BatchRouteDecisions", "ResolveRoute", "DescribeRouting")
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +46,18 @@ def test_what_is_committed_is_what_the_contract_and_the_rules_give(
     assert committed == transcoding.descriptors(transcoding.read_rules(transcoding.RULES))
 
 
-def test_every_method_has_the_path_that_its_rule_says(committed: FileDescriptorSet) -> None:
+def test_every_method_but_a_stream_has_the_path_of_its_rule(
+    committed: FileDescriptorSet,
+) -> None:
     text = (ROOT / "deploy" / "envoy" / "http.yaml").read_text()
     wanted = {rule["selector"]: rule for rule in yaml.safe_load(text)["http"]["rules"]}
     [service] = [service for file in committed.file for service in file.service]
-    found = {
-        f"{SERVICE}.{m.name}": m.options.Extensions[annotations_pb2.http] for m in service.method
+    rules_of = {
+        f"{SERVICE}.{method.name}": method.options.Extensions[annotations_pb2.http]
+        for method in service.method
     }
+    found = {name: rule for name, rule in rules_of.items() if rule.WhichOneof("pattern")}
+    assert rules_of.keys() - found.keys() == {f"{SERVICE}.StreamRouteDecisions"}
     assert found.keys() == wanted.keys()
     for name, rule in found.items():
         assert (rule.get or rule.post) == wanted[name].get("get", wanted[name].get("post"))
@@ -70,8 +76,9 @@ def test_files_stand_after_those_that_they_import_and_have_what_details_are_made
 @pytest.mark.parametrize(
     ("named", "culprit"),
     [
-        (("RouteDecision", "ResolveRoute"), "DescribeRouting"),
-        (("RouteDecision", "ResolveRoute", "DescribeRouting", "Reroute"), "Reroute"),
+        (UNARY[1:], UNARY[0]),
+        ((*UNARY, "Reroute"), "Reroute"),
+        ((*UNARY, "StreamRouteDecisions"), "StreamRouteDecisions"),
     ],
 )
 def test_a_rule_and_its_method_must_both_exist(
