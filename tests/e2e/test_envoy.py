@@ -255,11 +255,6 @@ UNREAD: dict[str, tuple[Any, ...]] = {
         400,
         "dry_run",
     ),
-    "too much": (
-        ("POST", "/v1/route-decision", b'{"requestedModel": "%b"}' % (b"x" * 1_200_000)),
-        413,
-        "",
-    ),
     "another path": (("POST", "/v1/decide", b"{}"), 404, "no such"),
     "another method": (("GET", "/v1/route-decision", None), 404, "no such"),
     "a parameter": (("GET", "/v1/describe-routing?tier=x", None), 400, "tier"),
@@ -272,7 +267,7 @@ def test_what_cannot_be_read_is_refused(
 ) -> None:
     method, path, body = sent
     answer = fronted.http(method, path, content=body)
-    assert answer.status_code == status
+    assert answer.status_code == status, answer.text
     assert answer.json()["status"] == status
     assert says in answer.json()["message"]
 
