@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
-from pointsman_server.policies.check import check_text
 from pointsman_server.policies.sections.document import PolicyDocument
 from pointsman_server.policies.sections.scalars import Scalar
 from pydantic import BaseModel
@@ -107,20 +106,3 @@ def test_a_key_s_row_says_its_default(path: str) -> None:
         for scalar in (part for part in field.metadata if isinstance(part, Scalar)):
             value = scalar.checked(value)
         assert (tuple(value) if isinstance(value, list) else value) == field.default
-
-
-def test_the_yaml_example_is_a_whole_file() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-
-    report = check_text(example)
-
-    assert report.ok
-    assert report.warnings == ()
-
-
-def test_the_messages_shown_are_those_that_check_gives() -> None:
-    (shown,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
-    (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    wrong = example.replace("cost_efficient", "cost_eficient") + "stickyness: exact\n"
-
-    assert "\n".join(check_text(wrong).lines()) == shown.strip()
