@@ -14,7 +14,7 @@ STOCK := grpcio==1.85.1 'protobuf>=6.31.1,<8'
 PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format stubs lock train eval gates peers data-named bench e2e \
+.PHONY: help setup demo test lint format stubs reference docs docs-serve lock train eval gates peers data-named bench e2e \
   container container-check dashboards sbom audit clean
 
 help: ## Say what there is.
@@ -80,6 +80,7 @@ lint: setup ## Check style, types, rooms, contract and stubs.
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python tools/stubs.py --check
 	$(BIN)/python tools/transcoding.py --check
+	$(BIN)/python tools/reference.py --check
 
 format: setup ## Format the code and the contract.
 	$(BIN)/ruff check --fix-only .
@@ -90,11 +91,29 @@ stubs: setup ## Generate from the contract: Python stubs, Envoy's descriptors.
 	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/transcoding.py
 
+reference: setup ## Generate docs/reference from the contract, the schema and the settings.
+	$(BIN)/python tools/reference.py
+
+DOCS_VENV ?= build/docs-venv
+
+$(DOCS_VENV)/.ready: requirements/docs.txt
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/docs.txt
+	@touch $@
+
+docs: $(DOCS_VENV)/.ready ## Build the documentation site; every warning fails.
+	$(PYTHON) tools/docs_site.py
+	$(DOCS_VENV)/bin/zensical build --clean --strict
+	$(PYTHON) tools/docs_site.py --check-built
+
+docs-serve: docs ## Show it at http://localhost:8000; again after a change.
+	$(DOCS_VENV)/bin/python -m http.server --bind 127.0.0.1 --directory build/docs/site 8000
+
 lock: setup ## Resolve the lock files anew.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra server --extra redis --extra ext-proc --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
-	for name in build train deploy envoy litellm; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	for name in build train deploy envoy litellm docs; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file requirements/$$name.txt requirements/$$name.in; done
 

@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     """What the server runs on; `auto`: uvloop where it is installed."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """From which level on the service's own log has lines."""
     log_format: Literal["auto", "json", "text"] = "auto"
+    """How they are written; `auto`: as text on a terminal, else as JSON."""
 
     @field_validator("listen", "metrics_listen")
     @classmethod

@@ -10,7 +10,8 @@ from docs.parts.blocks import PageFault
 from docs.parts.page_run import ROOT, PageRun
 
 PAGES = sorted(
-    str(page.relative_to(ROOT)) for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+    str(page.relative_to(ROOT))
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
 )
 
 
@@ -46,6 +47,7 @@ FAULTS = {
     "a mark without a reason": "<!-- not run: -->\n```sh\ntrue\n```",
     "a file that is said to run it and is not there": "<!-- run by: nobody -->\n```sh\ntrue\n```",
     "a hidden block that fails": "<!--\n```sh\nfalse\n```\n-->",
+    "a command that would change the machine": "```sh\npip install pointsman\n```",
     "a mark of no fence": "<!-- not run: why -->\n\nwords\n",
 }  # fmt: skip
 

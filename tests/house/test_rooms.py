@@ -24,6 +24,11 @@ def test_rooms_depend_in_one_direction_only() -> None:
     assert linted.returncode == 0, linted.stdout
 
 
+def test_the_references_are_those_of_what_they_describe() -> None:
+    checked = run(sys.executable, "tools/reference.py", "--check")
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_the_stubs_are_those_of_the_contract() -> None:
     checked = run(sys.executable, "tools/stubs.py", "--check")
     assert checked.returncode == 0, checked.stderr

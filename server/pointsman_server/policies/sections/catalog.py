@@ -22,18 +22,18 @@ class ScoresSection(Section):
     """Published benchmark scores of one model, as shares of right answers."""
 
     overall: Share | None = None
-    """One score over all topics."""
+    """One published benchmark score, as the share of right answers."""
     topics: Annotated[dict[Annotated[str, phrase(64)], Share], Field(max_length=256)] = Field(
         default_factory=dict
     )
-    """Topic -> score on it."""
+    """A published score on one topic. Up to 256 topics, names of 1 to 64 characters."""
 
 
 class ModelSection(Section):
     """One public model id. What is left out is not known, which is not the same as no."""
 
     router_id: ModelId | None = None
-    """The id that engines know the model by; without one it is never a candidate."""
+    """The id that engines know the model by. Without one the model is never a candidate."""
     input_price: Price | None = None
     """US dollars per million input tokens."""
     output_price: Price | None = None

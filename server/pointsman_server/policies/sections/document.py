@@ -29,15 +29,21 @@ class PolicyDocument(Section):
     """The policy file of Pointsman."""
 
     mode: Literal["off", "shadow", "serve"] = "shadow"
-    """What decisions are for: nothing, to be recorded only, or to be served."""
+    """`off`: nothing is decided. `shadow`: decisions are recorded while gateways keep their static
+    pick. `serve`: decisions are served.
+    """
     serve_percent: Annotated[float, number(0, 100)] = 100.0
-    """In mode `serve`, the share of conversations that are served, in percent."""
+    """In mode `serve`, the share of conversations that are served, in percent. One conversation
+    never changes sides.
+    """
     stickiness: StickinessName = "conversation"
-    """How long one decision holds, for tiers that do not say."""
+    """How long one decision holds: for the same content only, or for the conversation until
+    `cache.ttl` is over or something that it depended on changes.
+    """
     data_policy: Literal["third_party_allowed", "third_party_denied"] = "third_party_allowed"
-    """Whether prompts may go to a third party's engine when a request does not say."""
+    """Whether prompts may go to a third party's engine, for requests that leave it open."""
     organizations: Literal["allowed", "denied"] = "denied"
-    """Whether prompts of organisations may go to a third party's engine."""
+    """Whether prompts of organisations may go to a third party's engine at all."""
     tiers: Annotated[dict[TierName, TierSection], Field(min_length=1, max_length=1_000)]
     """The pseudo-models that users select, by name."""
     catalog: Annotated[dict[ModelId, ModelSection], Field(min_length=1, max_length=10_000)]

@@ -64,7 +64,7 @@ class CandidateSection(Section):
     """One profile of a split."""
 
     profile: ProfileName
-    """The profile."""
+    """One of the profiles that runs are split over."""
     weight: Annotated[int, whole(1, 1_000_000)]
     """Its share of the runs, against the other weights."""
 
@@ -73,7 +73,9 @@ class RouteSection(Section):
     """Who serves one purpose: a profile, a split over several, or a tier."""
 
     profile: ProfileName | None = None
-    """The profile that serves it; `default` where nothing else is named."""
+    """The profile that serves the purpose; `default` where nothing is named. `<purpose>: NAME`
+    is short for it.
+    """
     candidates: Annotated[
         tuple[CandidateSection, ...], Field(strict=False, max_length=64), AfterValidator(_some)
     ] = ()
@@ -128,7 +130,7 @@ class LlmSection(ProfileSection):
     )
     """Named profiles; each inherits what it does not set."""
     purposes: Annotated[ListOf[PurposeName], Field(max_length=256), DISTINCT] = ()
-    """Purposes besides the well-known ones."""
+    """Purposes besides `main_loop`, `addressing`, `heartbeat`, `plan_create` and `memory_draft`."""
     routes: Annotated[dict[PurposeName, RouteSection], Field(max_length=300), _NameOrRoute()] = (
         Field(default_factory=dict)
     )

@@ -94,7 +94,7 @@ class AzureSection(Section):
     """Settings for the provider `azure`."""
 
     deployment: Annotated[str, or_empty(phrase(256))] | None = None
-    """Name of the deployment."""
+    """Azure OpenAI: name of the deployment."""
 
 
 class BedrockSection(Section):
@@ -107,20 +107,20 @@ class BedrockSection(Section):
     aws_session_token: Annotated[str, reference()] | None = None
     """Reference to the session token."""
     aws_profile: Annotated[str, or_empty(phrase(256))] | None = None
-    """Profile of the AWS configuration at the caller."""
+    """AWS Bedrock: profile of the AWS configuration at the caller."""
     region: Annotated[str, or_empty(name(64))] | None = None
-    """Region."""
+    """AWS Bedrock: region."""
     model_arn: Annotated[str, or_empty(name(2_048))] | None = None
-    """ARN of the model."""
+    """AWS Bedrock: ARN of the model."""
 
 
 class CloudflareSection(Section):
     """Settings for the provider `cloudflare`."""
 
     account_id: Annotated[str, or_empty(name(256))] | None = None
-    """The account."""
+    """Cloudflare Workers AI: the account."""
     api_token: Annotated[str, reference()] | None = None
-    """Reference to the API token."""
+    """Cloudflare Workers AI: the API token."""
 
 
 class ProfileSection(Section):
@@ -133,7 +133,9 @@ class ProfileSection(Section):
     endpoint: Annotated[str, or_empty(base_url())] | None = None
     """Base URL, where it is not the provider's usual one."""
     api_key: Annotated[str, reference()] | None = None
-    """Which environment variable of the caller holds the key; it is passed on as a reference."""
+    """Where the caller finds the key: `credential_ref` of an attempt is `env:NAME`. Not
+    inherited by a profile that changes `provider` or `endpoint` (a warning).
+    """
     inference_provider: Annotated[str, or_empty(name(64))] | None = None
     """Who runs the model, where the provider offers a choice."""
     temperature: Annotated[float, numeric(0, 2)] | None = None
@@ -157,7 +159,9 @@ class ProfileSection(Section):
     headers: Annotated[dict[Annotated[str, name(128)], Text], Field(max_length=64)] = Field(
         default_factory=dict
     )
-    """Further HTTP headers; one that holds a credential holds a reference."""
+    """Further HTTP headers. One that holds a credential (`Authorization`, `x-api-key`) holds a
+    reference, such as `Bearer ${NAME}`.
+    """
     azure: AzureSection = AzureSection()
     """What Azure OpenAI needs besides."""
     bedrock: BedrockSection = BedrockSection()
@@ -167,7 +171,9 @@ class ProfileSection(Section):
     parameters: Annotated[
         dict[Annotated[str, name(64)], Annotated[object, plain()]], Field(max_length=64)
     ] = Field(default_factory=dict)
-    """Anything else for the caller, passed on as it is."""
+    """Anything else for the caller, passed on as it is. One called like a credential holds a
+    reference.
+    """
 
     def settings(self) -> dict[str, Any]:
         """What it sets, by key; sections and mappings as dicts without what is left out."""

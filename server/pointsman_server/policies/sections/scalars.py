@@ -39,7 +39,7 @@ class Scalar:
     def __get_pydantic_json_schema__(
         self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
     ) -> dict[str, object]:
-        return dict(self.json_schema)
+        return {**self.json_schema, "$comment": self.bounds}
 
 
 def number(minimum: float, maximum: float) -> Scalar:
@@ -115,7 +115,7 @@ def file_path() -> Scalar:
         return value
 
     schema = {"type": "string", "minLength": 1, "maxLength": _LONGEST_PATH}
-    return Scalar(checked, schema, f"1 to {_LONGEST_PATH:,} characters")
+    return Scalar(checked, schema, f"path, 1 to {_LONGEST_PATH:,} characters")
 
 
 def variable_name() -> Scalar:
@@ -127,7 +127,7 @@ def variable_name() -> Scalar:
         return value
 
     schema = {"type": "string", "pattern": f"^{_VARIABLE.pattern}$"}
-    return Scalar(checked, schema, "1 to 128 characters")
+    return Scalar(checked, schema, "name of a variable, 1 to 128 characters")
 
 
 def raw_text(longest: int = 256) -> Scalar:

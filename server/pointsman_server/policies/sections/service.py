@@ -31,17 +31,24 @@ class CacheSection(Section):
     """Where decisions are kept, and for how long."""
 
     url: Annotated[str, cache_url()] = _CACHE.url
-    """The backend: `memory://` keeps decisions in this process, `redis://` shares them."""
+    """Where decisions are kept: in this process, or in a Redis or Valkey server that replicas
+    share: `redis://host:port/database`, with TLS `rediss://host:port/database`, by sentinels
+    `redis+sentinel://host:port,host:port/name/database`. Plain to another machine is a warning.
+    """
     max_entries: Annotated[int, whole(1, 100_000_000)] = _CACHE.max_entries
     """The most decisions kept in this process; the least recently used go first."""
     ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.ttl
     """How long a decision is kept."""
     fallback_ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.fallback_ttl
-    """The same for decisions made while an engine before the answering one was failing."""
+    """The same for a decision that was made while an engine before the answering one was
+    failing.
+    """
     timeout: Annotated[float, duration("1ms", "5s")] = _CACHE.timeout
     """How long a lookup or a write may take before it counts as a miss."""
     recheck: Annotated[float, duration("0s", "10m")] = _CACHE.recheck
-    """How long a copy of a shared decision is used before the shared cache is asked again."""
+    """How long this process uses its copy of a shared decision before it asks the server again.
+    `0s`: it always asks.
+    """
     max_connections: Annotated[int, whole(2, 1_024)] = _CACHE.max_connections
     """The size of the connection pool."""
     username: Annotated[str, name()] | None = _CACHE.username
@@ -77,13 +84,17 @@ class FlagsSection(Section):
         "environment",
         "policy_file",
     )
-    """Where a switch is looked up; the first source that has it wins."""
+    """Where switches are looked up. `redis`: under `pointsman:<switch>` in the server of
+    `cache.url`.
+    """
     memory: Annotated[float, duration("0s", "1h")] = 60.0
     """How long a value that was read is remembered."""
     morph_router_enabled: Annotated[str, raw_text()] | None = None
-    """Engine `morph` is asked if and only if this is exactly `true`."""
+    """Engine `morph` is asked if and only if this is `true` once trimmed; anything else is off."""
     decision_log_sample_rate: Annotated[str, raw_text()] | None = None
-    """The share of successes and skips that reaches the decision log, 0 to 1."""
+    """The share of successes and skips that reaches the decision log, 0 to 1. Unset or unusable
+    (a warning): 0.01. Errors and switches are always logged.
+    """
 
     def to_core(self) -> FlagRules:
         """Give the section as a core value; switches that are unset are left out."""
@@ -113,7 +124,7 @@ class DecisionLogSection(Section):
     file: Annotated[str, file_path()] | None = _LOG.file
     """A file that lines are appended to, rotated by size."""
     file_max_bytes: Annotated[int, whole(4_096, 1 << 40)] = _LOG.file_max_bytes
-    """The size at which the file is rotated."""
+    """The size in bytes at which the file is rotated."""
     file_backups: Annotated[int, whole(0, 1_000)] = _LOG.file_backups
     """How many rotated files are kept."""
     known_modes: Annotated[ListOf[ModeName], Field(max_length=256), DISTINCT] = ()

@@ -24,7 +24,9 @@ class TierSection(Section):
     policy: PolicyName
     """How its engines trade quality for cost."""
     candidates: Annotated[ListOf[ModelId], Field(max_length=MAX_CANDIDATES), DISTINCT] = ()
-    """Public ids to decide between when a request names none."""
+    """What to decide between when a request names no candidates. A request's own candidates
+    always win.
+    """
     stickiness: StickinessName | None = None
     """How long one decision holds, where it differs from the file's `stickiness`."""
 
