@@ -46,8 +46,8 @@ class MorphSection(Section):
     timeout: Annotated[float, duration("1ms", "1m")] = _MORPH.timeout
     """The most a call may take; a caller's deadline may leave less."""
     connect_retries: Annotated[int, whole(0, 1)] = _MORPH.connect_retries
-    """Further attempts when no connection could be made. Nothing else is tried again, but for a call
-    on a kept connection that the server was closing: it is sent once more on another.
+    """Further attempts when no connection could be made. Nothing else is tried again, but for a
+    call on a kept connection that the server was closing: it is sent once more on another.
     """
     max_connections: Annotated[int, whole(1, 4_096)] = _MORPH.max_connections
     """Size of the connection pool. Connections are kept and used again; proxies of the environment
