@@ -68,7 +68,7 @@ class _File:
         for i, service in enumerate(self._file.service):
             yield f"## {service.name}"
             yield self._comment(_SERVICES, i)
-            yield self._methods(service, (_SERVICES, i))
+            yield from self._methods(service, (_SERVICES, i))
 
     def messages(self) -> Iterator[str]:
         for i, message in enumerate(self._file.message_type):
@@ -117,15 +117,13 @@ class _File:
         ]
         yield _table("| value | number | meaning |", rows)
 
-    def _methods(self, service: ServiceDescriptorProto, path: Sequence[int]) -> str:
-        rows = [
-            f"| `{method.name}` "
-            f"| {'stream of ' * method.client_streaming}{_linked(method.input_type)} "
-            f"| {'stream of ' * method.server_streaming}{_linked(method.output_type)} "
-            f"| {self._comment(*path, _METHODS, i)} |"
-            for i, method in enumerate(service.method)
-        ]
-        return _table("| method | request | answer | meaning |", rows)
+    def _methods(self, service: ServiceDescriptorProto, path: Sequence[int]) -> Iterator[str]:
+        for i, method in enumerate(service.method):
+            yield f"### {method.name}"
+            request = f"{'stream of ' * method.client_streaming}{_linked(method.input_type)}"
+            answer = f"{'stream of ' * method.server_streaming}{_linked(method.output_type)}"
+            yield f"{request} → {answer}"
+            yield self._comment(*path, _METHODS, i)
 
     def _comment(self, *path: int) -> str:
         return self._comments.get(path, "").replace("|", "\\|")
