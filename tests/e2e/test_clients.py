@@ -10,13 +10,16 @@ import platform
 import re
 import shlex
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
-from e2e.parts.gateways import CONNECT, GO, JAVA, ROOT, build
+from e2e.parts.cache import cached
+from e2e.parts.gateways import CONNECT, GO, JAVA, ROOT, RUST, build
 from e2e.parts.toolchain import need, run
 
 TEMPLATE = yaml.safe_load((ROOT / "buf.gen.yaml").read_text())
@@ -74,6 +77,23 @@ def test_java(tmp_path: Path) -> None:
 
 
 @pytest.mark.part("buf.gen.yaml")
+@pytest.mark.scenario("Rust: the client compiles")
+def test_rust(tmp_path: Path) -> None:
+    need("buf", *RUST.tools)
+    made = generate("rust", tmp_path, _crates("protoc-gen-prost@0.5.0", "protoc-gen-tonic@0.5.0"))
+    of_gateway = tomllib.loads((RUST.path / "Cargo.toml").read_text())["dependencies"]
+    uses = {name: of_gateway[name] for name in ("prost", "prost-types", "tonic", "tonic-prost")}
+    (tmp_path / "src").mkdir()
+    file = made / "pointsman/v1/pointsman.v1.rs"
+    (tmp_path / "src" / "lib.rs").write_text(f'include!("{file}");\n')
+    lines = [f"{name} = {_toml(spec)}" for name, spec in uses.items()]
+    head = '[package]\nname = "client"\nversion = "0.1.0"\nedition = "2024"\n\n[dependencies]\n'
+    (tmp_path / "Cargo.toml").write_text(head + "\n".join(lines) + "\n")
+    (tmp_path / "Cargo.lock").write_text((RUST.path / "Cargo.lock").read_text())
+    run(["cargo", "check", "--quiet"], directory=tmp_path)
+
+
+@pytest.mark.part("buf.gen.yaml")
 @pytest.mark.scenario("Python: the messages are those that are committed")
 def test_python(tmp_path: Path) -> None:
     need("buf")
@@ -101,6 +121,25 @@ def generate(language: str, folder: Path, plugins: Mapping[str, Sequence[str | P
     command = ["buf", "generate", "--template", template, "--output", folder]
     run(command, directory=ROOT, programs=programs)
     return folder / "build" / "clients" / language
+
+
+def _crates(*names: str) -> dict[str, tuple[Path]]:
+    """Programs of crates.io, kept between runs."""
+
+    def install(folder: Path) -> None:
+        run(["cargo", "install", "--quiet", "--locked", "--root", folder, *names], directory=ROOT)
+
+    where = cached("+".join(names), install)
+    programs = (name.partition("@")[0] for name in names)
+    return {name: (where / "bin" / name,) for name in programs}
+
+
+def _toml(spec: Any) -> str:
+    """A dependency as Cargo.toml writes it."""
+    if isinstance(spec, str):
+        return json.dumps(spec)
+    fields = (f"{key.replace('_', '-')} = {json.dumps(value)}" for key, value in spec.items())
+    return f"{{ {', '.join(fields)} }}"
 
 
 def _artefact(name: str, folder: Path) -> Path:
