@@ -20,7 +20,8 @@ _RETRY_TOKENS = 200
 class Tls:
     """Transport security. All are PEM; without `root_certificates` the system's roots hold.
 
-    `certificate_chain` and `private_key` identify the client to a service that asks for it.
+    `certificate_chain` and `private_key` identify the client to a service that asks for it; one
+    without the other is a `ValueError`.
     `server_name` is the name that the service's certificate must bear, where it is not the host
     of the target.
     """
@@ -29,6 +30,10 @@ class Tls:
     certificate_chain: bytes | None = None
     private_key: bytes | None = field(default=None, repr=False)
     server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate_chain is None) != (self.private_key is None):
+            raise ValueError("a client certificate and its private key need each other")
 
     @classmethod
     def from_files(
@@ -39,7 +44,7 @@ class Tls:
         key: str | Path | None = None,
         server_name: str | None = None,
     ) -> Tls:
-        """Read each file that is named; raises `OSError` for one that cannot be read."""
+        """Read each file that is named, once; raises `OSError` for one that cannot be read."""
         return cls(
             root_certificates=Path(roots).read_bytes() if roots else None,
             certificate_chain=Path(certificate).read_bytes() if certificate else None,
@@ -52,8 +57,8 @@ class Tls:
 class Keepalive:
     """HTTP/2 pings that notice a dead connection before a call does; in seconds.
 
-    A service closes connections that ping more often than it allows (by default every five
-    minutes, and with `without_calls` every two hours): agree on it before going below.
+    A service closes connections that ping more often than it allows. Pointsman allows a ping every
+    ten seconds, with and without calls; what stands between may allow less.
     """
 
     every: float = 300.0
@@ -120,7 +125,9 @@ def _arguments(
     arguments: dict[str, int | str] = {
         "grpc.primary_user_agent": "pointsman-client-python",
         "grpc.service_config": service_config(retries),
-        "grpc.enable_retries": 1 if retries else 0,
+        # Also without a policy: what never reached a server, since its connection was just being
+        # left, goes again on the next one.
+        "grpc.enable_retries": 1,
         # After an outage a gateway wants its service back in seconds; gRPC waits up to 120. The
         # first attempt may meet the socket of a server that is just dying.
         "grpc.initial_reconnect_backoff_ms": 20,

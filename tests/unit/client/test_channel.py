@@ -36,7 +36,10 @@ def pb_service() -> str:
 
 def test_no_retries_means_no_policy() -> None:
     assert "retryPolicy" not in json.loads(service_config(0))["methodConfig"][0]
-    assert _arguments(tls=None, keepalive=None, retries=0)["grpc.enable_retries"] == 0
+
+
+def test_what_reached_no_server_goes_again_also_without_a_policy() -> None:
+    assert _arguments(tls=None, keepalive=None, retries=0)["grpc.enable_retries"] == 1
 
 
 def test_more_attempts_than_grpc_allows_are_not_asked_for() -> None:
@@ -93,9 +96,16 @@ async def test_tls_trusts_the_roots_that_it_is_given_and_no_others() -> None:
 
 
 def test_a_private_key_is_not_printed() -> None:
-    assert "s3cret" not in repr(Tls(private_key=b"s3cret"))
+    assert "s3cret" not in repr(Tls(certificate_chain=b"chain", private_key=b"s3cret"))
+
+
+@pytest.mark.parametrize("half", [{"certificate_chain": b"chain"}, {"private_key": b"s3cret"}])
+def test_a_certificate_without_its_key_or_a_key_alone_is_a_mistake(half: dict[str, bytes]) -> None:
+    with pytest.raises(ValueError, match="need each other") as caught:
+        Tls(**half)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.pem"):
-        Tls.from_files(key=tmp_path / "none.pem")
+        Tls.from_files(certificate=PEMS / "certificate.pem", key=tmp_path / "none.pem")
