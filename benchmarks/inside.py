@@ -35,7 +35,9 @@ def lane_microseconds() -> float:
 
 
 async def _lane() -> float:
-    settings = Settings(listen="127.0.0.1:0", metrics_listen="", hash_key="benchmark")
+    settings = Settings(
+        listen="127.0.0.1:0", admin_listen="", metrics_listen="", hash_key="benchmark"
+    )
     quiet = ("decision_log.stdout=false",)
     ambient = Ambient(environment={})
     async with serving(settings, ambient=ambient, assignments=quiet) as running:

@@ -154,7 +154,8 @@ def serving(*, morph: bool = True) -> Iterator[int]:
         python = [sys.executable, "-m", "pointsman_server"]
         listen = ["--listen", f"127.0.0.1:{morph_port}"]
         stand_in = [*python, "morph-api", *listen, "--key-env", "MORPH_API_KEY", "--faults"]
-        serve = [*python, "serve", "--listen", f"127.0.0.1:{port}", "--metrics-listen", ""]
+        serve = [*python, "serve", "--listen", f"127.0.0.1:{port}", "--admin-listen", "",
+                 "--metrics-listen", "", "--policy-file", str(policy)]  # fmt: skip
         environment = {
             "MORPH_API_KEY": "key",
             "POINTSMAN_HASH_KEY": "benchmark",
@@ -162,9 +163,8 @@ def serving(*, morph: bool = True) -> Iterator[int]:
         }
         with (
             started("morph", stand_in, port=morph_port, environment=environment),
-            started("pointsman", [*serve, "--policy-file", str(policy)], port=port,
-                    environment=environment),
-        ):  # fmt: skip
+            started("pointsman", serve, port=port, environment=environment),
+        ):
             asyncio.run(cached(port, 0.5))
             hang(morph_port)
             yield port

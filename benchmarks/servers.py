@@ -77,7 +77,7 @@ def pointsman(
         policy.write_text(policy_text(decision_log={"stdout": False, "file": f"{folder}/log"}))
         command = [
             sys.executable, "-m", "pointsman_server", "serve", "--listen", f"127.0.0.1:{port}",
-            "--metrics-listen", "", "--policy-file", str(policy),
+            "--admin-listen", "", "--metrics-listen", "", "--policy-file", str(policy),
             *(part for each in assignments for part in ("--set", each)),
         ]  # fmt: skip
         settings = {"POINTSMAN_HASH_KEY": "benchmark"} | dict(environment or {})

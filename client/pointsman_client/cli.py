@@ -38,10 +38,12 @@ def decide(argv: Sequence[str]) -> int:
         return left.code if isinstance(left.code, int) else BAD_USAGE
     try:
         token = TokenFile(arguments.token_file)() if arguments.token_file else None
-        tls = Tls.from_files(roots=arguments.ca) if arguments.ca else arguments.tls
+        tls = tls_of(arguments)
         prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
     except (OSError, UnicodeDecodeError) as error:
         return complain(f"cannot read: {error}", status=BAD_USAGE, command="decide")
+    except ValueError as error:
+        return complain(str(error), status=BAD_USAGE, command="decide")
     try:
         result = asyncio.run(_ask(prompt, arguments=arguments, token=token, tls=tls))
     except RoutingError as error:
@@ -135,6 +137,21 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     add("--token-file", metavar="FILE", help="a file that holds the bearer token")
     add("--tls", action="store_true", help="use TLS with the system's roots")
     add("--ca", metavar="FILE", help="use TLS with the roots of this PEM file")
+    add("--cert", metavar="FILE", help="use TLS and show this certificate (PEM); needs --key")
+    add("--key", metavar="FILE", help="the private key of --cert (PEM)")
+    add("--server-name", metavar="NAME", help="use TLS; the name in the service's certificate")
+
+
+def tls_of(arguments: argparse.Namespace) -> Tls | bool:
+    """How the service is spoken to. Raises what `Tls` raises."""
+    if not (arguments.ca or arguments.cert or arguments.key or arguments.server_name):
+        return bool(arguments.tls)
+    return Tls.from_files(
+        roots=arguments.ca,
+        certificate=arguments.cert,
+        key=arguments.key,
+        server_name=arguments.server_name,
+    )
 
 
 def _seconds(text: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from pointsman_client.channel import Tls
-from pointsman_client.cli import ANSWERED, BAD_USAGE, add_connection, complain, explain
+from pointsman_client.cli import ANSWERED, BAD_USAGE, add_connection, complain, explain, tls_of
 from pointsman_client.client import RoutingClient
 from pointsman_client.errors import RoutingError
 from pointsman_client.routes import Attempt, ResolvedRoute
@@ -25,10 +25,12 @@ def resolve(argv: Sequence[str]) -> int:
         return left.code if isinstance(left.code, int) else BAD_USAGE
     try:
         token = TokenFile(arguments.token_file)() if arguments.token_file else None
-        tls = Tls.from_files(roots=arguments.ca) if arguments.ca else arguments.tls
+        tls = tls_of(arguments)
         prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
     except (OSError, UnicodeDecodeError) as error:
         return complain(f"cannot read: {error}", status=BAD_USAGE, command="resolve")
+    except ValueError as error:
+        return complain(str(error), status=BAD_USAGE, command="resolve")
     try:
         route = asyncio.run(_ask(prompt, arguments=arguments, token=token, tls=tls))
     except RoutingError as error:

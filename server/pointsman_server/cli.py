@@ -17,7 +17,7 @@ from pointsman_server.bootstrap.loop import LoopName, run
 from pointsman_server.bootstrap.morph_api import MorphApiSettings, serve_morph_api
 from pointsman_server.bootstrap.serve import serve as serve_until_stopped
 from pointsman_server.bootstrap.worker import WorkerLine
-from pointsman_server.core.errors import PointsmanError, PolicyInvalid
+from pointsman_server.core.errors import PointsmanError, PolicyInvalid, SettingInvalid
 from pointsman_server.policies.check import check as check_policy
 from pointsman_server.policies.check import rendered
 from pointsman_server.policies.schema import json_schema
@@ -38,8 +38,14 @@ def serve(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:50051")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
+    parser.add_argument("--admin-listen", metavar="HOST:PORT", help="reflection; '' for none")
     parser.add_argument("--metrics-listen", metavar="HOST:PORT", help="Prometheus; '' for none")
     parser.add_argument("--workers", metavar="N", type=int, help="processes; default 1")
+    parser.add_argument(
+        "--plaintext-beyond-loopback",
+        metavar="rpc,admin,metrics",
+        help="what may listen without TLS where other machines reach it",
+    )
     _let_set(parser)
     given = {k: v for k, v in vars(parser.parse_args(argv)).items() if v is not None}
     assignments = given.pop("assignments")
@@ -49,7 +55,10 @@ def serve(argv: Sequence[str]) -> int:
         return _complain([f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors()])
     worker = WorkerLine.of(os.environ)
     if settings.workers > 1 and worker is None:
-        launch(settings, argv)
+        try:
+            launch(settings, argv)
+        except SettingInvalid as error:
+            return _complain([str(error)])
     configure_logging(
         level=settings.log_level, fmt=settings.log_format, secrets=lambda: _secrets(settings)
     )
@@ -87,6 +96,9 @@ def morph_api(argv: Sequence[str]) -> int:
     keys.add_argument("--key-env", metavar="NAME", help="environment variable with the bearer key")
     parser.add_argument(
         "--faults", action="store_true", help="for tests: let /testing/faults script failures"
+    )
+    parser.add_argument(
+        "--plaintext-beyond-loopback", action="store_true", help="let other machines reach it"
     )
     settings = MorphApiSettings(**vars(parser.parse_args(argv)))
     configure_logging(level="info", fmt="auto")
@@ -131,7 +143,7 @@ def _complain(lines: Sequence[str]) -> int:
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    return "POINTSMAN_" + "_".join(str(part) for part in location).upper()
+    return f"POINTSMAN_{location[0]}".upper()
 
 
 def _say(line: str) -> None:

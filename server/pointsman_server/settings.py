@@ -6,13 +6,19 @@ follows the standard `OTEL_*` variables.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MOST_PORT = 65_535
+UNIX = "unix:"
+"""Starts the address of a Unix socket: `unix:/run/pointsman.sock`."""
+
+Listener: TypeAlias = Literal["rpc", "admin", "metrics"]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class Settings(BaseSettings):
@@ -21,11 +27,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="POINTSMAN_", extra="ignore", frozen=True)
 
     listen: str = "127.0.0.1:50051"
-    """`host:port` of the gRPC server; port 0 takes any free one."""
+    """`host:port` of the gRPC server, or `unix:PATH`; port 0 takes any free one."""
+    admin_listen: str = "127.0.0.1:50052"
+    """The same for reflection, channelz and whoever looks around by hand; empty: none."""
     metrics_listen: str = "127.0.0.1:9464"
     """`host:port` of the Prometheus endpoint; empty: none."""
     workers: int = Field(default=1, ge=1, le=256)
-    """Processes that serve `listen` together. Worker i has its metrics on that port + i."""
+    """Processes that serve `listen` together. Worker i adds i to the ports of `admin_listen`
+    and `metrics_listen`, other than 0, and a Unix socket gets the suffix `.i`."""
+    plaintext_beyond_loopback: Annotated[frozenset[Listener], NoDecode] = frozenset()
+    """Which of `rpc,admin,metrics` may listen without TLS where other machines reach them."""
+    tls_cert_file: Path | None = None
+    """PEM: the certificate that both gRPC addresses show, with its chain. Read when it changes."""
+    tls_key_file: Path | None = None
+    """PEM: its private key, not encrypted."""
+    tls_client_ca_file: Path | None = None
+    """PEM: who vouches for callers, who then must show a certificate."""
     policy_file: Path | None = None
     """The policy file; the packaged default where unset."""
     reload_interval: float = Field(default=1.0, gt=0, le=3600)
@@ -42,6 +59,16 @@ class Settings(BaseSettings):
     """Decisions in flight on one stream before the service reads no further from it."""
     stream_max_age: float = Field(default=3_600.0, ge=0, le=86_400 * 30)
     """Seconds after which a stream ends, so that its client finds new servers; 0: never."""
+    max_connections: int = Field(default=10_000, ge=1)
+    """Connections at once on each gRPC address; further ones are closed."""
+    max_connection_age: Seconds = 300.0
+    """Seconds after which a connection is asked to go, so that load spreads anew; 0: never."""
+    max_connection_age_grace: Seconds = 3_660.0
+    """Seconds that its calls and streams then get to end; 0: as long as they take."""
+    max_connection_idle: Seconds = 0.0
+    """Seconds without a call after which a connection is asked to go; 0: never."""
+    keepalive: Seconds = 60.0
+    """Seconds of silence after which a connection is probed, and closed if nobody is there."""
     drain: float = Field(default=0.0, ge=0, le=300)
     """Seconds between saying NOT_SERVING and taking no new calls."""
     grace: float = Field(default=10.0, ge=0, le=300)
@@ -54,10 +81,19 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = "auto"
     """How they are written; `auto`: as text on a terminal, else as JSON."""
 
-    @field_validator("listen", "metrics_listen")
+    @field_validator("plaintext_beyond_loopback", mode="before")
     @classmethod
-    def _is_address(cls, address: str) -> str:
-        if address:
+    def _words(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+    @field_validator("listen", "admin_listen", "metrics_listen")
+    @classmethod
+    def _is_address(cls, address: str, info: ValidationInfo) -> str:
+        if address.startswith(UNIX) and info.field_name != "metrics_listen":
+            return address
+        if address or info.field_name == "listen":
             host_and_port(address)
         return address
 
@@ -68,3 +104,16 @@ def host_and_port(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > MOST_PORT:
         raise ValueError(f"{address!r} is not HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def stays_here(address: str) -> bool:
+    """Whether only this machine reaches an address. Of names, only `localhost` is known to."""
+    if address.startswith(UNIX):
+        return True
+    host, _ = host_and_port(address)
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return (mapped or ip).is_loopback

@@ -31,7 +31,9 @@ def rewrite(peer_policy: Path, **sections: Any) -> None:
 async def test_a_shared_cache_without_a_hash_key_is_refused(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(policy_text(cache={"url": f"redis://127.0.0.1:{free_port()}"}))
-    settings = Settings(listen="127.0.0.1:0", metrics_listen="", policy_file=policy)
+    settings = Settings(
+        listen="127.0.0.1:0", admin_listen="", metrics_listen="", policy_file=policy
+    )
     with pytest.raises(PolicyInvalid) as refused:
         async with serving(settings, ambient=Ambient(environment={})):
             pass
@@ -43,7 +45,9 @@ async def test_a_reload_to_a_shared_cache_without_a_hash_key_leaves_the_old_one(
 ) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(policy_text())
-    settings = Settings(listen="127.0.0.1:0", metrics_listen="", policy_file=policy)
+    settings = Settings(
+        listen="127.0.0.1:0", admin_listen="", metrics_listen="", policy_file=policy
+    )
     async with serving(settings, ambient=Ambient(environment={})) as running:
         rewrite(policy, cache={"url": f"redis://127.0.0.1:{free_port()}"})
         assert not await running.watcher.reload()

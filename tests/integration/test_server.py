@@ -10,7 +10,6 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pointsman.v1 import describe_routing_pb2
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.engines.local import LocalEngine
@@ -63,16 +62,6 @@ async def test_health_is_told_overall_and_per_service_and_needs_no_token(
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
         await health.Check(health_pb2.HealthCheckRequest(service="no.such.Service"))
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
-
-
-async def test_reflection_lists_the_service(start: Starter) -> None:
-    peer = await start()
-    stub = reflection_pb2_grpc.ServerReflectionStub(peer.channel)
-    asked = reflection_pb2.ServerReflectionRequest(list_services="")
-    call = stub.ServerReflectionInfo(iter([asked]))
-    answer = await call.read()
-    names = {s.name for s in answer.list_services_response.service}
-    assert "pointsman.v1.RoutingService" in names
 
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic abc", "Bearer "])

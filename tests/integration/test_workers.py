@@ -12,7 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from pointsman_client import RoutingClient, RoutingError
 from support.eventually import eventually
 from support.fleet import Fleet, fleet, samples
@@ -177,6 +179,42 @@ async def test_a_policy_file_with_problems_is_told_once(tmp_path: Path) -> None:
         assert await running.ended() == 2
     assert sum("the policy file has problems" in line for line in running.said) == 1
     assert running.workers == []
+
+
+async def test_plaintext_where_others_reach_it_is_told_once_and_starts_nobody(
+    tmp_path: Path,
+) -> None:
+    async with fleet(tmp_path, "--workers", "2", "--listen", "0.0.0.0:0") as running:
+        assert await running.ended() == 2
+    [said] = running.said
+    assert said.startswith("pointsman: POINTSMAN_LISTEN: other machines may reach 0.0.0.0:0")
+
+
+async def test_workers_cannot_share_a_unix_socket(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/rpc.sock"
+    async with fleet(tmp_path, "--workers", "2", "--listen", address) as running:
+        assert await running.ended() == 2
+    assert running.said == ["pointsman: POINTSMAN_LISTEN: workers cannot share a Unix socket"]
+
+
+async def test_each_worker_has_an_admin_address_of_its_own(policy: Path, tmp_path: Path) -> None:
+    arguments = ("--workers", "2", "--policy-file", str(policy))
+    async with fleet(tmp_path, *arguments) as running:
+        ports = [worker.admin_port for worker in running.workers]
+        async with clients(running.port) as callers:
+            await asyncio.gather(*(ask(callers[n % CLIENTS], n) for n in range(CLIENTS)))
+        answered = [await calls(port) for port in ports]
+    assert len(set(ports)) == 2
+    # Channelz tells of the process that it is asked in: both have calls of these.
+    assert min(answered) > 0
+
+
+async def calls(admin_port: int) -> int:
+    """Calls that the process behind an admin address was asked, as channelz tells."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{admin_port}") as channel:
+        stub = channelz_pb2_grpc.ChannelzStub(channel)
+        answer = await stub.GetServers(channelz_pb2.GetServersRequest(), timeout=20)
+    return sum(server.data.calls_succeeded for server in answer.server)
 
 
 async def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def main() -> None:
     note("started")
     if is_("fails"):
         sys.exit(7)
-    line.sendall(dumped(Report(start_line=f"port {duty.port}", metrics_port=None)))
+    line.sendall(dumped(Report(start_line=f"port {duty.port}", admin_port=None, metrics_port=None)))
     if is_("dies"):
         sys.exit(9)
     while line.recv(1):

@@ -203,6 +203,7 @@ class RecordingMeter:
         self.inside = 0
         self.most_inside = 0
         self.refused = 0
+        self.calls: list[tuple[str | None, str | None, str]] = []
 
     def cache_lookup(self, result: str) -> None:
         self.lookups.append(result)
@@ -228,6 +229,9 @@ class RecordingMeter:
 
     def shed(self) -> None:
         self.refused += 1
+
+    def call(self, method: str | None, *, caller: str | None, status: str) -> None:
+        self.calls.append((method, caller, status))
 
 
 async def settle(turns: int = 10) -> None:

@@ -18,13 +18,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.eventually import eventually
 
-SERVES = re.compile(r"worker (\d+) serves: pid (\d+), metrics on port (\d+)")
+SERVES = re.compile(r"worker (\d+) serves: pid (\d+), admin on port (\d+), metrics on port (\d+)")
 
 
 @dataclass(frozen=True)
 class Worker:
     index: int
     pid: int
+    admin_port: int
     metrics_port: int
 
     async def page(self) -> str:
@@ -79,6 +80,8 @@ async def fleet(
     with errors.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
             *command,
+            "--admin-listen",
+            "127.0.0.1:0",
             "--metrics-listen",
             "127.0.0.1:0",
             *arguments,

@@ -34,6 +34,7 @@ TIERS = {
     "kilo-auto/frontier": {"policy": "capability_heavy"},
     "kilo-auto/balanced": {"policy": "balanced"},
 }
+LISTEN = dict.fromkeys(("listen", "admin_listen", "metrics_listen"), "127.0.0.1:0")
 
 
 class HandClock:
@@ -125,11 +126,9 @@ class Starter:
         running = await server.enter_async_context(
             serving(
                 Settings(
-                    listen=settings.pop("listen", "127.0.0.1:0"),
-                    metrics_listen="127.0.0.1:0",
                     policy_file=path,
                     hash_key="test",
-                    **settings,
+                    **(LISTEN | settings),
                 ),
                 ambient=ambient,
             )

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from pointsman_server.bootstrap.listening import check_addresses
 from pointsman_server.bootstrap.workers.plan import Plan, dumped
-from pointsman_server.settings import Settings, host_and_port
+from pointsman_server.core.errors import SettingInvalid
+from pointsman_server.settings import UNIX, Settings, host_and_port
 
 MARGIN = 10.0
 """Seconds on top of drain and grace: telemetry's last export, the interpreter's end."""
@@ -19,8 +21,11 @@ def launch(settings: Settings, arguments: Sequence[str]) -> NoReturn:
 
     In place of this process, whose libraries the supervisor does without: it keeps the process id
     and some twenty megabytes. Workers are processes of their own, never forks: gRPC's threads
-    would not survive one.
+    would not survive one. Raises `SettingInvalid` where they must not listen.
     """
+    check_addresses(settings, environment=os.environ)
+    if settings.listen.startswith(UNIX):
+        raise SettingInvalid("POINTSMAN_LISTEN", "workers cannot share a Unix socket")
     host, port = host_and_port(settings.listen)
     plan = Plan(
         host=host,

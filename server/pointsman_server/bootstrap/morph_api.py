@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointsman_server.core.errors import SourceUnreadable
+from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.engines.local import LocalEngine
@@ -22,11 +22,15 @@ from pointsman_server.morph_api import (
 )
 from pointsman_server.morph_api import serve as listen
 from pointsman_server.policies.config import PolicyConfig
-from pointsman_server.settings import host_and_port
+from pointsman_server.settings import host_and_port, stays_here
 from pointsman_server.telemetry import tracing
 
 SERVICE = "pointsman-morph-api"
 """Its name in traces unless `OTEL_*` gives another: it may run beside a Pointsman."""
+_PLAINTEXT = (
+    "other machines may reach it, and it would listen in plaintext: put a proxy with TLS before a"
+    " loopback address, or, where the network is trusted, add --plaintext-beyond-loopback"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +42,14 @@ class MorphApiSettings:
     keys_file: Path | None
     key_env: str | None
     faults: bool
+    plaintext_beyond_loopback: bool
+    """Listen where other machines reach it: there is no TLS here."""
 
 
 async def serve_morph_api(settings: MorphApiSettings, *, say: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT. Raises where it cannot, or is not asked to in words."""
+    if not (settings.plaintext_beyond_loopback or stays_here(settings.listen)):
+        raise SettingInvalid("--listen", f"{settings.listen}: {_PLAINTEXT}")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -10,9 +10,9 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.listening import check_addresses, listen
 from pointsman_server.bootstrap.runtime import Runtime
 from pointsman_server.bootstrap.worker import WorkerLine
 from pointsman_server.bootstrap.workers.line import Duty, Report
@@ -21,14 +21,12 @@ from pointsman_server.core.errors import SourceUnreadable
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.policies.watcher import PolicyWatcher
-from pointsman_server.settings import Settings
+from pointsman_server.settings import UNIX, Settings
 from pointsman_server.telemetry import Telemetry, build_telemetry
-from pointsman_server.transport.auth import BearerAuthentication
+from pointsman_server.transport.callers import named_by_token, named_by_token_or_certificate
 from pointsman_server.transport.rpc import Gate, Rpc
-from pointsman_server.transport.server import Server
 from pointsman_server.transport.servicer import RoutingServicer
 from pointsman_server.transport.stream import StreamRules
-from pointsman_server.transport.tokens import TokenFile
 
 HASH_KEY_BYTES = 32
 _log = logging.getLogger(__name__)
@@ -39,6 +37,7 @@ class Serving:
     """A running server."""
 
     port: int
+    admin_port: int | None
     metrics_port: int | None
     runtime: Runtime
     watcher: PolicyWatcher
@@ -58,13 +57,15 @@ async def serving(
     """Serve inside the block; leaving it drains calls and flushes telemetry.
 
     `assignments` are `path=value`, set over the policy file. With a `duty` this process is one of
-    several that serve together. Raises `PolicyInvalid`,
-    `SourceUnreadable` or `OSError` where it cannot start.
+    several that serve together. Raises `PolicyInvalid`, `SettingInvalid`, `SourceUnreadable` or
+    `OSError` where it cannot start.
     """
     ambient = ambient or Ambient()
     config = PolicyConfig(
         settings.policy_file, environment=ambient.environment, assignments=assignments
     )
+    if duty is None:
+        check_addresses(settings, environment=ambient.environment)
     loaded = config.load()
     async with contextlib.AsyncExitStack() as stack:
         telemetry = await build_telemetry(
@@ -109,6 +110,8 @@ async def serving(
             tracer=telemetry.tracer,
             propagator=telemetry.propagator,
             clock=ambient.clock,
+            meter=telemetry.metrics,
+            caller=named_by_token_or_certificate if settings.tls_client_ca_file else named_by_token,
         )
         servicer = RoutingServicer(
             rpc=rpc,
@@ -118,15 +121,11 @@ async def serving(
                 in_flight=settings.stream_in_flight, max_age=settings.stream_max_age
             ),
         )
-        server = Server(
-            servicer,
-            interceptors=_interceptors(settings.tokens_file),
-            shares_port=duty is not None,
-        )
-        port = await server.start(_address(settings, duty))
-        stack.push_async_callback(_stop, server, settings)
+        ports = await listen(stack, settings, servicer=servicer, telemetry=telemetry, duty=duty)
         _warn(loaded, duty)
-        yield Serving(port, telemetry.prometheus_port, runtime, watcher, telemetry, config)
+        yield Serving(
+            ports.rpc, ports.admin, telemetry.prometheus_port, runtime, watcher, telemetry, config
+        )
 
 
 async def serve(
@@ -161,7 +160,8 @@ async def serve(
         if worker is None:
             say(line)
         else:
-            worker.report(Report(start_line=line, metrics_port=running.metrics_port))
+            ports = {"admin_port": running.admin_port, "metrics_port": running.metrics_port}
+            worker.report(Report(start_line=line, **ports))
         await stop.wait()
         _log.info("stopping")
         reloads.cancel()
@@ -177,34 +177,30 @@ async def _reload_when(wanted: asyncio.Event, watcher: PolicyWatcher) -> None:
 def start_line(settings: Settings, running: Serving) -> str:
     """What is in force, in one line."""
     rules = running.runtime.rules
-    host = settings.listen.rpartition(":")[0]
-    metrics = f"{settings.metrics_listen.rpartition(':')[0]}:{running.metrics_port}"
     return (
-        f"pointsman serving on {host}:{running.port}"
+        f"pointsman serving on {_address(settings.listen, running.port)}"
         f" | mode {rules.mode}"
         f" | engines {' then '.join(rules.engines)}"
         f" | cache {rules.cache.url}"
         f" | policy {settings.policy_file or 'built-in'} {rules.version}"
-        f" | metrics {metrics if running.metrics_port else 'off'}"
+        f" | admin {_address(settings.admin_listen, running.admin_port)}"
+        f" | metrics {_address(settings.metrics_listen, running.metrics_port)}"
+        f" | tls {_tls(settings)}"
         f" | tokens {'required' if settings.tokens_file else 'not required'}"
     )
 
 
-async def _stop(server: Server, settings: Settings) -> None:
-    """NOT_SERVING first, so that load balancers leave before calls are refused."""
-    await server.say_not_serving()
-    await asyncio.sleep(settings.drain)
-    await server.stop(settings.grace)
+def _address(listen: str, port: int | None) -> str:
+    """Where it listens; of a Unix socket the port says nothing."""
+    if port is None:
+        return "off"
+    return listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
 
 
-def _interceptors(tokens: Path | None) -> list[BearerAuthentication]:
-    return [BearerAuthentication(TokenFile(tokens))] if tokens else []
-
-
-def _address(settings: Settings, duty: Duty | None) -> str:
-    """Where gRPC listens; workers have one port."""
-    host = settings.listen.rpartition(":")[0]
-    return f"{host}:{duty.port}" if duty else settings.listen
+def _tls(settings: Settings) -> str:
+    if settings.tls_cert_file is None:
+        return "off"
+    return "with client certificates" if settings.tls_client_ca_file else "on"
 
 
 def _warn(loaded: Loaded, duty: Duty | None) -> None:

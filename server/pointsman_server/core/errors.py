@@ -11,6 +11,7 @@ PointsmanError
 ├── EngineFailed        one engine could not answer; never reaches a caller as a status
 ├── EnginesFailed       none could; becomes outcome FAILED, never a status
 ├── SourceUnreadable    a flag source or a key file could not be read
+├── SettingInvalid      a deployment setting cannot be honoured; it is named
 ├── ArtefactInvalid     the embedded engine's trained file is missing, corrupt or foreign
 └── PolicyInvalid       a policy file has problems; every one is named with its path
 
@@ -94,6 +95,16 @@ class EnginesFailed(PointsmanError):
 
 class SourceUnreadable(PointsmanError):
     """A flag source or a key file could not be read."""
+
+
+class SettingInvalid(PointsmanError):
+    """A deployment setting cannot be honoured."""
+
+    def __init__(self, setting: str, why: str) -> None:
+        self.setting = setting
+        """The variable: `POINTSMAN_TLS_KEY_FILE`."""
+        self.why = why
+        super().__init__(f"{setting}: {why}")
 
 
 class ArtefactInvalid(PointsmanError):

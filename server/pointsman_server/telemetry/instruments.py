@@ -183,6 +183,26 @@ SHED = Instrument(
     unit="{request}",
     description="Requests refused over the concurrency limit.",
 )
+CALLS = Instrument(
+    name="pointsman.calls",
+    kind=Kind.COUNTER,
+    unit="{call}",
+    description="Calls of RPCs that were answered or refused, by who called.",
+    attributes=(a.RPC_METHOD, a.CALLER, a.RPC_STATUS),
+)
+TLS_EXPIRY = Instrument(
+    name="pointsman.tls.certificate.expiry",
+    kind=Kind.GAUGE,
+    unit="s",
+    description="When the certificate in force expires, in seconds since the epoch.",
+)
+TLS_RELOADS = Instrument(
+    name="pointsman.tls.reloads",
+    kind=Kind.COUNTER,
+    unit="{reload}",
+    description="Changed certificates that were taken or refused.",
+    attributes=(a.RELOAD_RESULT,),
+)
 POLICY_RELOADS = Instrument(
     name="pointsman.policy.reloads",
     kind=Kind.COUNTER,

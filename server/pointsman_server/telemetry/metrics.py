@@ -51,6 +51,7 @@ class Metrics:
         self._probes = Counters()
         self._in_flight = 0
         self._shed = Counters(zero=[()])
+        self._calls = Counters()
         self._reloads = Counters(zero=[(TAKEN,), (REFUSED,)])
         self._policy: Key | None = None
         self._build: Key = (version, python)
@@ -143,6 +144,10 @@ class Metrics:
         """A request was refused over the concurrency limit."""
         self._shed.add(())
 
+    def call(self, method: str | None, *, caller: str | None, status: str) -> None:
+        """A call of an RPC ended; `caller` is known by name, or not at all."""
+        self._calls.add((method, caller, status))
+
     def reload(self, *, ok: bool) -> None:
         """A changed policy file was taken, or refused."""
         self._reloads.add((TAKEN if ok else REFUSED,))
@@ -180,6 +185,7 @@ class Metrics:
         yield reading(i.CIRCUIT_PROBES, self._probes)
         yield reading(i.IN_FLIGHT, [((), self._in_flight)])
         yield reading(i.SHED, _or_zero(self._shed))
+        yield reading(i.CALLS, self._calls)
         yield reading(i.POLICY_RELOADS, self._reloads)
         yield reading(i.POLICY_INFO, [(self._policy, 1)] if self._policy else [])
         yield reading(i.BUILD_INFO, [(self._build, 1)])

@@ -18,6 +18,8 @@ from pointsman_server.telemetry.instruments import (
     CIRCUIT,
     CIRCUIT_STATES,
     ENGINE_IN_FLIGHT,
+    TLS_EXPIRY,
+    TLS_RELOADS,
 )
 from pointsman_server.telemetry.metric_export import MetricExport
 from pointsman_server.telemetry.metrics import Metrics
@@ -99,6 +101,13 @@ class Telemetry:
     def watch_engine_calls(self, calls: Callable[[], Mapping[str, int]]) -> None:
         """Ask `calls`, and no former one, for each engine's calls under way."""
         self.metrics.watch(ENGINE_IN_FLIGHT, lambda: {(e,): n for e, n in calls().items()})
+
+    def watch_certificates(
+        self, *, expiry: Callable[[], int], reloads: Callable[[], Mapping[str, int]]
+    ) -> None:
+        """Ask when the certificate expires, and how often changed ones were taken and refused."""
+        self.metrics.watch(TLS_EXPIRY, lambda: {(): expiry()})
+        self.metrics.watch(TLS_RELOADS, lambda: {(result,): n for result, n in reloads().items()})
 
     async def aclose(self, *, bound: float = CLOSING) -> None:
         """Stop serving metrics; send and write what is left, for little over `bound` seconds."""

@@ -10,13 +10,15 @@ from typing import Any, TypeAlias
 import grpc
 
 from pointsman_server.core.errors import Unauthenticated
+from pointsman_server.transport.callers import TOKEN_NAME
 from pointsman_server.transport.errors import to_status
-from pointsman_server.transport.rpc import Context
+from pointsman_server.transport.rpc import Context, RpcMeter
 
 OPEN_SERVICES = ("/grpc.health.v1.Health/",)
 """Probes of an orchestrator have no token, and health tells nothing that is worth one."""
 
 _SCHEME = "bearer "
+_REFUSED = grpc.StatusCode.UNAUTHENTICATED.name
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
@@ -26,10 +28,15 @@ def token_hash(token: str) -> str:
 
 
 class BearerAuthentication(grpc.aio.ServerInterceptor):
-    """Refuses calls without a known token; `tokens` gives name -> token hash at this moment."""
+    """Refuses calls without a known token; `tokens` gives token hash -> name at this moment.
 
-    def __init__(self, tokens: Callable[[], Mapping[str, str]]) -> None:
+    A token is looked for by its hash, and hashes are compared in constant time: how long a refusal
+    takes says nothing about a token.
+    """
+
+    def __init__(self, tokens: Callable[[], Mapping[str, str]], *, meter: RpcMeter) -> None:
         self._tokens = tokens
+        self._meter = meter
         # Of the streaming kind, which refuses whatever was called, and before any message is read.
         self._refusal: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
 
@@ -39,11 +46,18 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         """The real handler, or one that refuses."""
-        if handler_call_details.method.startswith(OPEN_SERVICES):
-            return await continuation(handler_call_details)
-        if self._caller(handler_call_details) is None:
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if method.startswith(OPEN_SERVICES):
+            return handler
+        name = self._caller(handler_call_details)
+        if name is None:
+            # A method that is not served is the caller's text, which no metric may hold.
+            known = method.removeprefix("/") if handler is not None else None
+            self._meter.call(known, caller=None, status=_REFUSED)
             return self._refusal
-        return await continuation(handler_call_details)
+        TOKEN_NAME.set(name)
+        return handler
 
     def _caller(self, call: grpc.HandlerCallDetails) -> str | None:
         """The name that the call's token belongs to. Every token is compared, in constant time."""
@@ -51,11 +65,11 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         if not isinstance(header, str) or header[: len(_SCHEME)].lower() != _SCHEME:
             return None
         presented = token_hash(header[len(_SCHEME) :].strip())
-        name = None
-        for candidate, known in self._tokens().items():
+        found = None
+        for known, name in self._tokens().items():
             if hmac.compare_digest(presented, known):
-                name = candidate
-        return name
+                found = name
+        return found
 
 
 async def _refuse(_requests: Any, context: Context) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from opentelemetry.context import Context as TraceContext
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.transport.decisions import Decisions, Done, Pending
 from pointsman_server.transport.decode import parsed_batch
-from pointsman_server.transport.rpc import Context, Refused, Rpc
+from pointsman_server.transport.rpc import Context, Origin, Refused, Rpc
 from pointsman_server.transport.wire import field
 
 METHOD = "BatchRouteDecisions"
@@ -31,26 +30,26 @@ class Batches:
 
     async def answer(self, wire: bytes, context: Context) -> bytes:
         """A `BatchRouteDecisionsResponse` for a `BatchRouteDecisionsRequest`."""
-        trace = self._rpc.trace_of(context)
+        origin = self._rpc.origin(METHOD, context)
         try:
             requests = parsed_batch(wire)
         except InvalidRequest as error:
-            refused = self._rpc.refuse(self._rpc.open(METHOD, trace), error)
+            refused = self._rpc.refuse(origin, self._rpc.open(origin), error)
             return await self._rpc.answer(refused, context)
-        done = await self._decide(requests, trace, self._rpc.deadline(context))
+        done = await self._decide(requests, origin, self._rpc.deadline(context))
         return b"".join([field(_RESULTS, _result(each)) for each in done])
 
     async def _decide(
         self,
         requests: Sequence[pb.RouteDecisionRequest | None],
-        trace: TraceContext | None,
+        origin: Origin,
         deadline: float | None,
     ) -> list[Done]:
         """All of them; a call that is cancelled cancels what is under way."""
         found: list[Done | asyncio.Task[Done]] = []
         async with asyncio.TaskGroup() as tasks:
             for number, message in enumerate(requests, 1):
-                answer = self._decisions.begin(METHOD, message, trace)
+                answer = self._decisions.begin(origin, message)
                 if isinstance(answer, Pending):
                     late = self._decisions.finish(answer, deadline=deadline)
                     found.append(tasks.create_task(late))

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from opentelemetry.context import Context as TraceContext
 from opentelemetry.trace import Span
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.errors import TooLate
 from pointsman_server.transport.decode import checked, to_request
 from pointsman_server.transport.encode import to_response
-from pointsman_server.transport.rpc import Refused, Rpc
+from pointsman_server.transport.rpc import Origin, Refused, Rpc
 from pointsman_server.transport.service import Service
 
 Done: TypeAlias = bytes | Refused
@@ -28,6 +27,7 @@ class Pending:
     service: Service
     message: pb.RouteDecisionRequest | None
     drawn: bool | None
+    origin: Origin
     span: Span
 
 
@@ -38,20 +38,18 @@ class Decisions:
         self._rpc = rpc
         self._service = service
 
-    def begin(
-        self, method: str, message: pb.RouteDecisionRequest | None, trace: TraceContext | None
-    ) -> Done | Pending:
+    def begin(self, origin: Origin, message: pb.RouteDecisionRequest | None) -> Done | Pending:
         """The answer, where it is kept. `None` for a message is one that could not be read."""
         service = self._service()
         drawn = service.draws()
-        span = self._rpc.open(method, trace)
+        span = self._rpc.open(origin)
         if message is not None and not drawn:
             answer = self._rpc.at_once(
-                span, lambda recorded: service.lane.answer(message, recorded=recorded)
+                origin, span, lambda recorded: service.lane.answer(message, recorded=recorded)
             )
             if answer is not None:
                 return answer
-        return Pending(service, message, drawn, span)
+        return Pending(service, message, drawn, origin, span)
 
     async def finish(
         self, pending: Pending, *, deadline: float | None, within: float | None = None
@@ -71,4 +69,4 @@ class Decisions:
         if within is not None:
             until = self._rpc.after(within)
             deadline = until if deadline is None else min(deadline, until)
-        return await self._rpc.attempt(pending.span, body, deadline)
+        return await self._rpc.attempt(pending.origin, pending.span, body, deadline)

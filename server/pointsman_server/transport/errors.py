@@ -22,6 +22,7 @@ from pointsman_server.core.errors import (
     Overloaded,
     PointsmanError,
     PolicyInvalid,
+    SettingInvalid,
     SourceUnreadable,
     StreamEnded,
     TooLate,
@@ -103,6 +104,7 @@ RULES: dict[type[PointsmanError], Rule] = {
     EnginesFailed: _BUG,
     SourceUnreadable: _BUG,
     PolicyInvalid: _BUG,
+    SettingInvalid: _BUG,
 }
 
 

@@ -22,6 +22,7 @@ STATUS_TRAILER = "grpc-status-details-bin"
 RETRY_AFTER = 0.25
 """Seconds after which a refused caller may come back."""
 
+_OK = grpc.StatusCode.OK.name
 _log = logging.getLogger(__name__)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Answer = TypeVar("Answer")
@@ -36,6 +37,13 @@ class RpcMeter(Protocol):
 
     def shed(self) -> None:
         """A call was refused for overload."""
+        ...
+
+    def call(self, method: str | None, *, caller: str | None, status: str) -> None:
+        """A call, or a decision inside one, was answered or refused.
+
+        `method` is none of the caller's text.
+        """
         ...
 
 
@@ -60,6 +68,17 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a call, or a decision inside one, comes from."""
+
+    method: str
+    """With its service: `pointsman.v1.RoutingService/RouteDecision`."""
+    caller: str | None
+    """The name that its token or its certificate has."""
+    trace: TraceContext | None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A call, or a decision inside one, that is answered by a status."""
 
@@ -77,13 +96,22 @@ class Rpc:
     """Runs the body of an RPC behind the gate and inside its span."""
 
     def __init__(
-        self, *, gate: Gate, tracer: Tracer, propagator: TextMapPropagator, clock: Clock
+        self,
+        *,
+        gate: Gate,
+        tracer: Tracer,
+        propagator: TextMapPropagator,
+        clock: Clock,
+        meter: RpcMeter,
+        caller: Callable[[Context], str | None],
     ) -> None:
         self._gate = gate
         self._tracer = tracer
         self._propagator = propagator
         self._headers = frozenset(propagator.fields)
         self._clock = clock
+        self._meter = meter
+        self._caller = caller
 
     async def run(
         self,
@@ -92,16 +120,18 @@ class Rpc:
         body: Callable[[float | None], Awaitable[Answer]],
     ) -> Answer:
         """The body's answer; `body` gets the caller's deadline on the monotonic clock."""
-        span = self.open(method, self.trace_of(context))
-        return await self.answer(await self.attempt(span, body, self.deadline(context)), context)
+        origin = self.origin(method, context)
+        answer = await self.attempt(origin, self.open(origin), body, self.deadline(context))
+        return await self.answer(answer, context)
 
     async def attempt(
         self,
+        origin: Origin,
         span: Span,
         body: Callable[[float | None], Awaitable[Answer]],
         deadline: float | None,
     ) -> Answer | Refused:
-        """The body's answer, or how it was refused; ends `span`."""
+        """The body's answer, or how it was refused; ends `span`, and counts it."""
         with use_span(
             span, end_on_exit=True, record_exception=False, set_status_on_exception=False
         ):
@@ -109,31 +139,37 @@ class Rpc:
                 with self._gate:
                     answer = await body(deadline)
             except Exception as error:  # noqa: BLE001  (the last resort: nothing foreign leaks)
-                return _refused(span, error)
+                return self._refused(origin, span, error)
             _mark(span, grpc.StatusCode.OK)
+            self._meter.call(origin.method, caller=origin.caller, status=_OK)
             return answer
 
-    def at_once(self, span: Span, ask: Callable[[bool], Answer | None]) -> Answer | Refused | None:
+    def at_once(
+        self, origin: Origin, span: Span, ask: Callable[[bool], Answer | None]
+    ) -> Answer | Refused | None:
         """What `ask` knows without waiting; `None`: nothing, and `span` is still open.
 
         `ask` is told whether the span, which is current then, records. It takes no time that the
         gate would have to bound.
         """
         try:
-            if not span.is_recording():
-                return ask(False)  # noqa: FBT003
-            with use_span(span, record_exception=False, set_status_on_exception=False):
-                answer = ask(True)  # noqa: FBT003
+            if span.is_recording():
+                with use_span(span, record_exception=False, set_status_on_exception=False):
+                    answer = ask(True)  # noqa: FBT003
+            else:
+                answer = ask(False)  # noqa: FBT003
         except Exception as error:  # noqa: BLE001  (as above)
-            return self.refuse(span, error)
+            return self.refuse(origin, span, error)
         if answer is not None:
-            _mark(span, grpc.StatusCode.OK)
-            span.end()
+            if span.is_recording():
+                _mark(span, grpc.StatusCode.OK)
+                span.end()
+            self._meter.call(origin.method, caller=origin.caller, status=_OK)
         return answer
 
-    def refuse(self, span: Span, error: Exception) -> Refused:
-        """How `error` is answered; ends `span`."""
-        refused = _refused(span, error)
+    def refuse(self, origin: Origin, span: Span, error: Exception) -> Refused:
+        """How `error` is answered; ends `span`, and counts it."""
+        refused = self._refused(origin, span, error)
         span.end()
         return refused
 
@@ -145,13 +181,16 @@ class Rpc:
         await context.abort(status.code, status.details, status.trailing_metadata)
         raise AssertionError("abort returned")
 
-    def open(self, method: str, trace: TraceContext | None) -> Span:
-        """The span of a call, or of one decision inside it; it does not become current."""
-        name = f"{SERVICE}/{method}"
-        attributes = {"rpc.system.name": "grpc", "rpc.method": name}
-        return self._tracer.start_span(name, trace, SpanKind.SERVER, attributes)
+    def origin(self, method: str, context: Context) -> Origin:
+        """Where the call, and every decision inside it, comes from."""
+        return Origin(f"{SERVICE}/{method}", self._caller(context), self._trace_of(context))
 
-    def trace_of(self, context: Context) -> TraceContext | None:
+    def open(self, origin: Origin) -> Span:
+        """The span of a call, or of one decision inside it; it does not become current."""
+        attributes = {"rpc.system.name": "grpc", "rpc.method": origin.method}
+        return self._tracer.start_span(origin.method, origin.trace, SpanKind.SERVER, attributes)
+
+    def _trace_of(self, context: Context) -> TraceContext | None:
         """The caller's trace; most callers have none, and reading headers is not free."""
         metadata = context.invocation_metadata() or ()
         if self._headers.isdisjoint([key for key, _ in metadata]):
@@ -171,11 +210,11 @@ class Rpc:
         """The moment so many seconds from now on the monotonic clock."""
         return self._clock.monotonic() + seconds
 
-
-def _refused(span: Span, error: Exception) -> Refused:
-    status = _refusal(error)
-    _mark(span, status.code)
-    return Refused(status)
+    def _refused(self, origin: Origin, span: Span, error: Exception) -> Refused:
+        status = _refusal(error)
+        _mark(span, status.code)
+        self._meter.call(origin.method, caller=origin.caller, status=status.code.name)
+        return Refused(status)
 
 
 def _refusal(error: Exception) -> grpc.Status:

@@ -66,7 +66,7 @@ class RoutingServicer:
     async def RouteDecision(self, wire: bytes, context: Context) -> bytes:  # noqa: N802
         """Decide for one request."""
         rpc = self._rpc
-        answer = self._decisions.begin("RouteDecision", parsed(wire), rpc.trace_of(context))
+        answer = self._decisions.begin(rpc.origin("RouteDecision", context), parsed(wire))
         if isinstance(answer, Pending):
             answer = await self._decisions.finish(answer, deadline=rpc.deadline(context))
         return await rpc.answer(answer, context)

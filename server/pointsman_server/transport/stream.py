@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -78,7 +78,7 @@ class _Stream:
         self._context = context
         self._rpc = rpc
         self._decisions = decisions
-        self._trace = rpc.trace_of(context)
+        self._origin = rpc.origin(METHOD, context)
         self._deadline = rpc.deadline(context)
         self._most = most
         self._in_flight = 0
@@ -135,14 +135,14 @@ class _Stream:
         if not 1 <= len(name) <= CORRELATION_CODE_POINTS:
             text = f"must have 1 to {CORRELATION_CODE_POINTS} characters"
             return self._refuse("", "correlation_id", text)
-        trace = self._trace
+        origin = self._origin
         if asked.traceparent:
             headers = {"traceparent": asked.traceparent, "tracestate": asked.tracestate}
-            trace = self._rpc.trace_in(headers) or trace
+            origin = replace(origin, trace=self._rpc.trace_in(headers) or origin.trace)
         message = asked.request if asked.HasField("request") else None
         if message is not None and len(wire) > REQUEST_BYTES:
             message = small_enough(message)
-        answer = self._decisions.begin(METHOD, message, trace)
+        answer = self._decisions.begin(origin, message)
         if isinstance(answer, Pending):
             within = asked.timeout_ms / 1_000 if asked.timeout_ms else None
             tasks.create_task(self._finish(name, answer, within))
@@ -156,7 +156,7 @@ class _Stream:
 
     def _refuse(self, name: str, path: str, text: str) -> None:
         error = InvalidRequest([FieldViolation(path, text)])
-        self._answer(name, self._rpc.refuse(self._rpc.open(METHOD, self._trace), error))
+        self._answer(name, self._rpc.refuse(self._origin, self._rpc.open(self._origin), error))
 
     def _answer(self, name: str, done: Done) -> None:
         result = field(_STATUS, done.wire) if isinstance(done, Refused) else field(_RESPONSE, done)

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from pointsman_server.core.errors import SourceUnreadable
 
-_LINE = re.compile(r"(?P<name>[^\s#]+)\s+(?P<hash>[0-9a-f]{64})")
+_LINE = re.compile(r"(?P<name>[^\s#]{1,256})\s+(?P<hash>[0-9a-f]{64})")
 _log = logging.getLogger(__name__)
 
 
 class TokenFile:
-    """Name -> token hash. A file that becomes unreadable keeps the tokens read last."""
+    """Token hash -> name; a name may have several tokens, so that one can replace another.
+
+    A file that becomes unreadable keeps the tokens read last; an empty one lets nobody in.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -23,7 +26,7 @@ class TokenFile:
         self._read()
 
     def __call__(self) -> dict[str, str]:
-        """The tokens in force."""
+        """The tokens in force, by hash."""
         try:
             self._read()
         except SourceUnreadable as error:
@@ -44,6 +47,8 @@ class TokenFile:
         except (OSError, UnicodeDecodeError) as error:
             raise SourceUnreadable(f"tokens file: {type(error).__name__}") from None
         self._tokens, self._mark = tokens, mark
+        if not tokens:
+            _log.warning("the tokens file names nobody: every call is refused")
 
 
 def _parse(text: str) -> dict[str, str]:
@@ -54,5 +59,7 @@ def _parse(text: str) -> dict[str, str]:
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise SourceUnreadable(f"tokens file, line {number}: expected `name sha256-in-hex`")
-        tokens[match["name"]] = match["hash"]
+        name = tokens.setdefault(match["hash"], match["name"])
+        if name != match["name"]:
+            raise SourceUnreadable(f"tokens file, line {number}: the token is another name's")
     return tokens

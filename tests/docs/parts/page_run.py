@@ -30,7 +30,7 @@ from pointsman.v1 import routing_service_pb2  # noqa: F401  # the messages of `m
 from support.redis_server import RealServer, free_port
 
 ROOT = Path(__file__).parents[3]
-SERVER, METRICS, REDIS = 50051, 9464, 6379
+SERVER, ADMIN, METRICS, REDIS = 50051, 50052, 9464, 6379
 PATIENCE = 60
 CHANGES_THE_MACHINE = ("pip", "npm", "apt-get", "docker", "podman", "kubectl", "make", "sudo")
 _ADDRESS = re.compile(r"\b(?:127\.0\.0\.1|localhost|0\.0\.0\.0):(\d{4,5})\b")
@@ -204,6 +204,7 @@ class PageRun:
             "PAGE_SERVERS": str(self.folder / "servers"),
             "POINTSMAN_LISTEN": f"127.0.0.1:{self._port(SERVER)}",
             "POINTSMAN_ADDRESS": f"127.0.0.1:{self._port(SERVER)}",
+            "POINTSMAN_ADMIN_LISTEN": f"127.0.0.1:{self._port(ADMIN)}",
             "POINTSMAN_METRICS_LISTEN": f"127.0.0.1:{self._port(METRICS)}",
         }
 

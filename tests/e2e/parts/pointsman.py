@@ -94,6 +94,7 @@ def pointsman_serve(
         "MORPH_API_KEY": MORPH_KEY,
         "POINTSMAN_MORPH_ROUTER_ENABLED": "true",
         "POINTSMAN_HASH_KEY": HASH_KEY,
+        "POINTSMAN_ADMIN_LISTEN": "",
         **(environment or {}),
     }
     command = (*_POINTSMAN, "serve", *flags)

@@ -13,7 +13,7 @@ from pointsman_server.bootstrap.workers.plan import Plan, plan_of
 from pointsman_server.bootstrap.workers.plan import dumped as plan_text
 
 DUTY = Duty(index=2, port=50051, hash_key="00ff")
-REPORT = Report(start_line="pointsman serving on ...", metrics_port=9466)
+REPORT = Report(start_line="pointsman serving on ...", admin_port=50054, metrics_port=9466)
 
 
 @pytest.fixture

@@ -229,6 +229,7 @@ def test_a_service_that_is_not_there_is_said_with_its_address(
         (["Fix it", "--tier", "t", "--colour"], "--colour"),
         (["Fix it", "--tier", "t", "--token-file", "/nowhere/token"], "/nowhere/token"),
         (["Fix it", "--tier", "t", "--ca", "/nowhere/ca.pem"], "/nowhere/ca.pem"),
+        (["Fix it", "--tier", "t", "--key", __file__], "need each other"),
     ],
 )
 def test_bad_usage_says_what_is_wrong(

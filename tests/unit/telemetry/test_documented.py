@@ -54,6 +54,7 @@ async def test_every_instrument_can_be_read() -> None:
     built.watch_cache_size(lambda: 0)
     built.watch_circuits(dict)
     built.watch_engine_calls(dict)
+    built.watch_certificates(expiry=lambda: 0, reloads=lambda: {"taken": 0})
 
     readings = built.metrics.collect().readings
     await built.aclose(bound=1.0)

@@ -8,9 +8,12 @@ from types import SimpleNamespace
 import grpc
 import pytest
 from pointsman_server.transport.auth import BearerAuthentication, token_hash
+from pointsman_server.transport.callers import TOKEN_NAME
+from support.fakes import RecordingMeter
 
 METHOD = "/pointsman.v1.RoutingService/RouteDecision"
-TOKENS = {"edge": token_hash("secret-1"), "batch": token_hash("secret-2")}
+EDGE, BATCH = token_hash("secret-1"), token_hash("secret-2")
+TOKENS = {EDGE: "edge", BATCH: "batch"}
 HANDLER = object()
 
 
@@ -27,14 +30,15 @@ class Context:
         raise Aborted
 
 
-async def handler_for(*metadata, method=METHOD, tokens=TOKENS):
+async def handler_for(*metadata, method=METHOD, tokens=TOKENS, meter=None, served=HANDLER):
     """The handler that a call gets: `HANDLER` where it is let in."""
 
     async def continuation(_call):
-        return HANDLER
+        return served
 
     call = SimpleNamespace(method=method, invocation_metadata=metadata)
-    return await BearerAuthentication(lambda: tokens).intercept_service(continuation, call)
+    authentication = BearerAuthentication(lambda: tokens, meter=meter or RecordingMeter())
+    return await authentication.intercept_service(continuation, call)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +72,7 @@ async def test_a_known_token_is_let_in(header):
         (("authorization", b"Bearer secret-1"),),
         (("x-authorization", "Bearer secret-1"),),
         # The hash is not the token.
-        (("authorization", f"Bearer {TOKENS['edge']}"),),
+        (("authorization", f"Bearer {EDGE}"),),
     ],
     ids=str,
 )
@@ -84,6 +88,26 @@ async def test_without_a_known_token_a_call_is_refused(metadata):
     assert "secret" not in repr(context.aborted)
 
 
+@pytest.mark.parametrize(("token", "name"), [("secret-1", "edge"), ("secret-2", "batch")])
+async def test_a_call_bears_the_name_of_its_token(token, name):
+    await handler_for(("authorization", f"Bearer {token}"))
+    assert TOKEN_NAME.get() == name
+
+
+async def test_a_refused_call_is_counted_and_bears_no_name():
+    meter = RecordingMeter()
+    await handler_for(("authorization", "Bearer wrong"), meter=meter)
+    assert meter.calls == [("pointsman.v1.RoutingService/RouteDecision", None, "UNAUTHENTICATED")]
+    assert TOKEN_NAME.get() is None
+
+
+async def test_a_method_that_is_not_served_is_refused_and_names_nothing_in_a_metric():
+    meter = RecordingMeter()
+    handler = await handler_for(method="/canary/Canary", meter=meter, served=None)
+    assert handler.stream_stream is not None
+    assert meter.calls == [(None, None, "UNAUTHENTICATED")]
+
+
 async def test_with_no_tokens_nobody_is_let_in():
     assert await handler_for(("authorization", "Bearer secret-1"), tokens={}) is not HANDLER
 
@@ -92,7 +116,7 @@ async def test_tokens_are_those_of_the_moment():
     tokens = dict(TOKENS)
     metadata = ("authorization", "Bearer secret-1")
     assert await handler_for(metadata, tokens=tokens) is HANDLER
-    del tokens["edge"]
+    del tokens[EDGE]
     assert await handler_for(metadata, tokens=tokens) is not HANDLER
 
 
@@ -126,7 +150,7 @@ async def test_every_token_is_compared_in_constant_time_wherever_the_right_one_s
     for token in ("secret-1", "secret-2", "wrong"):
         compared.clear()
         await handler_for(("authorization", f"Bearer {token}"))
-        assert compared == list(TOKENS.values())
+        assert compared == list(TOKENS)
 
 
 def test_a_tokens_hash_is_its_sha_256():

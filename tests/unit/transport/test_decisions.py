@@ -68,11 +68,14 @@ class Desk:
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.service = Service()
+        self.meter = RecordingMeter()
         self.rpc = Rpc(
-            gate=Gate(limit=9, meter=RecordingMeter()),
+            gate=Gate(limit=9, meter=self.meter),
             tracer=provider.get_tracer("test"),
             propagator=TraceContextTextMapPropagator(),
             clock=FakeClock(now=10.0),
+            meter=self.meter,
+            caller=lambda _context: "gateway",
         )
         self.decisions = Decisions(rpc=self.rpc, service=lambda: self.service)
 
@@ -136,6 +139,17 @@ async def test_what_is_refused_has_a_span_that_says_so():
     assert len(desk.spans) == 3
 
 
+async def test_each_decision_of_a_stream_counts_for_the_caller_and_the_streams_end_does_not():
+    desk = Desk()
+    await desk.stream(Context(item("a"), item("b", request=asked(" ")), item("")))
+    method = "pointsman.v1.RoutingService/StreamRouteDecisions"
+    assert sorted(desk.meter.calls) == [
+        (method, "gateway", "INVALID_ARGUMENT"),
+        (method, "gateway", "INVALID_ARGUMENT"),
+        (method, "gateway", "OK"),
+    ]
+
+
 async def test_each_decision_of_a_batch_has_a_span_in_the_calls_trace_and_its_deadline():
     desk = Desk()
     wire = batch_pb.BatchRouteDecisionsRequest(
@@ -145,5 +159,7 @@ async def test_each_decision_of_a_batch_has_a_span_in_the_calls_trace_and_its_de
     results = batch_pb.BatchRouteDecisionsResponse.FromString(answer).results
     assert [r.WhichOneof("result") for r in results] == ["response", "status", "response"]
     assert desk.service.asked == [("a", OF_CALL, 11.0), ("b", OF_CALL, 11.0)]
-    name = "BatchRouteDecisions"
-    assert sorted(desk.spans) == [(name, OF_CALL, s) for s in ("INVALID_ARGUMENT", "OK", "OK")]
+    name, statuses = "BatchRouteDecisions", ("INVALID_ARGUMENT", "OK", "OK")
+    assert sorted(desk.spans) == [(name, OF_CALL, s) for s in statuses]
+    method = f"pointsman.v1.RoutingService/{name}"
+    assert sorted(desk.meter.calls) == [(method, "gateway", s) for s in statuses]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import grpc
@@ -12,7 +13,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import NoOpTracer, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pointsman_server.core.errors import FieldViolation, InvalidRequest, Overloaded
 from pointsman_server.transport.rpc import RETRY_AFTER, Gate, Rpc
@@ -29,8 +30,8 @@ class Aborted(Exception):
 class Context:
     """As much of gRPC's as an RPC needs."""
 
-    def __init__(self, *, left=None, metadata=()):
-        self.left, self.metadata = left, metadata
+    def __init__(self, *, left=None, metadata=(), caller=None):
+        self.left, self.metadata, self.caller = left, metadata, caller
         self.code = self.text = self.status = None
 
     def invocation_metadata(self):
@@ -52,16 +53,18 @@ class Context:
 class Desk:
     """An `Rpc` and what it told."""
 
-    def __init__(self, *, limit=2):
+    def __init__(self, *, limit=2, tracer=None):
         self.exporter = InMemorySpanExporter()
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.clock, self.meter = FakeClock(), RecordingMeter()
         self.rpc = Rpc(
             gate=Gate(limit=limit, meter=self.meter),
-            tracer=provider.get_tracer("test"),
+            tracer=tracer or provider.get_tracer("test"),
             propagator=TraceContextTextMapPropagator(),
             clock=self.clock,
+            meter=self.meter,
+            caller=lambda context: context.caller,
         )
 
     async def run(self, body, context=None):
@@ -99,6 +102,32 @@ async def test_the_callers_deadline_is_told_on_the_monotonic_clock(left, deadlin
         return given_deadline
 
     assert await Desk().run(body, Context(left=left)) == deadline
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (fine, "OK"),
+        (raising(InvalidRequest([FieldViolation("mode", "is blank")])), "INVALID_ARGUMENT"),
+        (raising(KeyError("canary")), "INTERNAL"),
+    ],
+    ids=["answered", "refused", "a bug"],
+)
+async def test_a_call_is_counted_once_by_its_caller_and_its_status(body, status):
+    desk = Desk()
+    with contextlib.suppress(Aborted):
+        await desk.run(body, Context(caller="edge"))
+    assert desk.meter.calls == [("pointsman.v1.RoutingService/RouteDecision", "edge", status)]
+
+
+async def test_a_call_answered_at_once_is_counted_too():
+    desk = Desk(tracer=NoOpTracer())
+    origin = desk.rpc.origin("RouteDecision", Context(caller="edge"))
+    span = desk.rpc.open(origin)
+    assert desk.rpc.at_once(origin, span, lambda: None) is None
+    assert desk.meter.calls == []
+    assert desk.rpc.at_once(origin, span, lambda: "now") == "now"
+    assert desk.meter.calls == [("pointsman.v1.RoutingService/RouteDecision", "edge", "OK")]
 
 
 # ---------------------------------------------------------------- the gate

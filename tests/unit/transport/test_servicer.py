@@ -66,6 +66,8 @@ def servicer(decider, *, lane=None, drawn=False):
         tracer=NoOpTracer(),
         propagator=TraceContextTextMapPropagator(),
         clock=FakeClock(now=10.0),
+        meter=RecordingMeter(),
+        caller=lambda _context: None,
     )
     return RoutingServicer(
         rpc=rpc,

@@ -19,12 +19,33 @@ def path(tmp_path):
 
 def test_names_and_hashes_are_read_and_comments_and_blank_lines_are_not(path):
     path.write_text(f"# who may call\n\nedge {ONE}\n  batch\t{TWO}  \n   # no more\n")
-    assert TokenFile(path)() == {"edge": ONE, "batch": TWO}
+    assert TokenFile(path)() == {ONE: "edge", TWO: "batch"}
 
 
-def test_an_empty_file_lets_nobody_in(path):
-    path.write_text("")
+def test_a_name_may_have_several_tokens(path):
+    path.write_text(f"edge {ONE}\nedge {TWO}\nedge {TWO}\n")
+    assert TokenFile(path)() == {ONE: "edge", TWO: "edge"}
+
+
+def test_a_token_of_two_names_is_an_error(path):
+    path.write_text(f"edge {ONE}\nbatch {ONE}\n")
+    with pytest.raises(SourceUnreadable, match="line 2: the token is another name's"):
+        TokenFile(path)
+
+
+@pytest.mark.parametrize("text", ["", "# edge comes on Monday\n"])
+def test_a_file_without_tokens_lets_nobody_in_and_says_so(path, text, caplog):
+    path.write_text(text)
     assert TokenFile(path)() == {}
+    assert "names nobody: every call is refused" in caplog.text
+
+
+def test_a_file_that_is_emptied_lets_nobody_in_any_more_and_says_so_once(path, caplog):
+    path.write_text(f"edge {ONE}\n")
+    tokens = TokenFile(path)
+    path.write_text("")
+    assert [tokens() for _ in range(3)] == [{}] * 3
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -59,10 +80,10 @@ def test_a_file_that_cannot_be_read_at_the_start_is_an_error(path, content):
 def test_a_file_that_changes_is_read_again(path, tmp_path):
     path.write_text(f"edge {ONE}\n")
     tokens = TokenFile(path)
-    assert tokens() == {"edge": ONE}
+    assert tokens() == {ONE: "edge"}
     (tmp_path / "new").write_text(f"edge {TWO}\n")
     (tmp_path / "new").replace(path)
-    assert tokens() == {"edge": TWO}
+    assert tokens() == {TWO: "edge"}
 
 
 def test_a_token_that_is_taken_out_lets_nobody_in_any_more(path):
@@ -70,7 +91,7 @@ def test_a_token_that_is_taken_out_lets_nobody_in_any_more(path):
     tokens = TokenFile(path)
     tokens()
     path.write_text(f"batch {TWO}\n")
-    assert tokens() == {"batch": TWO}
+    assert tokens() == {TWO: "batch"}
 
 
 def test_a_file_that_did_not_change_is_not_read_again(path):
@@ -79,7 +100,7 @@ def test_a_file_that_did_not_change_is_not_read_again(path):
     tokens = TokenFile(path)
     path.write_text(f"edge {TWO}\n")
     os.utime(path, ns=(1, 1))
-    assert tokens() == {"edge": ONE}
+    assert tokens() == {ONE: "edge"}
 
 
 @pytest.mark.parametrize("damage", ["gone", "broken", "no text"])
@@ -95,10 +116,10 @@ def test_a_file_that_becomes_unreadable_keeps_the_tokens_read_last_and_warns_onc
             path.write_text("half a li")
         case "no text":
             path.write_bytes(b"\xff\xfe\x00")
-    assert [tokens() for _ in range(3)] == [{"edge": ONE}] * 3
+    assert [tokens() for _ in range(3)] == [{ONE: "edge"}] * 3
     assert len(caplog.records) == 1
     path.write_text(f"edge {TWO}\n")
-    assert tokens() == {"edge": TWO}
+    assert tokens() == {TWO: "edge"}
     path.unlink()
     tokens()
     assert len(caplog.records) == 2

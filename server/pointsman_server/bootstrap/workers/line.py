@@ -30,6 +30,7 @@ class Report:
     """What a worker serves."""
 
     start_line: str
+    admin_port: int | None
     metrics_port: int | None
 
 

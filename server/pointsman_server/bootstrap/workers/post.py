@@ -112,8 +112,9 @@ class Post:
 
     def _serves(self, process: Process, report: Report) -> None:
         self.serving = True
-        metrics = f", metrics on port {report.metrics_port}" if report.metrics_port else ""
-        _log.info("worker %d serves: pid %d%s", self._duty.index, process.pid, metrics)
+        own = (("admin", report.admin_port), ("metrics", report.metrics_port))
+        ports = "".join(f", {name} on port {port}" for name, port in own if port)
+        _log.info("worker %d serves: pid %d%s", self._duty.index, process.pid, ports)
         if not self.first.done():
             self.first.set_result(report)
 

@@ -1,0 +1,167 @@
+"""The certificates of the gRPC addresses: read again when they change, the last good ones kept.
+
+gRPC asks for them at every handshake, on a thread of its own. They are looked at by content, so
+that a file written in place, one moved over another and Kubernetes' swap of a folder all count.
+What is new is put in force only after a rehearsed handshake: a new certificate whose key has not
+arrived yet changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import grpc
+
+from pointsman_server.core.errors import SettingInvalid
+from pointsman_server.transport.rehearsal import rehearse
+
+SETTLING = 0.5
+"""Seconds that new handshakes wait, once, when certificates change. gRPC frees what it had at once,
+also where a thread that was just told to go on with it has not begun to (grpc/grpc#36693). It asks
+under a lock, so meanwhile nobody else is told so, and whoever was gets the time to begin."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PemFile:
+    """A file, and the setting that names it."""
+
+    path: Path
+    setting: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class _Pems:
+    """What the files held at one moment."""
+
+    certificate: bytes
+    key: bytes
+    client_ca: bytes | None
+
+
+class Certificates:
+    """What the addresses show, and whom they let in: with `client_ca`, only whom it vouches for."""
+
+    def __init__(
+        self, *, certificate: PemFile, key: PemFile, client_ca: PemFile | None = None
+    ) -> None:
+        """Raises `SettingInvalid` where they would not serve."""
+        self._certificate = certificate
+        self._key = key
+        self._client_ca = client_ca
+        self._lock = threading.Lock()
+        self._problem = ""
+        self._taken = self._refused = 0
+        self._seen = self._in_force = self._read()
+        self._expiry = self._checked(self._seen)
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """For one address; follows the files from now on."""
+        given = self._in_force
+
+        def fetch() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal given
+            current = self._refreshed()
+            if current is given:
+                return None
+            time.sleep(SETTLING)
+            given = current
+            return _configuration(current)
+
+        # The stubs do not know that `None` means no change.
+        follow = cast("Callable[[], grpc.ServerCertificateConfiguration]", fetch)
+        with_clients = self._client_ca is not None
+        return grpc.dynamic_ssl_server_credentials(_configuration(given), follow, with_clients)
+
+    def expiry(self) -> int:
+        """When the certificate in force expires, in seconds since the epoch. Looks for a newer."""
+        self._refreshed()
+        return int(self._expiry)
+
+    def reloads(self) -> Mapping[str, int]:
+        """How often changed files were `taken` and `refused`."""
+        return {"taken": self._taken, "refused": self._refused}
+
+    def _refreshed(self) -> _Pems:
+        with self._lock:
+            try:
+                found = self._read()
+                if found == self._in_force:
+                    self._seen, self._problem = found, ""
+                elif found != self._seen:
+                    self._swap(found)
+            except SettingInvalid as error:
+                self._refuse(str(error))
+            return self._in_force
+
+    def _swap(self, found: _Pems) -> None:
+        self._seen = found
+        expiry = self._checked(found)
+        if self._read() != found:
+            self._seen = self._in_force  # still being written: what was checked is something else
+            return
+        self._in_force, self._expiry, self._problem = found, expiry, ""
+        self._taken += 1
+        _log.info("new TLS certificates are in force")
+
+    def _refuse(self, problem: str) -> None:
+        """Once for each problem: handshakes come by the thousand."""
+        if problem != self._problem:
+            self._refused += 1
+            _log.warning("keeping the TLS certificates read last: %s", problem)
+        self._problem = problem
+
+    def _read(self) -> _Pems:
+        client_ca = self._client_ca
+        return _Pems(
+            certificate=_content(self._certificate),
+            key=_content(self._key),
+            client_ca=_content(client_ca) if client_ca is not None else None,
+        )
+
+    def _checked(self, pems: _Pems) -> float:
+        """The expiry. Raises `SettingInvalid`, which names the file that does not serve."""
+        chain = _certificates(pems.certificate, self._certificate)
+        if pems.client_ca is not None and self._client_ca is not None:
+            _certificates(pems.client_ca, self._client_ca)
+        try:
+            return rehearse(self._certificate.path, self._key.path, chain=chain)
+        except ssl.SSLCertVerificationError as error:
+            raise SettingInvalid(self._certificate.setting, error.verify_message) from None
+        except ssl.SSLError as error:
+            why = "is not the key of the certificate"
+            if error.reason != "KEY_VALUES_MISMATCH":
+                why = f"holds no key in PEM ({error.reason or 'unreadable'})"
+            raise SettingInvalid(self._key.setting, why) from None
+        except (OSError, ValueError) as error:
+            raise SettingInvalid(self._key.setting, str(error)) from None
+
+
+def _configuration(pems: _Pems) -> grpc.ServerCertificateConfiguration:
+    pair = (pems.key, pems.certificate)
+    return grpc.ssl_server_certificate_configuration([pair], root_certificates=pems.client_ca)
+
+
+def _content(file: PemFile) -> bytes:
+    try:
+        return file.path.read_bytes()
+    except OSError as error:
+        raise SettingInvalid(file.setting, f"{file.path}: {error.strerror}") from None
+
+
+def _certificates(pem: bytes, file: PemFile) -> str:
+    """The file's text. Raises `SettingInvalid` where it holds no certificate."""
+    try:
+        text = pem.decode("ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ValueError, ssl.SSLError):
+        raise SettingInvalid(file.setting, f"{file.path}: no certificate in PEM") from None
+    return text

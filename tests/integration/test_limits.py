@@ -1,0 +1,179 @@
+"""What one peer may ask of a connection, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from pointsman.v1 import route_decision_pb2 as pb
+from pointsman_client import RoutingClient, Transport
+from pointsman_server.transport.limits import MESSAGE_BYTES, METADATA_BYTES, Limits, options
+from support.eventually import eventually
+from support.http2 import ENHANCE_YOUR_CALM, PING, SETTINGS, RawConnection, frame
+from support.load import Load
+from support.served import FRONTIER, Starter, request
+
+
+class Wire:
+    """Passes bytes on to a port, and counts the connections. Of bare sockets: what the test leaves
+    open at its end is closed at once, whoever still reads or writes."""
+
+    def __init__(self, port: int) -> None:
+        self.connections = 0
+        self._port = port
+
+    @contextlib.asynccontextmanager
+    async def laid(self) -> AsyncIterator[str]:
+        """Gives its address."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setblocking(False)
+            taking = asyncio.create_task(self._take(listening))
+            try:
+                yield f"127.0.0.1:{listening.getsockname()[1]}"
+            finally:
+                taking.cancel()
+                await asyncio.gather(taking, return_exceptions=True)
+
+    async def _take(self, listening: socket.socket) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                near, _ = await asyncio.get_running_loop().sock_accept(listening)
+                self.connections += 1
+                tasks.create_task(self._connect(near))
+
+    async def _connect(self, near: socket.socket) -> None:
+        with near, socket.socket() as far, contextlib.suppress(OSError):
+            near.setblocking(False)
+            far.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(far, ("127.0.0.1", self._port))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_pass_on(near, far))
+                tasks.create_task(_pass_on(far, near))
+
+
+async def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        while passed := await loop.sock_recv(source, 65_536):
+            await loop.sock_sendall(target, passed)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("transport", list(Transport))
+async def test_a_connection_of_age_is_left_by_its_client_without_a_failed_call(
+    start: Starter, transport: Transport
+) -> None:
+    # A stream keeps its connection, within the grace; what moves it is its own age.
+    peer = await start(max_connection_age=0.2, max_connection_age_grace=20, stream_max_age=0.3)
+    wire = Wire(peer.running.port)
+    async with (
+        wire.laid() as address,
+        # Without retries: a call that fails is seen.
+        RoutingClient(address, timeout=20, retries=0, transport=transport) as routing,
+    ):
+
+        async def ask(number: int) -> str | None:
+            answer = await routing.route(
+                "Hi", user_id=f"u{number}", tier="kilo-auto/frontier", candidates=FRONTIER
+            )
+            return None if answer.outcome == "routed" else answer.outcome
+
+        async with Load(ask, callers=8, pause=0.001) as load:
+            phase = await load.phase("aging", 0.01)
+            await eventually(lambda: wire.connections >= 5 and phase.sent >= 50)
+    assert not phase.failed
+    assert not phase.wrong
+
+
+async def test_a_connection_without_calls_is_asked_to_go(start: Starter) -> None:
+    peer = await start(max_connection_idle=0.2)
+    async with RawConnection(peer.running.port) as connection:
+        connection.greet()
+        _, text = await connection.goodbye()
+        assert "idle" in text
+
+
+async def test_a_flood_of_pings_ends_the_connection_and_no_other(start: Starter) -> None:
+    peer = await start()
+    await peer.decide(request())
+    async with RawConnection(peer.running.port) as connection:
+        connection.greet()
+        await connection.frame(SETTINGS)
+        connection.send(frame(PING, bytes(8)) * 8)
+        code, text = await connection.goodbye()
+        assert (code, text) == (ENHANCE_YOUR_CALM, "too_many_pings")
+    assert (await peer.decide(request())).outcome == pb.OUTCOME_ROUTED
+
+
+async def test_headers_are_taken_up_to_their_bound_and_refused_far_above_it(
+    start: Starter,
+) -> None:
+    peer = await start()
+    fits = [("x-note", "n" * (METADATA_BYTES - 1_024))]
+    assert (await peer.decide(request(), metadata=fits)).outcome == pb.OUTCOME_ROUTED
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await peer.decide(request(), metadata=[("x-note", "n" * (2 * METADATA_BYTES))])
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (await peer.decide(request())).outcome == pb.OUTCOME_ROUTED
+
+
+async def test_a_message_above_the_bound_is_refused_before_it_is_read(start: Starter) -> None:
+    peer = await start()
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await peer.decide(request("x" * MESSAGE_BYTES))
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_connections_above_the_limit_are_closed_until_one_leaves(start: Starter) -> None:
+    peer = await start(max_connections=2)
+    async with RawConnection(peer.running.port) as first:
+        first.greet()
+        await first.frame(SETTINGS)
+        assert (await peer.decide(request())).outcome == pb.OUTCOME_ROUTED
+        async with RawConnection(peer.running.port) as third:
+            third.greet()
+            await third.ended()
+        assert (await peer.decide(request())).outcome == pb.OUTCOME_ROUTED
+
+    async def let_in() -> bool:
+        async with RawConnection(peer.running.port) as next_one:
+            next_one.greet()
+            try:
+                await next_one.frame(SETTINGS)
+            except (asyncio.IncompleteReadError, ConnectionResetError):
+                return False
+        return True
+
+    await eventually(let_in)
+
+
+async def test_who_connects_and_says_nothing_is_hung_up_on(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pointsman_server.transport.limits.HANDSHAKE", 1.0)
+    peer = await start()
+    async with RawConnection(peer.running.port) as silent:
+        await silent.ended()
+    assert (await peer.decide(request())).outcome == pb.OUTCOME_ROUTED
+
+
+async def test_a_peer_that_answers_no_probe_is_hung_up_on(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pointsman_server.transport.limits.KEEPALIVE_TIMEOUT", 0.2)
+    peer = await start(keepalive=0.2)
+    async with RawConnection(peer.running.port) as dead:
+        dead.greet()
+        await dead.frame(PING)
+        await dead.ended()
+
+
+def test_a_time_of_nought_means_never() -> None:
+    endless = dict(options(Limits(age=0, age_grace=0, idle=0, keepalive=0)))
+    for name in ("max_connection_age_ms", "max_connection_age_grace_ms", "max_connection_idle_ms",
+                 "keepalive_time_ms"):  # fmt: skip
+        assert endless[f"grpc.{name}"] == 2**31 - 1

@@ -1,0 +1,91 @@
+"""Deployment settings: addresses, and the words that let plaintext out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pointsman_server.settings import Settings, stays_here
+from pydantic import ValidationError
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1:50051",
+        "127.8.8.8:0",
+        "localhost:1",
+        "LocalHost:1",
+        "[::1]:1",
+        "[::ffff:127.0.0.1]:1",
+        "unix:/run/pointsman.sock",
+    ],
+)
+def test_only_this_machine_reaches_loopback_and_sockets_in_the_file_system(address):
+    assert stays_here(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0:50051",
+        "[::]:1",
+        "10.0.0.7:1",
+        "128.0.0.1:1",
+        "[::ffff:10.0.0.7]:1",
+        "[fe80::1]:1",
+        "localhost.example:1",
+        "pointsman:1",
+        "0:1",
+        "*:1",
+    ],
+)
+def test_other_machines_may_reach_everything_else(address):
+    assert not stays_here(address)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", set()),
+        ("rpc", {"rpc"}),
+        (" rpc , metrics,", {"rpc", "metrics"}),
+        ("rpc,admin,metrics", {"rpc", "admin", "metrics"}),
+    ],
+)
+def test_the_words_are_told_apart_by_commas(monkeypatch, text, words):
+    monkeypatch.setenv("POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK", text)
+    assert Settings().plaintext_beyond_loopback == words
+
+
+@pytest.mark.parametrize("text", ["true", "all", "RPC", "rpc metrics"])
+def test_a_word_that_names_no_address_is_refused(monkeypatch, text):
+    monkeypatch.setenv("POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK", text)
+    with pytest.raises(ValidationError, match="'rpc', 'admin' or 'metrics'"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("listen", ""),
+        ("listen", "50051"),
+        ("admin_listen", ":50052"),
+        ("metrics_listen", "unix:/run/metrics.sock"),
+        ("metrics_listen", "localhost:65536"),
+    ],
+)
+def test_what_is_no_address_is_refused(name, address):
+    with pytest.raises(ValidationError, match="HOST:PORT"):
+        Settings(**{name: address})
+
+
+def test_by_default_nothing_is_reached_from_outside():
+    defaults = Settings()
+    for address in (defaults.listen, defaults.admin_listen, defaults.metrics_listen):
+        assert stays_here(address)
+
+
+def test_every_setting_is_documented():
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert {n for n in Settings.model_fields if f"`POINTSMAN_{n.upper()}`" not in page} == set()
