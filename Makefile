@@ -14,7 +14,8 @@ STOCK := grpcio==1.85.1 'protobuf>=6.31.1,<8'
 PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format stubs reference docs docs-serve lock train eval gates peers data-named bench e2e \
+.PHONY: help setup demo test lint format stubs reference docs docs-serve lock train eval gates peers data-named bench \
+  bench-litellm simulate e2e \
   container container-check dashboards sbom audit clean
 
 help: ## Say what there is.
@@ -67,6 +68,18 @@ build/stock/.ready:
 
 bench: setup build/stock/.ready ## Measure the bars (needs h2load); ROUNDS=15 for more.
 	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --stock build/stock/bin/python
+
+build/litellm/.ready: requirements/litellm.txt
+	$(PYTHON) -m venv build/litellm
+	build/litellm/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/litellm.txt
+	@touch $@
+
+bench-litellm: setup build/litellm/.ready ## The same prompts to LiteLLM's preview endpoint.
+	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --out build/bench-litellm --litellm build/litellm/bin/litellm
+
+simulate: setup ## Hit rates and engine calls of 1 to 1,000 replicas; what a node and a fleet carry.
+	$(BIN)/python -m benchmarks.simulate
+	$(BIN)/python -m benchmarks.capacity
 
 e2e: setup ## Prove the example gateways (Go, Node, Java, Rust), Envoy, LiteLLM and Jaeger.
 	$(BIN)/pytest tests/e2e

@@ -12,6 +12,7 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,16 +73,18 @@ def request(session: str = "session-1") -> pb.RouteDecisionRequest:
 class Body:
     """What each call of a burst sends, and what must come back."""
 
-    rpc: str
+    path: str
     frames: bytes
     decisions: int = 1
     answer_bytes: int | None = None
     """What the answers to one call weigh, framing included; `None`: not looked at."""
+    headers: Sequence[str] = ("content-type: application/grpc", "te: trailers")
+    http1: bool = False
 
 
 def call(message: pb.RouteDecisionRequest | None = None) -> Body:
     """`RouteDecision`, one decision."""
-    return Body("RouteDecision", frame(message or request()))
+    return Body(f"{SERVICE}/RouteDecision", frame(message or request()))
 
 
 def stream(port: int, *, decisions: int) -> Body:
@@ -98,13 +101,15 @@ def stream(port: int, *, decisions: int) -> Body:
         list(ask(iter(items[:1])))  # from here on it is kept
         [answer] = ask(iter(items[:1]))
     frames = b"".join(map(frame, items))
-    return Body("StreamRouteDecisions", frames, decisions, decisions * (len(answer) + FRAMING))
+    return Body(
+        f"{SERVICE}/StreamRouteDecisions", frames, decisions, decisions * (len(answer) + FRAMING)
+    )
 
 
 def batch(*, decisions: int) -> Body:
     """`BatchRouteDecisions`."""
     message = batch_pb.BatchRouteDecisionsRequest(requests=[request()] * decisions)
-    return Body("BatchRouteDecisions", frame(message), decisions)
+    return Body(f"{SERVICE}/BatchRouteDecisions", frame(message), decisions)
 
 
 def frame(message: Message) -> bytes:
@@ -133,8 +138,9 @@ def run(
         pinned = ["taskset", "-c", str(core)] if core is not None else []
         command = [
             *pinned, "h2load", "-n", str(requests), "-c", str(clients), "-m", str(in_flight),
-            "-d", str(data), "-H", "content-type: application/grpc", "-H", "te: trailers",
-            f"--log-file={log}", f"http://127.0.0.1:{port}{SERVICE}/{body.rpc}",
+            "-d", str(data), *(part for each in body.headers for part in ("-H", each)),
+            *(["--h1"] if body.http1 else []), f"--log-file={log}",
+            f"http://127.0.0.1:{port}{body.path}",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", done.stdout)

@@ -29,9 +29,12 @@ class Running:
     process: subprocess.Popen[bytes]
 
     def cpu_seconds(self) -> float:
-        """Processor time of all its threads so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time so far of all threads of it and of the processes that it started."""
+        return sum(self.cpu_by_process().values())
+
+    def cpu_by_process(self) -> dict[int, float]:
+        """The same, by the process."""
+        return {pid: _cpu_seconds(pid) for pid in _family(self.process.pid)}
 
 
 @contextmanager
@@ -42,8 +45,9 @@ def started(
     port: int,
     core: int | None = None,
     environment: Mapping[str, str] | None = None,
+    patience: float = 20.0,
 ) -> Iterator[Running]:
-    """Run `command` until the block ends; ready when its port answers."""
+    """Run `command` until the block ends; ready when its port answers, within `patience` s."""
     pinned = ["taskset", "-c", str(core)] if core is not None else []
     process = subprocess.Popen(
         [*pinned, *command],
@@ -52,7 +56,7 @@ def started(
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(port, process)
+        _wait(port, process, seconds=patience)
         yield Running(name, port, process)
     finally:
         process.terminate()
@@ -66,6 +70,7 @@ def pointsman(
     core: int | None = None,
     environment: Mapping[str, str] | None = None,
     assignments: Sequence[str] = (),
+    workers: int = 1,
 ) -> Iterator[Running]:
     """`pointsman serve` as shipped, with the decision log on a file in a scratch folder.
 
@@ -78,6 +83,7 @@ def pointsman(
         command = [
             sys.executable, "-m", "pointsman_server", "serve", "--listen", f"127.0.0.1:{port}",
             "--admin-listen", "", "--metrics-listen", "", "--policy-file", str(policy),
+            "--workers", str(workers),
             *(part for each in assignments for part in ("--set", each)),
         ]  # fmt: skip
         settings = {"POINTSMAN_HASH_KEY": "benchmark"} | dict(environment or {})
@@ -160,6 +166,18 @@ def stock(python: Path, *, core: int | None = None) -> Iterator[Running]:
         yield running
 
 
+def _family(pid: int) -> list[int]:
+    """A process and all that came of it."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [pid, *(each for child in children for each in _family(child))]
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def policy_text(**sections: object) -> str:
     """The built-in policy file with some sections replaced."""
     default = files("pointsman_server.policies").joinpath("default.yaml").read_text()
@@ -179,7 +197,7 @@ def free_port() -> int:
 _TAKEN: set[int] = set()
 
 
-def _wait(port: int, process: subprocess.Popen[bytes], *, seconds: float = 20.0) -> None:
+def _wait(port: int, process: subprocess.Popen[bytes], *, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:

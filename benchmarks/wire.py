@@ -1,0 +1,174 @@
+"""Bars over the wire: servers on one core, h2load on the other."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import load, servers
+from benchmarks.bars import Bar, Series, bar
+from benchmarks.rounds import play
+
+SERVER_CORE, LOAD_CORE = 0, 1
+LAST_SPANS = 3.0
+"""Seconds that the last spans get to arrive."""
+CONNECTIONS = 32
+"""Of the load on many workers: the system gives each connection to any of them."""
+
+
+@dataclass(slots=True)
+class Side:
+    """A burst that is repeated, and what it cost the server."""
+
+    server: servers.Running
+    requests: int
+    in_flight: int = 64
+    body: load.Body | None = None
+    clients: int = 1
+    sent: int = 0
+    costs: list[float] = field(default_factory=list)
+    """Processor time of each burst, in microseconds a decision."""
+
+    def run(self) -> load.Load:
+        """One burst from the other core."""
+        before = self.server.cpu_seconds()
+        self.sent += self.requests
+        seen = load.run(
+            self.server.port,
+            requests=self.requests,
+            in_flight=self.in_flight,
+            core=LOAD_CORE,
+            body=self.body,
+            clients=self.clients,
+        )
+        decisions = seen.requests * (self.body.decisions if self.body else 1)
+        self.costs.append((self.server.cpu_seconds() - before) / decisions * 1e6)
+        return seen
+
+    def per_second(self) -> float:
+        """Decisions."""
+        return self.run().per_second
+
+    def p50(self) -> float:
+        """Microseconds."""
+        return self.run().p50
+
+    def p99(self) -> float:
+        """Microseconds."""
+        return self.run().p99
+
+    def cost(self) -> float:
+        """Microseconds of processor time a decision."""
+        self.run()
+        return self.costs[-1]
+
+
+Costs = dict[str, list[float]]
+"""Processor time in microseconds a decision, by what was decided how."""
+
+
+def hits(rounds: int, stock: Path | None, costs: Costs) -> list[Bar]:
+    """Kept decisions against a bare echo of the same stack, and shared calls against our own."""
+    with contextlib.ExitStack() as stack:
+        started = stack.enter_context
+        sink = started(servers.span_sink(core=LOAD_CORE))
+        echo = started(servers.echo("echo", core=SERVER_CORE))
+        ours = started(servers.pointsman("pointsman", core=SERVER_CORE))
+        traced = started(servers.traced("traced", sink=sink.port, core=SERVER_CORE))
+        again = started(servers.echo("echo again", core=SERVER_CORE))
+        bare = started(servers.stock(stock, core=SERVER_CORE)) if stock else None
+
+        many = [
+            Side(each, 3_000) for each in (echo, ours, traced, *([bare] if bare else []), again)
+        ]
+        for side in many:
+            side.run()
+        hit = play(rounds, [side.per_second for side in many])
+        alone = play(rounds, [Side(each, 800, 1).p50 for each in (echo, ours, again)])
+        crowd = play(rounds, [Side(each, 3_000, 32).p99 for each in (echo, ours, again)])
+        streamed, batched = _shared(rounds, ours, costs)
+        costs["call"] = many[1].costs
+        time.sleep(LAST_SPANS)
+        arrived = sink.count() / many[2].sent
+    rows = [
+        bar(
+            "P1",
+            "cached, all on, 1 % logged / bare echo, decisions a second",
+            ">= 0.75",
+            hit.over_control(1),
+        ),
+        bar("P2", "the same with a span for every call", ">= 0.6", hit.over_control(2)),
+        bar("P2", "its spans that arrive at the collector", ">= 1", Series([arrived])),
+    ]
+    if bare:
+        rows.append(bar("P3", "cached / stock echo, decisions a second", ">= 1.3", hit.over(1, 3)))
+    return [
+        *rows,
+        bar("P4", "8 clients, a stream each / 64 calls in flight, decisions", ">= 1.8", streamed),
+        bar("P5", "batches of 16 / 64 calls in flight, decisions a second", ">= 5", batched),
+        bar("P6", "p50, 1 in flight / bare echo", "<= 1.2", alone.over_control(1)),
+        bar("P6", "p99, 32 in flight / bare echo", "<= 1.6", crowd.over_control(1)),
+    ]
+
+
+def _shared(rounds: int, ours: servers.Running, costs: Costs) -> tuple[Series, Series]:
+    """Kept decisions that share a call, by the stream and by the batch, against our own calls."""
+    calls = Side(ours, 3_000)
+    streams = Side(ours, 16, 1, body=load.stream(ours.port, decisions=500), clients=8)
+    batches = Side(ours, 800, body=load.batch(decisions=16))
+    seen = play(
+        rounds, [calls.per_second, streams.per_second, batches.per_second, calls.per_second]
+    )
+    costs["stream"], costs["batch of 16"] = streams.costs, batches.costs
+    return seen.over_control(1), seen.over_control(2)
+
+
+def misses(rounds: int, costs: Costs) -> list[Bar]:
+    """What a decision costs that has to be made, by each engine, against a kept one."""
+    decided = load.request()
+    # Nothing is kept of a dry run, and no two share a call.
+    decided.dry_run = True
+    fresh = load.call(decided)
+    with (
+        servers.morph("morph", core=LOAD_CORE) as morph,
+        servers.pointsman("local", core=SERVER_CORE) as local,
+        servers.asking_morph("asking", port=morph.port, core=SERVER_CORE) as asking,
+    ):
+
+        def beside(server: servers.Running, name: str) -> Series:
+            kept, made = Side(server, 2_000), Side(server, 1_000, body=fresh)
+            for side in (kept, made):
+                side.run()
+            costs[name] = made.costs
+            return play(rounds, [kept.per_second, made.per_second, kept.per_second]).over_control(1)
+
+        by_local = beside(local, "decided by engine local")
+        by_morph = beside(asking, "decided by Morph")
+        kept, made = Side(asking, 800, 1), Side(asking, 600, 1, body=fresh)
+        added = play(rounds, [kept.p50, made.p50, kept.p50]).beyond_control(1)
+    return [
+        bar("P7", "decided by engine local / cached", ">= 0.4", by_local),
+        bar("P8", "decided by Morph (an instant endpoint) / cached", ">= 0.3", by_morph),
+        bar("P8", "p50 that Morph adds, 1 in flight, microseconds", "<= 450", added),
+    ]
+
+
+def workers(rounds: int) -> list[Bar]:
+    """Two workers against one, both over many connections and wherever the system puts them."""
+    with (
+        servers.pointsman("one") as one,
+        servers.pointsman("two", workers=2) as two,
+        servers.pointsman("one again") as again,
+    ):
+        sides = [Side(each, 4_000, 2, clients=CONNECTIONS) for each in (one, two, again)]
+        for side in sides:
+            side.run()
+        before = two.cpu_by_process()
+        seen = play(rounds, [side.cost for side in sides])
+        busy = sorted(after - before[pid] for pid, after in two.cpu_by_process().items())
+    if busy[-2] < busy[-1] / 10:
+        raise RuntimeError("one of the workers was given nothing to do")
+    what = "2 workers / 1 worker, processor time a decision"
+    return [bar("P14", what, "<= 1.3", seen.over_control(1))]
