@@ -81,13 +81,13 @@ def hits(rounds: int, stock: Path | None, costs: Costs) -> list[Bar]:
         bare = started(servers.stock(stock, core=SERVER_CORE)) if stock else None
 
         many = [
-            Side(each, 3_000) for each in (echo, ours, traced, *([bare] if bare else []), again)
+            Side(each, 2_000) for each in (echo, ours, traced, *([bare] if bare else []), again)
         ]
         for side in many:
             side.run()
         hit = play(rounds, [side.per_second for side in many])
-        alone = play(rounds, [Side(each, 800, 1).p50 for each in (echo, ours, again)])
-        crowd = play(rounds, [Side(each, 3_000, 32).p99 for each in (echo, ours, again)])
+        alone = play(rounds, [Side(each, 600, 1).p50 for each in (echo, ours, again)])
+        crowd = play(rounds, [Side(each, 2_000, 32).p99 for each in (echo, ours, again)])
         streamed, batched = _shared(rounds, ours, costs)
         costs["call"] = many[1].costs
         time.sleep(LAST_SPANS)
@@ -115,9 +115,9 @@ def hits(rounds: int, stock: Path | None, costs: Costs) -> list[Bar]:
 
 def _shared(rounds: int, ours: servers.Running, costs: Costs) -> tuple[Series, Series]:
     """Kept decisions that share a call, by the stream and by the batch, against our own calls."""
-    calls = Side(ours, 3_000)
-    streams = Side(ours, 16, 1, body=load.stream(ours.port, decisions=500), clients=8)
-    batches = Side(ours, 800, body=load.batch(decisions=16))
+    calls = Side(ours, 2_000)
+    streams = Side(ours, 8, 1, body=load.stream(ours.port, decisions=500), clients=8)
+    batches = Side(ours, 400, body=load.batch(decisions=16))
     seen = play(
         rounds, [calls.per_second, streams.per_second, batches.per_second, calls.per_second]
     )
@@ -138,7 +138,7 @@ def misses(rounds: int, costs: Costs) -> list[Bar]:
     ):
 
         def beside(server: servers.Running, name: str) -> Series:
-            kept, made = Side(server, 2_000), Side(server, 1_000, body=fresh)
+            kept, made = Side(server, 1_500), Side(server, 600, body=fresh)
             for side in (kept, made):
                 side.run()
             costs[name] = made.costs
@@ -146,7 +146,7 @@ def misses(rounds: int, costs: Costs) -> list[Bar]:
 
         by_local = beside(local, "decided by engine local")
         by_morph = beside(asking, "decided by Morph")
-        kept, made = Side(asking, 800, 1), Side(asking, 600, 1, body=fresh)
+        kept, made = Side(asking, 600, 1), Side(asking, 400, 1, body=fresh)
         added = play(rounds, [kept.p50, made.p50, kept.p50]).beyond_control(1)
     return [
         bar("P7", "decided by engine local / cached", ">= 0.4", by_local),
@@ -162,7 +162,7 @@ def workers(rounds: int) -> list[Bar]:
         servers.pointsman("two", workers=2) as two,
         servers.pointsman("one again") as again,
     ):
-        sides = [Side(each, 4_000, 2, clients=CONNECTIONS) for each in (one, two, again)]
+        sides = [Side(each, 3_000, 2, clients=CONNECTIONS) for each in (one, two, again)]
         for side in sides:
             side.run()
         before = two.cpu_by_process()

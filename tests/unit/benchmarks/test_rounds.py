@@ -1,0 +1,87 @@
+"""Which rounds count, and what a bar makes of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.bars import Series, bar, table
+from benchmarks.plot import plot
+from benchmarks.rounds import play
+
+
+def sides(*rows):
+    """Sides that see these rows, one after the other."""
+    columns = [iter(column) for column in zip(*rows, strict=True)]
+    return [lambda column=column: next(column) for column in columns]
+
+
+def test_a_round_counts_only_if_its_control_is_good_and_is_repeated_otherwise():
+    played = play(2, sides((100, 50, 111), (100, 60, 100), (100, 10, 89), (100, 80, 105)))
+    ratios = played.over_control(1)
+    assert ratios.values == pytest.approx([0.6, 80 / 102.5])
+    assert ratios.controls == pytest.approx([1.0, 1.05])
+    assert ratios.tried == 4
+
+
+def test_rounds_are_repeated_as_often_as_they_are_wanted_and_no_further():
+    played = play(2, sides(*[(100, 50, 200)] * 4))
+    row = bar("P0", "what", ">= 1", played.over_control(1))
+    assert (row.measured, row.counted, row.tried, row.reached) == (None, 0, 4, False)
+    assert row.verdict == "**no round counts**"
+
+
+def test_the_order_turns_every_round():
+    order = []
+    play(2, [lambda side=side: order.append(side) or 1.0 for side in "abc"])
+    assert "".join(order) == "abccba"
+
+
+def test_sides_compare_with_each_other_and_by_what_they_have_more():
+    played = play(1, sides((100, 50, 25, 100)))
+    assert played.over(1, 2).values == [2]
+    assert played.beyond_control(1).values == [-50]
+
+
+@pytest.mark.parametrize(
+    ("limit", "values", "reached"),
+    [
+        (">= 0.75", [0.7, 0.75, 0.9], True),
+        (">= 0.75", [0.9, 0.74, 0.7], False),
+        ("<= 1.5", [1.5], True),
+        ("<= 1.5", [1.51], False),
+    ],
+)
+def test_a_bar_is_reached_by_the_median(limit, values, reached):
+    row = bar("P0", "what", limit, Series(values))
+    assert row.reached is reached
+    assert (row.low, row.high) == (min(values), max(values))
+
+
+BARS = [
+    bar("P1", "a & b", ">= 0.75", Series([0.7, 0.8, 0.9], controls=[1, 1, 1.1], tried=5)),
+    bar("P2", "too low", ">= 1", Series([0.0])),
+    bar("P3", "busy", "<= 1", Series([], tried=6)),
+]
+
+
+def test_the_table_says_missed_for_what_is_missed_and_how_many_rounds_count():
+    lines = table(BARS).splitlines()[2:]
+    assert "| 0.80 | 0.70 | 0.90 | 1.00 | 3 of 5 | reached |" in lines[0]
+    assert lines[1].endswith("| **missed** |")
+    assert lines[2].endswith("| 0 of 6 | **no round counts** |")
+    json.dumps([asdict(each) for each in BARS])
+
+
+def test_the_plot_has_every_bar_that_was_measured_and_is_well_formed():
+    tree = ElementTree.fromstring(plot(BARS, title="a < b"))
+    texts = [node.text or "" for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert "a < b" in texts
+    assert any(text.startswith("P1 a & b: 0.80") for text in texts)
+    assert not any(text.startswith("P3") for text in texts)
+    dots = list(tree.iter("{http://www.w3.org/2000/svg}circle"))
+    assert len(dots) == 2
+    assert float(dots[0].attrib["cx"]) > float(dots[1].attrib["cx"])
