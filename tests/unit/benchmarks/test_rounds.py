@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_the_table_says_missed_for_what_is_missed_and_how_many_rounds_count():
 
 
 def test_the_plot_has_every_bar_that_was_measured_and_is_well_formed():
-    tree = ElementTree.fromstring(plot(BARS, title="a < b"))
+    tree = ET.fromstring(plot(BARS, title="a < b"))
     texts = [node.text or "" for node in tree.iter("{http://www.w3.org/2000/svg}text")]
     assert "a < b" in texts
     assert any(text.startswith("P1 a & b: 0.80") for text in texts)
