@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.fleet import Setup
 from benchmarks.simulate import DOLLARS_A_CALL
 from benchmarks.trace import Shape
 
@@ -43,6 +44,9 @@ class Assumed:
     """Redis's default `maxclients`."""
     pool: int = 8
     """`cache.max_connections` of a worker."""
+    morph_in_flight: int = 128
+    """`engines.morph.max_in_flight` of a worker."""
+    morph_seconds: float = Setup(replicas=1).engine
     many_workers: float = 1.0
     """What a decision costs beside other workers, as a multiple of what it costs alone (P14)."""
 
@@ -142,6 +146,7 @@ def report(costs: Mapping[str, float], assumed: Assumed, *, head: str) -> str:
     rows = ways(costs, assumed)
     mixed = next(row for row in rows if row.way.endswith("with Redis"))
     published = Shape().requests / Shape().seconds
+    asked = assumed.morph_in_flight / assumed.morph_seconds
     return f"""\
 Counted from: {head}.
 
@@ -158,6 +163,10 @@ Dollars are for a million decisions:
 
 The traffic that was published, {published:.0f} a second, takes \
 {published / mixed.vcpu:.1%} of the planned time of one vCPU.
+
+A worker has at most {assumed.morph_in_flight} calls of Morph under way. At \
+{assumed.morph_seconds:g} s each it asks {asked:,.0f} times a second: \
+{asked / (1 - assumed.hit_rate):,.0f} decisions of the mix. What comes beyond is engine local's.
 """
 
 
