@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from benchmarks.fleet import Setup, Trouble, serve
-from benchmarks.trace import Shape, make_trace
+from benchmarks.trace import Ask, Shape, make_trace
 
 SHAPE = Shape(requests=1_450, inputs=460)
 WAYS = [(affinity, shared) for affinity in (False, True) for shared in (False, True)]
@@ -137,6 +137,15 @@ async def test_who_waited_at_a_replica_that_dies_asks_again(trace, seed):
     seen = await serve(trace, setup, seed=seed, troubles=died)
     before = {ask.input for ask in trace if ask.at <= STRUCK}
     assert seen.called.count(STRUCK) == len(before)
+
+
+async def test_what_a_dead_replica_was_deciding_reaches_nobody():
+    asks = [Ask(5.0, conversation=0, input=0), Ask(17.0, conversation=0, input=0)]
+    setup = Setup(replicas=1, shared=True, engine=10.0)
+    seen = await serve(asks, setup, troubles=[Trouble(at=10.0, dead=(0,))])
+    # The call of 5 s would have ended by 17 s; the one of who asked again at 10 s has not.
+    assert seen.called == [5.0, 10.0]
+    assert seen.shared_calls == 1
 
 
 async def test_an_outage_of_the_store_costs_nothing_where_conversations_stay(trace, seed):
