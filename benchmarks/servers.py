@@ -45,7 +45,7 @@ def started(
     port: int,
     core: int | None = None,
     environment: Mapping[str, str] | None = None,
-    patience: float = 20.0,
+    patience: float = 60.0,
 ) -> Iterator[Running]:
     """Run `command` until the block ends; ready when its port answers, within `patience` s."""
     pinned = ["taskset", "-c", str(core)] if core is not None else []
