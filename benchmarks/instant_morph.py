@@ -1,6 +1,8 @@
 """An endpoint like Morph's that answers at once: what is left is what a miss costs here.
 
-python -m benchmarks.instant_morph PORT
+python -m benchmarks.instant_morph PORT [WORD]
+
+A request that has the word in it is never answered.
 
 Raw asyncio with no parsing beyond where a request ends, so that it takes a tenth of what its
 client does. Stands for the far end in measurements only.
@@ -35,7 +37,10 @@ _END: Final = b"\r\n\r\n"
 
 
 class InstantMorph(asyncio.Protocol):
-    """One connection; requests on it may be pipelined."""
+    """One connection; requests on it may be pipelined. It hangs on those with this word."""
+
+    def __init__(self, hangs_on: bytes) -> None:
+        self._hangs_on = hangs_on
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
@@ -51,16 +56,18 @@ class InstantMorph(asyncio.Protocol):
             end = head + len(_END) + (int(length[1]) if length else 0)
             if len(self._seen) < end:
                 return
+            hangs = self._hangs_on and self._hangs_on in self._seen[:end]
             self._seen = self._seen[end:]
-            self._transport.write(_RESPONSE)
+            if not hangs:
+                self._transport.write(_RESPONSE)
 
 
-async def main(port: int) -> None:
+async def main(port: int, hangs_on: str = "") -> None:
     """Serve until killed."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(InstantMorph, "127.0.0.1", port)
+    server = await loop.create_server(lambda: InstantMorph(hangs_on.encode()), "127.0.0.1", port)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), *sys.argv[2:]))

@@ -1,181 +1,190 @@
-"""Cached decisions, alone and beside a Morph that hangs and a miss path that is saturated.
+"""Cached decisions, alone and beside a Morph that hangs and a miss path that is full.
 
-    python -m benchmarks.isolation [--rounds 5] [--seconds 4] [--callers 64] [--no-morph]
+    python -m benchmarks.isolation [--rounds 5] [--seconds 3] [--kind full|burst|flood]
 
-Quiet and busy phases alternate; a phase's misses come from a process of its own. Prints the p50
-and p99 of cached calls in milliseconds, a round a line, and the medians. Callers up to the bound
-on Morph's calls (128) all hang; those above it, and all with `--no-morph`, are decided by the
-embedded engine as fast as they can ask, which takes a whole core.
+Quiet and busy phases alternate, a row a round. Misses come from a process of their own, twice as
+many callers as Morph may have calls (128), each with a deadline of two seconds:
+
+    full   at a steady rate: every place at Morph is held all the time, and says so
+    burst  all at once, so that all at Morph run out of time in the same instant, again and again
+    flood  each caller asks anew at once: more than the server's core can do
+
+Cached calls come steadily over another connection, from h2load: `ms` are its latencies. A machine
+that is shared makes p99 a neighbour's affair, so `work` says the same of what depends on the server
+alone: the processor time that its whole process spent between a cached call's start and its answer.
+Server and load have a core each.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from urllib.request import Request, urlopen
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import grpc
-from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import describe_routing_pb2
+from pointsman.v1.routing_service_pb2_grpc import RoutingServiceStub
 
-from benchmarks.servers import free_port, policy_text, started
+from benchmarks import load, servers
 
-METHOD = "/pointsman.v1.RoutingService/RouteDecision"
-KEPT = 64
-PROBES = 4
+SERVER_CORE, LOAD_CORE = 0, 1
+PLACES = 128
+"""`engines.morph.max_in_flight`."""
+DEADLINE = 2.0
+RATE = 300.0
+"""Misses a second, where they come steadily."""
+CACHED_RATE = 400
 PAUSE = 0.004
-MODELS = ("anthropic/claude-opus-4.8", "anthropic/claude-sonnet-4.6", "openai/gpt-5.5")
+"""Seconds between two calls whose work is measured."""
+WORD = "unanswerable"
+"""What the stand-in for Morph hangs on."""
+KINDS = ("full", "burst", "flood")
 
 
-def message(session: str, prompt: str) -> bytes:
-    """A request of a conversation."""
-    return pb.RouteDecisionRequest(
-        prompt=pb.Prompt(user_prompt_prefix=prompt, api_kind=pb.API_KIND_CHAT_COMPLETIONS),
-        caller=pb.Caller(user_id="user-1", session_id=session),
-        routing=pb.RoutingContext(
-            auto_model="kilo-auto/frontier", candidate_models=MODELS, resolved_model=MODELS[0]
-        ),
-    ).SerializeToString()
-
-
-async def miss_until_killed(port: int, callers: int) -> None:
-    """Ask what nobody asked before, `callers` at a time."""
+async def miss_until_killed(port: int, kind: str) -> None:
+    """Ask what nobody asked before, twice as much at once as Morph may be asked."""
+    turns = asyncio.Barrier(2 * PLACES)
 
     async def ask(caller: int) -> None:
+        await asyncio.sleep(caller / RATE if kind == "full" else 0)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary(METHOD)
+            stub = RoutingServiceStub(channel)
             for number in range(sys.maxsize):
-                new = f"{os.getpid()}-{caller}-{number}"
-                try:
-                    await call(message(new, f"Rename variable {new} everywhere."), timeout=2)
-                except grpc.aio.AioRpcError:
-                    continue
+                message = load.request(f"{os.getpid()}-{caller}-{number}")
+                message.prompt.user_prompt_prefix += WORD
+                began = time.monotonic()
+                with suppress(grpc.aio.AioRpcError):
+                    await stub.RouteDecision(message, timeout=DEADLINE)
+                if kind == "full":
+                    left = 2 * PLACES / RATE - (time.monotonic() - began)
+                    await asyncio.sleep(max(0.0, left))
+                elif kind == "burst":
+                    await turns.wait()
 
-    await asyncio.gather(*map(ask, range(callers)))
-
-
-async def cached(port: int, seconds: float) -> list[float]:
-    """How long kept decisions take, in seconds, each."""
-    took: list[float] = []
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary(
-            METHOD, response_deserializer=pb.RouteDecisionResponse.FromString
-        )
-        kept = [message(f"kept-{n}", f"Explain function {n}.") for n in range(KEPT)]
-        for each in kept:
-            await call(each)
-        end = time.perf_counter() + seconds
-
-        async def probe(first: int) -> None:
-            number = first
-            while time.perf_counter() < end:
-                began = time.perf_counter()
-                answer = await call(kept[number % KEPT])
-                took.append(time.perf_counter() - began)
-                assert answer.decision.cached
-                number += PROBES
-                await asyncio.sleep(PAUSE)
-
-        await asyncio.gather(*map(probe, range(PROBES)))
-    return took
+    await asyncio.gather(*map(ask, range(2 * PLACES)))
 
 
 @contextmanager
-def misses(port: int, callers: int) -> Iterator[None]:
+def misses(server: servers.Running, kind: str) -> Iterator[None]:
     """Load the miss path until the block ends."""
-    command = [sys.executable, "-m", "benchmarks.isolation", "--misses", str(port)]
-    process = subprocess.Popen([*command, "--callers", str(callers)])
+    command = [sys.executable, "-m", "benchmarks.isolation", "--misses", str(server.port)]
+    pinned = ["taskset", "-c", str(LOAD_CORE)]
+    process = subprocess.Popen([*pinned, *command, "--kind", kind])
     try:
-        time.sleep(1.5)
+        time.sleep(2 * DEADLINE)
         yield
     finally:
         process.kill()
         process.wait()
 
 
-def figures(took: list[float]) -> tuple[float, float]:
-    """p50 and p99 in milliseconds."""
-    cuts = statistics.quantiles(took, n=100)
-    return cuts[49] * 1_000, cuts[98] * 1_000
+@dataclass(frozen=True)
+class Phase:
+    """What cached calls took, in milliseconds: of time, and of the server's processor."""
+
+    p50: float
+    p99: float
+    work50: float
+    work99: float
 
 
-def main() -> None:
-    """Run the phases, or be one's load."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--callers", type=int, default=64)
-    parser.add_argument("--misses", type=int, help="(internal) be the load on this port")
-    parser.add_argument("--no-morph", action="store_true", help="the embedded engine decides")
-    given = parser.parse_args()
-    if given.misses:
-        asyncio.run(miss_until_killed(given.misses, given.callers))
-        return
-    with serving(morph=not given.no_morph) as port:
-        print(f"{'':8}{'quiet p50':>10}{'p99':>8}{'busy p50':>10}{'p99':>8}{'p99 ratio':>11}  load")
-        rows = []
-        for number in range(given.rounds):
-            quiet = figures(asyncio.run(cached(port, given.seconds)))
-            with misses(port, given.callers):
-                busy = figures(asyncio.run(cached(port, given.seconds)))
-            rows.append((*quiet, *busy, busy[1] / quiet[1]))
-            print(row(f"round {number + 1}", rows[-1]), f"  {os.getloadavg()[0]:.1f}", flush=True)
-        print(row("median", [statistics.median(column) for column in zip(*rows, strict=True)]))
+def cached(server: servers.Running, seconds: float) -> Phase:
+    """Cached calls at a steady rate."""
+    with ThreadPoolExecutor() as beside:
+        worked = beside.submit(work, server, seconds)
+        loaded = load.run(
+            server.port,
+            requests=int(CACHED_RATE * seconds),
+            in_flight=256,
+            core=LOAD_CORE,
+            per_second=CACHED_RATE,
+        )
+        cuts = statistics.quantiles(worked.result(), n=100)
+    return Phase(loaded.p50 / 1e3, loaded.p99 / 1e3, cuts[49], cuts[98])
 
 
-def row(name: str, values: list[float] | tuple[float, ...]) -> str:
-    """One line of the table."""
-    a, b, c, d, ratio = values
-    return f"{name:8}{a:10.2f}{b:8.2f}{c:10.2f}{d:8.2f}{ratio:11.1f}"
+def work(server: servers.Running, seconds: float) -> list[float]:
+    """Milliseconds of processor time that the server spent while each of these calls ran."""
+    spent = []
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub, message = RoutingServiceStub(channel), load.request()
+        stub.RouteDecision(message)  # from here on it is kept
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            before = server.cpu_nanoseconds()
+            answer = stub.RouteDecision(message)
+            spent.append((server.cpu_nanoseconds() - before) / 1e6)
+            assert answer.decision.cached
+            time.sleep(PAUSE)
+    return spent
+
+
+def at_morph(server: servers.Running) -> int:
+    """Calls that wait for Morph."""
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        asked = describe_routing_pb2.DescribeRoutingRequest()
+        return RoutingServiceStub(channel).DescribeRouting(asked).engines[0].in_flight
 
 
 @contextmanager
-def serving(*, morph: bool = True) -> Iterator[int]:
-    """A server whose Morph hangs; the port."""
-    port, morph_port = free_port(), free_port()
-    with TemporaryDirectory() as folder:
-        policy = Path(folder) / "policy.yaml"
-        engines = {
-            "order": ["morph", "local"],
-            # The circuit stays closed: every place at Morph is held for as long as callers wait.
-            "morph": {"url": f"http://127.0.0.1:{morph_port}", "breaker": {"failures": 1000}},
-        }
-        log = {"stdout": False, "file": f"{folder}/log"}
-        policy.write_text(policy_text(engines=engines, decision_log=log))
-        python = [sys.executable, "-m", "pointsman_server"]
-        listen = ["--listen", f"127.0.0.1:{morph_port}"]
-        stand_in = [*python, "morph-api", *listen, "--key-env", "MORPH_API_KEY", "--faults"]
-        serve = [*python, "serve", "--listen", f"127.0.0.1:{port}", "--admin-listen", "",
-                 "--metrics-listen", "", "--policy-file", str(policy)]  # fmt: skip
-        environment = {
-            "MORPH_API_KEY": "key",
-            "POINTSMAN_HASH_KEY": "benchmark",
-            "POINTSMAN_MORPH_ROUTER_ENABLED": str(morph).lower(),
-        }
-        with (
-            started("morph", stand_in, port=morph_port, environment=environment),
-            started("pointsman", serve, port=port, environment=environment),
-        ):
-            asyncio.run(cached(port, 0.5))
-            hang(morph_port)
-            yield port
+def serving() -> Iterator[servers.Running]:
+    """A server whose Morph hangs on what misses ask."""
+    # The circuit stays closed: places at Morph are held for as long as callers wait.
+    closed = ("engines.morph.breaker.failures=1000", f"engines.morph.max_in_flight={PLACES}")
+    with (
+        servers.morph("morph", core=LOAD_CORE, hangs_on=WORD) as morph,
+        servers.asking_morph(
+            "pointsman", port=morph.port, core=SERVER_CORE, assignments=closed
+        ) as server,
+    ):
+        cached(server, 1.0)
+        yield server
 
 
-def hang(port: int) -> None:
-    """Let every further call of Morph hang."""
-    body = json.dumps([{"stall_body": True, "times": -1}]).encode()
-    headers = {"authorization": "Bearer key", "content-type": "application/json"}
-    url = f"http://127.0.0.1:{port}/testing/faults"
-    urlopen(Request(url, data=body, headers=headers, method="POST"), timeout=10).close()
+def main() -> None:
+    """Run the phases, or be one's misses."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--kind", choices=KINDS, default=KINDS[0])
+    parser.add_argument("--misses", type=int, help="(internal) be the load on this port")
+    given = parser.parse_args()
+    if given.misses:
+        asyncio.run(miss_until_killed(given.misses, given.kind))
+        return
+    with serving() as server:
+        titles = [f"{when} {what}" for what in ("ms", "work") for when in ("quiet", "busy")]
+        print(" " * 8 + "".join(f"{title:>13}" for title in (*titles, "p99 ratios", "at Morph")))
+        ratios = []
+        for number in range(given.rounds):
+            quiet = cached(server, given.seconds)
+            with misses(server, given.kind):
+                before = at_morph(server)
+                busy = cached(server, given.seconds)
+                held = f"{before}, {at_morph(server)}"
+            ratios.append((busy.p99 / quiet.p99, busy.work99 / quiet.work99))
+            cells = (
+                pair((quiet.p50, quiet.p99)), pair((busy.p50, busy.p99)),
+                pair((quiet.work50, quiet.work99)), pair((busy.work50, busy.work99)),
+                pair(ratios[-1]), held,
+            )  # fmt: skip
+            shown = "".join(f"{cell:>13}" for cell in cells)
+            print(f"round {number + 1}{'':1}{shown}   load {os.getloadavg()[0]:.1f}", flush=True)
+        medians = [statistics.median(column) for column in zip(*ratios, strict=True)]
+        print(f"median of p99 ratios, ms and work: {pair(medians)}")
+
+
+def pair(values: Sequence[float]) -> str:
+    """Two figures in a cell."""
+    return " ".join(f"{value:.2f}" for value in values)
 
 
 if __name__ == "__main__":

@@ -126,18 +126,21 @@ def run(
     core: int | None = None,
     body: Body | None = None,
     clients: int = 1,
+    per_second: int | None = None,
 ) -> Load:
     """Send `requests` with `in_flight` at once over each of `clients` connections.
 
-    Every one must be answered. `per_second` is of decisions, latencies are of calls.
+    With `per_second` a client sends that many and no more, whether the last was answered or not.
+    Every one must be answered. What is told `per_second` is of decisions, latencies are of calls.
     """
     body = body or call()
+    paced = [f"--rps={per_second}"] if per_second else []
     with tempfile.TemporaryDirectory() as folder:
         data, log = Path(folder) / "data", Path(folder) / "log"
         data.write_bytes(body.frames)
         pinned = ["taskset", "-c", str(core)] if core is not None else []
         command = [
-            *pinned, "h2load", "-n", str(requests), "-c", str(clients), "-m", str(in_flight),
+            *pinned, "h2load", "-n", str(requests), "-c", str(clients), "-m", str(in_flight), *paced,
             "-d", str(data), *(part for each in body.headers for part in ("-H", each)),
             *(["--h1"] if body.http1 else []), f"--log-file={log}",
             f"http://127.0.0.1:{port}{body.path}",

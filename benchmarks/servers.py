@@ -36,6 +36,10 @@ class Running:
         """The same, by the process."""
         return {pid: _cpu_seconds(pid) for pid in _family(self.process.pid)}
 
+    def cpu_nanoseconds(self) -> int:
+        """The same, to the nanosecond: the process's clock (clock_getcpuclockid(3), in Linux)."""
+        return time.clock_gettime_ns((~self.process.pid << 3) | 2)
+
 
 @contextmanager
 def started(
@@ -92,18 +96,21 @@ def pointsman(
 
 
 @contextmanager
-def morph(name: str, *, core: int | None = None) -> Iterator[Running]:
-    """An endpoint like Morph's that answers at once."""
+def morph(name: str, *, core: int | None = None, hangs_on: str = "") -> Iterator[Running]:
+    """An endpoint like Morph's that answers at once, unless a word is in the request."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.instant_morph", str(port)]
+    command = [sys.executable, "-m", "benchmarks.instant_morph", str(port), hangs_on]
     with started(name, command, port=port, core=core) as running:
         yield running
 
 
 @contextmanager
-def asking_morph(name: str, *, port: int, core: int | None = None) -> Iterator[Running]:
+def asking_morph(
+    name: str, *, port: int, core: int | None = None, assignments: Sequence[str] = ()
+) -> Iterator[Running]:
     """`pointsman serve` with engine `morph` on, which it asks on `port` of this machine."""
     assignments = (
+        *assignments,
         f"engines.morph.url=http://127.0.0.1:{port}",
         "flags.morph_router_enabled=true",
     )

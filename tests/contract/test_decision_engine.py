@@ -18,6 +18,7 @@ from pointsman_server.chain.fallback import Fallback
 from pointsman_server.chain.guarded import Guarded
 from pointsman_server.chain.singleflight import SingleFlight
 from pointsman_server.chain.traced import Traced
+from pointsman_server.chain.turns import InTurn, Turns
 from pointsman_server.core import entry
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
 from pointsman_server.core.policy_file import BreakerRules, CacheRules, LocalRules, MorphRules
@@ -77,6 +78,10 @@ def bounded(answering):
     )
 
 
+def in_turn(answering):
+    return InTurn(morph(answering), turns=Turns())
+
+
 def traced(answering):
     return Traced(
         morph(answering),
@@ -120,6 +125,7 @@ ENGINES = {
     "guarded": lambda answering: Guarded(morph(answering), name="morph"),
     "breaker": breaker,
     "bounded": bounded,
+    "in turn": in_turn,
     "traced": traced,
     "fallback": fallback,
     "kept": kept,

@@ -113,6 +113,28 @@ async def test_cached_calls_are_answered_while_morph_hangs_and_misses_fill_every
         task.cancel()
 
 
+async def test_a_cached_call_overtakes_misses_that_came_before_it(
+    start: Starter, morph: ScriptedMorph
+) -> None:
+    peer = await start(policy=policy(morph.url), environment=ENVIRONMENT)
+    kept = miss(10_000)
+    await peer.decide(kept)
+    morph.script(HANGS)
+    morph.forget()
+    held = [asyncio.create_task(peer.decide(miss(n), timeout=60)) for n in range(PLACES)]
+    await eventually(lambda: len(morph.calls) == PLACES)
+    misses = [asyncio.create_task(peer.decide(miss(100 + n), timeout=60)) for n in range(MISSES)]
+    await asyncio.sleep(0)
+    answer = await peer.decide(kept, timeout=60)
+    overtaken = sum(not task.done() for task in misses)
+    assert answer.decision.cached
+    assert overtaken > MISSES / 2, overtaken
+    assert not any(task.done() for task in held)
+    await asyncio.gather(*misses)
+    for task in held:
+        task.cancel()
+
+
 async def test_a_circuit_s_way_from_closed_to_closed_is_seen_from_outside(
     start: Starter, morph: ScriptedMorph
 ) -> None:

@@ -13,6 +13,7 @@ from pointsman_server.chain.bounded import Bounded
 from pointsman_server.chain.breaker import Breaker, Circuit
 from pointsman_server.chain.guarded import Guarded
 from pointsman_server.chain.traced import Traced
+from pointsman_server.chain.turns import InTurn, Turns
 from pointsman_server.core.description import EngineDescription, EngineState
 from pointsman_server.core.in_force import THIRD_PARTY
 from pointsman_server.core.policy_file import MorphRules
@@ -64,9 +65,12 @@ class EnginePart:
         )
 
 
-def build_local(local: LocalEngine, *, ambient: Ambient, telemetry: Telemetry) -> EnginePart:
+def build_local(
+    local: LocalEngine, *, turns: Turns, ambient: Ambient, telemetry: Telemetry
+) -> EnginePart:
     """The embedded engine."""
     engine: DecisionEngine = Guarded(local, name=LOCAL)
+    engine = InTurn(engine, turns=turns)
     engine = Traced(
         engine,
         name=LOCAL,
@@ -77,7 +81,9 @@ def build_local(local: LocalEngine, *, ambient: Ambient, telemetry: Telemetry) -
     return EnginePart(name=LOCAL, engine=engine)
 
 
-def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) -> EnginePart:
+def build_morph(
+    rules: MorphRules, *, turns: Turns, ambient: Ambient, telemetry: Telemetry
+) -> EnginePart:
     """Morph's router over a client of its own, which the part's owner closes."""
 
     def propagate(headers: MutableMapping[str, str]) -> None:
@@ -94,6 +100,7 @@ def build_morph(rules: MorphRules, *, ambient: Ambient, telemetry: Telemetry) ->
         propagate=propagate,
     )
     engine = Guarded(engine, name=morph.NAME)
+    engine = InTurn(engine, turns=turns)
     breaker = Breaker(
         engine,
         name=morph.NAME,

@@ -18,6 +18,7 @@ from pointsman_server.bootstrap.engines import (
 )
 from pointsman_server.bootstrap.stores import CachePart, build_cache, build_switches
 from pointsman_server.chain.beside import Beside
+from pointsman_server.chain.turns import Turns
 from pointsman_server.core.decider import Decider
 from pointsman_server.core.description import Description
 from pointsman_server.core.errors import Problem
@@ -72,6 +73,7 @@ class Runtime:
         self._hash_key_is_shared = hash_key_is_shared
         self._telemetry = telemetry
         self._keys = Keys(hash_key)
+        self._turns = Turns()
         self._parts: _Parts | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -141,11 +143,11 @@ class Runtime:
             await self._parts.cache.aclose()
 
     async def _build(self, rules: PolicyFile) -> _Parts:
-        ambient, telemetry = self._ambient, self._telemetry
+        ambient, telemetry, turns = self._ambient, self._telemetry, self._turns
         # In a thread: reading the artefact would hold up calls for some milliseconds.
         local = await asyncio.to_thread(LocalEngine.load, rules.local)
         known = {
-            LOCAL: lambda: build_local(local, ambient=ambient, telemetry=telemetry),
+            LOCAL: lambda: build_local(local, turns=turns, ambient=ambient, telemetry=telemetry),
             MORPH: lambda: self._morph(rules),
         }
         engines = tuple(known[name]() for name in rules.engines)
@@ -194,7 +196,9 @@ class Runtime:
     def _morph(self, rules: PolicyFile) -> EnginePart:
         before = self._parts
         kept = before.engine(MORPH) if before and before.rules.morph == rules.morph else None
-        return kept or build_morph(rules.morph, ambient=self._ambient, telemetry=self._telemetry)
+        return kept or build_morph(
+            rules.morph, turns=self._turns, ambient=self._ambient, telemetry=self._telemetry
+        )
 
     async def _cache(self, rules: PolicyFile) -> CachePart:
         before = self._parts
