@@ -140,8 +140,8 @@ def run(
         data.write_bytes(body.frames)
         pinned = ["taskset", "-c", str(core)] if core is not None else []
         command = [
-            *pinned, "h2load", "-n", str(requests), "-c", str(clients), "-m", str(in_flight), *paced,
-            "-d", str(data), *(part for each in body.headers for part in ("-H", each)),
+            *pinned, "h2load", "-n", str(requests), "-c", str(clients), "-m", str(in_flight),
+            *paced, "-d", str(data), *(part for each in body.headers for part in ("-H", each)),
             *(["--h1"] if body.http1 else []), f"--log-file={log}",
             f"http://127.0.0.1:{port}{body.path}",
         ]  # fmt: skip
