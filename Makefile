@@ -15,7 +15,7 @@ PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format stubs reference docs docs-serve lock train eval gates peers data-named bench \
-  bench-litellm simulate e2e \
+  bench-litellm simulate soak fuzz e2e \
   container container-check dashboards sbom audit clean
 
 help: ## Say what there is.
@@ -80,6 +80,9 @@ bench-litellm: setup build/litellm/.ready ## The same prompts to LiteLLM's previ
 simulate: setup ## Hit rates and engine calls of 1 to 1,000 replicas; what a node and a fleet carry.
 	$(BIN)/python -m benchmarks.simulate
 	$(BIN)/python -m benchmarks.capacity
+
+soak: setup ## Steady load on real servers, and what of them grows: ten minutes, MINUTES=60 for an hour.
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)
 
 e2e: setup ## Prove the example gateways (Go, Node, Java, Rust), Envoy, LiteLLM and Jaeger.
 	$(BIN)/pytest tests/e2e

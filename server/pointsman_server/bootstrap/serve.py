@@ -88,6 +88,7 @@ async def serving(
         telemetry.watch_cache_size(runtime.cache_size)
         telemetry.watch_circuits(runtime.circuits)
         telemetry.watch_engine_calls(runtime.engine_calls)
+        telemetry.watch_loop(asyncio.get_running_loop())
         watcher = PolicyWatcher(
             path=settings.policy_file,
             config=config,

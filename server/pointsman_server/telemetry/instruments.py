@@ -177,6 +177,12 @@ IN_FLIGHT = Instrument(
     unit="{request}",
     description="Requests being answered.",
 )
+LOOP_TASKS = Instrument(
+    name="pointsman.loop.tasks",
+    kind=Kind.UP_DOWN,
+    unit="{task}",
+    description="Tasks of the event loop that are not done.",
+)
 SHED = Instrument(
     name="pointsman.shed",
     kind=Kind.COUNTER,

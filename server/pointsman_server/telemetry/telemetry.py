@@ -18,6 +18,7 @@ from pointsman_server.telemetry.instruments import (
     CIRCUIT,
     CIRCUIT_STATES,
     ENGINE_IN_FLIGHT,
+    LOOP_TASKS,
     TLS_EXPIRY,
     TLS_RELOADS,
 )
@@ -108,6 +109,10 @@ class Telemetry:
         """Ask when the certificate expires, and how often changed ones were taken and refused."""
         self.metrics.watch(TLS_EXPIRY, lambda: {(): expiry()})
         self.metrics.watch(TLS_RELOADS, lambda: {(result,): n for result, n in reloads().items()})
+
+    def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Count the tasks of `loop`, and of no former one."""
+        self.metrics.watch(LOOP_TASKS, lambda: {(): len(asyncio.all_tasks(loop))})
 
     async def aclose(self, *, bound: float = CLOSING) -> None:
         """Stop serving metrics; send and write what is left, for little over `bound` seconds."""

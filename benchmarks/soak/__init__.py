@@ -1,0 +1,1 @@
+"""Steady load on real servers for long, and what of them grew."""

@@ -1,0 +1,117 @@
+"""What is looked at again and again, and whether it grew.
+
+Growth is the median of the last tenth of the samples less that of the second tenth: the first
+belongs to warming up, and a median does not see a sample that the machine disturbed.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One process at one moment."""
+
+    at: float
+    """Seconds since the first."""
+    resident: float
+    """Megabytes that the process holds in memory."""
+    descriptors: int
+    threads: int
+    tasks: int
+    """Tasks of the event loop that are not done."""
+    p50: float
+    """Milliseconds, of the calls since the sample before."""
+    p99: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One column of the samples, and by how much it may grow: `most`, or `share` of its start."""
+
+    field: str
+    title: str
+    most: float
+    share: float = 0.0
+
+
+MEASURES = (
+    Measure(field="resident", title="memory, MB", most=8.0),
+    Measure(field="descriptors", title="descriptors", most=8),
+    Measure(field="threads", title="threads", most=4),
+    Measure(field="tasks", title="tasks", most=16),
+    # Whatever else a machine does shows here first: only what multiplies is told from it.
+    Measure(field="p50", title="p50, ms", most=5.0, share=1.0),
+    Measure(field="p99", title="p99, ms", most=50.0, share=1.0),
+)
+LEAST_SAMPLES = 20
+"""Below these a tenth is no more than one of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """One measure over the whole time."""
+
+    title: str
+    first: float
+    settled: float
+    """The median of the second tenth."""
+    ended: float
+    """The median of the last tenth."""
+    last: float
+    per_hour: float
+    """The slope of the line through all but the first tenth."""
+    bound: float
+
+    @property
+    def grown(self) -> float:
+        """By how much the last tenth is above the second."""
+        return self.ended - self.settled
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether that is more than it may be."""
+        return self.grown > self.bound
+
+
+def growth(samples: Sequence[Sample]) -> tuple[Growth, ...]:
+    """How every measure went. Raises `ValueError` for fewer than `LEAST_SAMPLES`."""
+    if len(samples) < LEAST_SAMPLES:
+        raise ValueError(f"{len(samples)} samples are too few: {LEAST_SAMPLES} are needed")
+    return tuple(_of(measure, samples) for measure in MEASURES)
+
+
+def _of(measure: Measure, samples: Sequence[Sample]) -> Growth:
+    values = [float(getattr(sample, measure.field)) for sample in samples]
+    # Where nothing was answered between two samples, there is no latency.
+    known = [n for n, value in enumerate(values) if not math.isnan(value)]
+    samples, values = [samples[n] for n in known], [values[n] for n in known]
+    tenth = len(values) // 10
+    settled = statistics.median(values[tenth : 2 * tenth])
+    moments = [sample.at for sample in samples[tenth:]]
+    return Growth(
+        title=measure.title,
+        first=values[0],
+        settled=settled,
+        ended=statistics.median(values[-tenth:]),
+        last=values[-1],
+        per_hour=statistics.linear_regression(moments, values[tenth:]).slope * 3_600,
+        bound=max(measure.most, measure.share * settled),
+    )
+
+
+def table(growths: Sequence[Growth]) -> str:
+    """The measures, a row each, in Markdown."""
+    head = "| | start | 2nd tenth | last tenth | end | growth | bound | slope an hour | |"
+    rows = [head, "|---|---|---|---|---|---|---|---|---|"]
+    rows += [
+        f"| {g.title} | {g.first:.1f} | {g.settled:.1f} | {g.ended:.1f} | {g.last:.1f} |"
+        f" {g.grown:+.1f} | {g.bound:.1f} | {g.per_hour:+.1f} |"
+        f" {'**grew**' if g.exceeds else 'held'} |"
+        for g in growths
+    ]
+    return "\n".join(rows)
