@@ -81,6 +81,13 @@ simulate: setup ## Hit rates and engine calls of 1 to 1,000 replicas; what a nod
 	$(BIN)/python -m benchmarks.simulate
 	$(BIN)/python -m benchmarks.capacity
 
+$(VENV)/.fuzz: $(VENV)/.ready requirements/fuzz.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/fuzz.txt
+	@touch $@
+
+fuzz: $(VENV)/.fuzz ## Look for inputs that a reader trips over: SECONDS=60 each of TARGETS (all).
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(TARGETS)
+
 soak: setup ## Steady load on real servers, and what of them grows: ten minutes, MINUTES=60 for an hour.
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)
 
@@ -129,7 +136,7 @@ lock: setup ## Resolve the lock files anew.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra server --extra redis --extra ext-proc --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
-	for name in build train deploy envoy litellm docs; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	for name in build train deploy fuzz envoy litellm docs; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file requirements/$$name.txt requirements/$$name.in; done
 

@@ -132,6 +132,23 @@ async def test_a_scrape_shows_the_numbers_that_a_collector_is_sent() -> None:
     assert page["pointsman_cache_entries", frozenset()] == 17
 
 
+async def test_tasks_of_the_loop_count_until_they_are_done() -> None:
+    held = asyncio.Event()
+
+    async def tasks(built: Telemetry) -> float:
+        return of_page(await scrape(built))["pointsman_loop_tasks", frozenset()]
+
+    async with served() as built:
+        built.watch_loop(asyncio.get_running_loop())
+        before = await tasks(built)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(held.wait())
+            assert await tasks(built) == before + 5
+            held.set()
+        assert await tasks(built) == before
+
+
 async def test_it_needs_no_collector_and_says_what_runs() -> None:
     async with served() as built:
         page = await scrape(built)

@@ -27,6 +27,8 @@ NAME = "morph"
 PATH = "/v1/router/multimodel"
 RESPONSE_BYTES = 64 * 1024
 WARN_EVERY = 60.0
+HTTP_STATUSES = range(100, 600)
+"""Others are no answer of HTTP (RFC 9110, section 15)."""
 ANSWER_MARGIN = 0.03
 """Seconds of the caller's deadline that are kept for the answer on its way back."""
 
@@ -72,6 +74,8 @@ class MorphEngine:
             raise _failed("deadline" if cut_off else "timeout", elapsed=elapsed) from None
         except httpx.HTTPError:
             raise _failed("fetch", elapsed=self._clock.monotonic() - started) from None
+        if status not in HTTP_STATUSES:
+            raise _failed("invalid_response")
         if not httpx.codes.is_success(status):
             raise _failed(f"http_{status}")
         answer = read_answer(body, query)

@@ -1,6 +1,7 @@
 """The documentation names all that is emitted, and nothing else."""
 
 import ast
+import asyncio
 import re
 from pathlib import Path
 
@@ -55,6 +56,8 @@ async def test_every_instrument_can_be_read() -> None:
     built.watch_circuits(dict)
     built.watch_engine_calls(dict)
     built.watch_certificates(expiry=lambda: 0, reloads=lambda: {"taken": 0})
+
+    built.watch_loop(asyncio.get_running_loop())
 
     readings = built.metrics.collect().readings
     await built.aclose(bound=1.0)

@@ -1,0 +1,19 @@
+"""Every reader of bytes from outside, by the folder of its corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fuzz.targets import bodies, headers, kept, morph, overrides, policy, request, tokens
+from fuzz.targets.target import Target
+
+TARGETS: Mapping[str, Target] = {
+    "policy": policy.TARGET,
+    "overrides": overrides.TARGET,
+    "morph": morph.TARGET,
+    "bodies": bodies.TARGET,
+    "request": request.TARGET,
+    "kept": kept.TARGET,
+    "tokens": tokens.TARGET,
+    "headers": headers.TARGET,
+}
