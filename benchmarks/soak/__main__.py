@@ -20,8 +20,12 @@ import sys
 import time
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
+from math import nan
 
-from benchmarks.soak.callers import Callers
+from pointsman_client import Transport
+
+from benchmarks import servers
+from benchmarks.soak.callers import Callers, Latency
 from benchmarks.soak.figures import Sample, growth, table
 from benchmarks.soak.parts import ENTRIES, Soaked, resources, soaked, surroundings
 
@@ -29,6 +33,7 @@ SAMPLES = 120
 RELOAD_EVERY = 60.0
 TAKING = 3.0
 """Seconds that a changed policy file gets to be taken, and spans to be sent."""
+NOBODY = Latency(0, nan, nan)
 
 
 @dataclass
@@ -37,53 +42,77 @@ class Watched:
 
     name: str
     pid: int
-    callers: tuple[Callers, ...]
     server: Soaked | None = None
     """`None`: this process, in which the clients are."""
+    callers: Callers | None = None
     samples: list[Sample] = field(default_factory=list)
+    _cpu: float = 0.0
 
-    async def look(self, at: float) -> None:
-        """Take one sample."""
-        if self.server is None:
-            tasks = len(asyncio.all_tasks())
-        else:
+    def start(self) -> None:
+        """Load it from now on."""
+        if self.server is not None and self.callers is not None:
+            self._cpu = self.server.running.cpu_seconds()
+            self.callers.start()
+
+    async def look(self, at: float, echo: Latency) -> None:
+        """Take one sample; `echo` is of the same time."""
+        seen, tasks, spent = NOBODY, len(asyncio.all_tasks()), 0.0
+        if self.server is not None and self.callers is not None:
+            seen = self.callers.latency()
             tasks = int((await self.server.metrics())["pointsman_loop_tasks"])
+            before, self._cpu = self._cpu, self.server.running.cpu_seconds()
+            spent = self._cpu - before
         resident, descriptors, threads = resources(self.pid)
-        p50, p99 = self.callers[0].latency() if self.server else (0.0, 0.0)
         self.samples.append(
-            Sample(at=at, resident=resident, descriptors=descriptors, threads=threads,
-                   tasks=tasks, p50=p50, p99=p99)
-        )  # fmt: skip
+            Sample(
+                at=at,
+                resident=resident,
+                descriptors=descriptors,
+                threads=threads,
+                tasks=tasks,
+                p50=seen.p50,
+                p99=seen.p99,
+                p50_ratio=seen.p50 / echo.p50,
+                p99_ratio=seen.p99 / echo.p99,
+                cpu=spent * 1_000 / seen.calls if seen.calls else nan,
+            )
+        )
 
 
-async def soak(servers: list[Soaked], *, seconds: float) -> list[str]:
-    """Load all servers for so long and print what became of them. Returns what is wrong."""
+async def soak(servers: list[Soaked], *, echo: int, seconds: float) -> list[str]:
+    """Load all servers, and the echo on a port, for so long; print what became of the servers.
+
+    Returns what is wrong.
+    """
     async with AsyncExitStack() as stack:
+        control = await stack.enter_async_context(
+            Callers(echo, name="echo", transports=[Transport.UNARY])
+        )
         watched = []
         for server in servers:
             callers = await stack.enter_async_context(
                 Callers(server.running.port, name=server.name)
             )
             await callers.fill(ENTRIES)
-            pid = server.running.process.pid
-            watched.append(Watched(server.name, pid, (callers,), server))
-        everybody = tuple(callers for each in watched for callers in each.callers)
-        watched.append(Watched("the clients", os.getpid(), everybody))
-        for callers in everybody:
-            callers.start()
-        turns = await _watch(watched, seconds=seconds)
+            watched.append(Watched(server.name, server.running.process.pid, server, callers))
+        watched.append(Watched("the clients", os.getpid()))
+        for each in watched:
+            each.start()
+        control.start()
+        turns = await _watch(watched, control, seconds=seconds)
         await asyncio.sleep(TAKING)
         return [wrong for each in watched for wrong in await _verdict(each, turns=turns)]
 
 
-async def _watch(watched: list[Watched], *, seconds: float) -> int:
+async def _watch(watched: list[Watched], control: Callers, *, seconds: float) -> int:
     """Take samples and change policy files until the time is over. Returns how often."""
     began, turns = time.monotonic(), 0
     for number in range(1, SAMPLES + 1):
         await asyncio.sleep(max(0.0, began + number * seconds / SAMPLES - time.monotonic()))
         at = time.monotonic() - began
+        echo = control.latency()
         for each in watched:
-            await each.look(at)
+            await each.look(at, echo)
         if at >= (turns + 1) * RELOAD_EVERY and number < SAMPLES:
             turns += 1
             for each in watched:
@@ -94,11 +123,11 @@ async def _watch(watched: list[Watched], *, seconds: float) -> int:
 
 async def _verdict(watched: Watched, *, turns: int) -> list[str]:
     """Print one process's figures; what is wrong with them."""
-    growths = [g for g in growth(watched.samples) if watched.server or not g.title.endswith("ms")]
+    growths = growth(watched.samples)
     wrong = [f"{watched.name}: {g.title} grew by {g.grown:.1f}" for g in growths if g.exceeds]
     print(f"\n### {watched.name}\n")
-    if watched.server is not None:
-        seen = watched.callers[0].seen
+    if watched.server is not None and watched.callers is not None:
+        seen = watched.callers.seen
         metrics = await watched.server.metrics()
         taken = round(metrics["pointsman_policy_reloads_total"])
         told = ", ".join(f"{count:,} {what}" for what, count in seen.most_common())
@@ -127,11 +156,12 @@ def main(minutes: float) -> int:
         caches = {"memory": "memory://"}
         if around.redis is not None:
             caches["Redis"] = f"redis://127.0.0.1:{around.redis}/0"
-        servers = [
+        soaked_ones = [
             stack.enter_context(soaked(f"cache in {name}", cache=url, around=around))
             for name, url in caches.items()
         ]
-        wrong = asyncio.run(soak(servers, seconds=minutes * 60))
+        bare = stack.enter_context(servers.echo("echo"))
+        wrong = asyncio.run(soak(soaked_ones, echo=bare.port, seconds=minutes * 60))
     loads = f"{load[0]:.1f} before, {os.getloadavg()[0]:.1f} at the end"
     print(f"\n{minutes:g} minutes, {os.cpu_count()} cores, load average {loads}")
     for each in wrong:

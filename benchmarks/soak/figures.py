@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,11 @@ class Sample:
     p50: float
     """Milliseconds, of the calls since the sample before."""
     p99: float
+    p50_ratio: float
+    """To a bare echo's on the same machine, asked at the same pace by the same process."""
+    p99_ratio: float
+    cpu: float
+    """Milliseconds of processor time, of all threads, for each of these calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +50,12 @@ MEASURES = (
     Measure(field="descriptors", title="descriptors", most=8),
     Measure(field="threads", title="threads", most=4),
     Measure(field="tasks", title="tasks", most=16),
-    # Whatever else a machine does shows here first: only what multiplies is told from it.
-    Measure(field="p50", title="p50, ms", most=5.0, share=1.0),
-    Measure(field="p99", title="p99, ms", most=50.0, share=1.0),
+    # What else the machine does shows in durations first: those of a bare echo tell it apart.
+    Measure(field="p50", title="p50, ms", most=inf),
+    Measure(field="p99", title="p99, ms", most=inf),
+    Measure(field="p50_ratio", title="p50 / echo's", most=1.0, share=0.5),
+    Measure(field="p99_ratio", title="p99 / echo's", most=2.0, share=1.0),
+    Measure(field="cpu", title="processor time a call, ms", most=0.5, share=0.5),
 )
 LEAST_SAMPLES = 20
 """Below these a tenth is no more than one of them."""
@@ -82,7 +91,12 @@ def growth(samples: Sequence[Sample]) -> tuple[Growth, ...]:
     """How every measure went. Raises `ValueError` for fewer than `LEAST_SAMPLES`."""
     if len(samples) < LEAST_SAMPLES:
         raise ValueError(f"{len(samples)} samples are too few: {LEAST_SAMPLES} are needed")
-    return tuple(_of(measure, samples) for measure in MEASURES)
+    return tuple(_of(measure, samples) for measure in MEASURES if _is_known(measure, samples))
+
+
+def _is_known(measure: Measure, samples: Sequence[Sample]) -> bool:
+    """Whether the process has it: what is not asked has no latency."""
+    return not all(math.isnan(getattr(sample, measure.field)) for sample in samples)
 
 
 def _of(measure: Measure, samples: Sequence[Sample]) -> Growth:
@@ -110,8 +124,8 @@ def table(growths: Sequence[Growth]) -> str:
     rows = [head, "|---|---|---|---|---|---|---|---|---|"]
     rows += [
         f"| {g.title} | {g.first:.1f} | {g.settled:.1f} | {g.ended:.1f} | {g.last:.1f} |"
-        f" {g.grown:+.1f} | {g.bound:.1f} | {g.per_hour:+.1f} |"
-        f" {'**grew**' if g.exceeds else 'held'} |"
+        f" {g.grown:+.1f} | {'' if g.bound == inf else f'{g.bound:.1f}'} | {g.per_hour:+.1f} |"
+        f" {'' if g.bound == inf else '**grew**' if g.exceeds else 'held'} |"
         for g in growths
     ]
     return "\n".join(rows)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from math import nan
+from math import inf, nan
 
 import pytest
-from benchmarks.soak.figures import MEASURES, Growth, Sample, growth, table
+
+from benchmarks.soak.figures import MEASURES, Growth, Measure, Sample, growth, table
 from benchmarks.soak.parts import added_up
 
-STEADY = Sample(at=0, resident=100, descriptors=40, threads=12, tasks=20, p50=2.0, p99=9.0)
+STEADY = Sample(
+    at=0, resident=100, descriptors=40, threads=12, tasks=20,
+    p50=2.0, p99=9.0, p50_ratio=2.0, p99_ratio=3.0, cpu=0.8,
+)  # fmt: skip
+BOUNDED = [measure for measure in MEASURES if measure.most < inf]
 COUNT = 100
 
 
@@ -31,13 +36,13 @@ def test_a_steady_server_holds():
     assert not any(each.exceeds for each in growth(samples()))
 
 
-@pytest.mark.parametrize("field", [measure.field for measure in MEASURES])
-def test_what_goes_on_growing_is_told(field: str):
-    most = next(measure.most for measure in MEASURES if measure.field == field)
-    start = float(getattr(STEADY, field))
-    found = growth(samples(**{field: [start + n * most / 40 for n in range(COUNT)]}))
+@pytest.mark.parametrize("measure", BOUNDED, ids=lambda measure: measure.field)
+def test_what_goes_on_growing_is_told(measure: Measure):
+    field, start = measure.field, float(getattr(STEADY, measure.field))
+    step = max(measure.most, measure.share * start) / 25
+    found = growth(samples(**{field: [start + n * step for n in range(COUNT)]}))
     assert [each for each in found if each.exceeds] == [of(field, found)]
-    assert of(field, found).per_hour == pytest.approx(most / 40 * 3_600)
+    assert of(field, found).per_hour == pytest.approx(step * 3_600)
 
 
 def test_warming_up_is_no_growth():
@@ -46,9 +51,13 @@ def test_warming_up_is_no_growth():
 
 
 def test_one_disturbed_sample_at_the_end_is_no_growth():
-    found = growth(samples(p99=[9.0] * (COUNT - 1) + [5_000.0]))
-    assert of("p99", found).last == 5_000
-    assert not of("p99", found).exceeds
+    found = growth(samples(p99_ratio=[3.0] * (COUNT - 1) + [500.0]))
+    assert of("p99_ratio", found).last == 500
+    assert not of("p99_ratio", found).exceeds
+
+
+def test_a_machine_that_slows_everything_down_is_no_growth():
+    assert not any(each.exceeds for each in growth(samples(p50=[2.0 + n for n in range(COUNT)])))
 
 
 def test_a_sample_without_answers_has_no_latency():
@@ -56,10 +65,15 @@ def test_a_sample_without_answers_has_no_latency():
     assert (of("p50", found).first, of("p50", found).last) == (2.0, 2.0)
 
 
-def test_latency_may_double_where_that_is_more_than_its_slack():
-    found = growth(samples(p99=[100.0] * 50 + [195.0] * 50))
-    assert of("p99", found).bound == 100
-    assert not of("p99", found).exceeds
+def test_a_process_that_nobody_asks_has_none_at_all():
+    titles = {each.title for each in growth(samples(p50=[nan] * COUNT))}
+    assert "p50, ms" not in titles
+    assert "memory, MB" in titles
+
+
+def test_what_may_grow_by_a_share_may_double_if_that_is_more_than_its_slack():
+    found = growth(samples(p99_ratio=[10.0] * 50 + [19.5] * 50))
+    assert of("p99_ratio", found).bound == 10
 
 
 def test_too_few_samples_are_refused():
