@@ -97,4 +97,4 @@ def seeds() -> Iterator[bytes]:
     yield chunked + b"content-encoding: gzip\r\n\r\n4\r\n\x1f\x8b\x08\x00\r\n"
 
 
-TARGET = Target(opened=opened, seeds=seeds, mutations=150)
+TARGET = Target(opened=opened, seeds=seeds, mutations=100)

@@ -40,4 +40,4 @@ def seeds() -> Iterator[bytes]:
     yield b"\xff\xfe"
 
 
-TARGET = Target(opened=opened, seeds=seeds, longest=1_024)
+TARGET = Target(opened=opened, seeds=seeds, longest=1_024, mutations=40)
