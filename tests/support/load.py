@@ -11,27 +11,26 @@ from types import TracebackType
 from typing import Self
 
 
+class Refused(Exception):
+    """The service took no call: whoever asks again loses nothing."""
+
+
 @dataclass
 class Phase:
     """What was sent and what came back, while one thing held."""
 
     seconds: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    refused: int = 0
     wrong: list[str] = field(default_factory=list)
 
     @property
     def sent(self) -> int:
-        return len(self.seconds) + len(self.failed)
+        return len(self.seconds) + len(self.failed) + self.refused
 
     def milliseconds(self, share: float) -> float:
         ordered = sorted(self.seconds)
         return ordered[int(share * (len(ordered) - 1))] * 1_000 if ordered else float("nan")
-
-    def row(self) -> str:
-        """Sent, answered, wrong, p50 and p99 in milliseconds."""
-        p50, p99 = self.milliseconds(0.5), self.milliseconds(0.99)
-        answered, wrong = len(self.seconds), len(self.wrong)
-        return f"{self.sent:6d} {answered:6d} {wrong:4d} {p50:7.2f} {p99:7.2f}"
 
 
 class Load:
@@ -48,6 +47,7 @@ class Load:
         self._pause = pause
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
+        self._going = True
         self.phases: dict[str, Phase] = {}
         self._now = Phase()
 
@@ -61,26 +61,28 @@ class Load:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Calls under way end in their own time: cut off, they could hide that they hang.
+        self._going = False
+        await asyncio.gather(*self._tasks)
 
-    async def phase(self, name: str, seconds: float) -> Phase:
-        """Go on for so long; calls count where they began."""
+    def begin(self, name: str) -> Phase:
+        """From now on calls count here; each counts where it began."""
         self._now = self.phases[name] = Phase()
-        await asyncio.sleep(seconds)
         return self._now
 
-    def table(self, title: str) -> str:
-        """The figures of all phases."""
-        head = f"\n{title}\n{'':8s}   sent answ. wrong    p50     p99 (ms)"
-        return "\n".join([head, *(f"{name:8s} {p.row()}" for name, p in self.phases.items())])
+    async def phase(self, name: str, seconds: float) -> Phase:
+        """Begin a phase and let it last."""
+        now = self.begin(name)
+        await asyncio.sleep(seconds)
+        return now
 
     async def _call(self) -> None:
-        while True:
+        while self._going:
             phase, began = self._now, time.perf_counter()
             try:
                 wrong = await self._ask(next(self._numbers))
+            except Refused:
+                phase.refused += 1
             except Exception as error:  # noqa: BLE001  (whatever it was, it was no answer)
                 phase.failed.append(repr(error))
             else:

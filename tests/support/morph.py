@@ -27,10 +27,11 @@ class FirstModel:
 
 
 class ScriptedMorph:
-    """Listens on a free port; answers `gpt-5.5` until told otherwise."""
+    """Listens on `port` (0: a free one); answers `gpt-5.5` until told otherwise."""
 
-    def __init__(self, *, keys: tuple[str, ...] = ("key",)) -> None:
+    def __init__(self, *, keys: tuple[str, ...] = ("key",), port: int = 0) -> None:
         self._keys = keys
+        self._port = port
         self._faults = FaultScript([ANSWER | {"times": -1}])
         self._listening: Listening | None = None
 
@@ -43,7 +44,7 @@ class ScriptedMorph:
             keys=FixedKeys(self._keys),
             faults=self._faults,
         )
-        self._listening = await serve(app, grace=0.1)
+        self._listening = await serve(app, port=self._port, grace=0.1)
         return self
 
     async def __aexit__(

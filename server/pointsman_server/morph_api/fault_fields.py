@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pointsman_server.morph_api.limits import ID_CODE_POINTS
 
 LONGEST_MS = 600_000
-LARGEST_BODY = 64 * 1024 * 1024
+LARGEST_BODY = 256 * 1024 * 1024
 LOWEST_STATUS, HIGHEST_STATUS = 200, 599
 
 

@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from chaos.parts.callers import DEADLINE, RAW
+from chaos.parts.figures import Ledger, Pace, Row
+from chaos.parts.promises import broken_promises
+from chaos.parts.trial import acts, trial
 from pointsman.v1 import route_decision_pb2 as pb
 from support.eventually import eventually
-from support.load import Load
+from support.load import Load, Phase
 from support.morph import ScriptedMorph
 from support.redis_server import RealServer, delaying, false_server, saying
 from support.served import Peer, Starter, policy_text, request
 
 SAYS = [{"json": {"model": random.choice(["gpt-5.5", "claude-sonnet-4-6"])}} for _ in range(9_999)]
 RECHECK = 0.3
+SHARED = "pointsman.cache.shared"
 KNOWN = 60
 """Conversations that both replicas know before anything happens."""
-PHASE = float(os.environ.get("POINTSMAN_FAULT_SECONDS", "0.6"))
-"""Seconds of load before, during and after a fault."""
 
 
 @dataclass
@@ -37,19 +40,20 @@ class Pair:
     told: dict[str, str] = field(default_factory=dict)
 
     async def model(self, peer: Peer, session: str) -> str:
-        """The routed model, by a caller who waits for a second."""
+        """The routed model."""
         asked = request(caller=pb.Caller(session_id=session))
-        answer = await peer.decide(asked, timeout=1.0)
+        answer = await peer.decide(asked, timeout=DEADLINE)
         assert answer.outcome == pb.OUTCOME_ROUTED, answer
+        assert not broken_promises(asked, answer)
         return str(answer.decision.model)
 
     async def meet(self) -> None:
         """Let both replicas learn of the conversations."""
         for number in range(KNOWN):
             session = f"known-{number}"
-            models = [await self.model(peer, session) for peer in self.peers]
-            assert len(set(models)) == 1
-            self.told[session] = models[0]
+            # On a busy machine a lookup may miss its budget, and count as a miss.
+            await eventually(lambda session=session: self.agrees(session))
+            self.told[session] = await self.model(self.peers[0], session)
 
     async def ask(self, number: int) -> str | None:
         """Go on with a known conversation, or begin one; says what is wrong with the answer."""
@@ -105,26 +109,17 @@ def metric(peer: Peer, name: str) -> dict[str, float]:
 
 
 async def reachable(peers: tuple[Peer, ...], *, wanted: bool) -> None:
-    name = "pointsman.cache.shared.reachable"
-    await eventually(lambda: all(metric(peer, name)[""] == wanted for peer in peers))
+    await eventually(
+        lambda: all(metric(peer, f"{SHARED}.reachable")[""] == wanted for peer in peers)
+    )
 
 
-def told(load: Load, title: str, show: Callable[[str], None], pair: Pair) -> None:
-    failures = [metric(p, "pointsman.cache.shared.failures") for p in pair.peers]
-    show(load.table(title) + f"\nfailures {failures}")
-    for name, phase in load.phases.items():
-        assert phase.failed == [], name
-        assert phase.wrong == [], name
-        assert phase.sent > 0, name
-
-
-@pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    def tell(text: str) -> None:
-        with capsys.disabled():
-            print(text)  # noqa: T201
-
-    return tell
+def row(fault: str, done: str, two: Pair, phases: Mapping[str, Phase]) -> Row:
+    counted: Counter[str] = Counter()
+    for peer in two.peers:
+        counted.update({k: int(v) for k, v in metric(peer, f"{SHARED}.failures").items()})
+    besides = "cache: " + ", ".join(f"{stage} {count}" for stage, count in counted.most_common())
+    return Row(fault=fault, done=done, load=RAW, phases=phases, besides=besides)
 
 
 async def test_the_first_decision_wins_for_both_replicas(start: Starter) -> None:
@@ -136,11 +131,12 @@ async def test_the_first_decision_wins_for_both_replicas(start: Starter) -> None
                 assert len(set(models)) == 1, session
 
 
-FAULTS: dict[str, tuple[Callable[[RealServer], None], Callable[[RealServer], None]]] = {
-    "killed and restarted": (RealServer.kill, RealServer.start),
-    "frozen": (RealServer.freeze, RealServer.thaw),
-    "emptied": (lambda s: s("FLUSHALL"), lambda s: s("FLUSHALL")),
+FAULTS: dict[str, tuple[str, Callable[[RealServer], Any], Callable[[RealServer], Any]]] = {
+    "stopped": ("killed, started again empty", RealServer.kill, RealServer.start),
+    "frozen": ("SIGSTOP", RealServer.freeze, RealServer.thaw),
+    "emptied": ("FLUSHALL", lambda s: s("FLUSHALL"), lambda s: s("FLUSHALL")),
     "evicting": (
+        "no room for what is new",
         lambda s: [
             s("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"),
             s("CONFIG", "SET", "maxmemory", s("INFO", "memory")["used_memory"] - 4_096),
@@ -148,10 +144,12 @@ FAULTS: dict[str, tuple[Callable[[RealServer], None], Callable[[RealServer], Non
         lambda s: s("CONFIG", "SET", "maxmemory", "0"),
     ),
     "full": (
+        "maxmemory 1, no eviction",
         lambda s: s("CONFIG", "SET", "maxmemory", "1"),
         lambda s: s("CONFIG", "SET", "maxmemory", "0"),
     ),
     "asking for a password": (
+        "requirepass, connections killed",
         lambda s: [
             s("CONFIG", "SET", "requirepass", "new"),
             setattr(s, "password", "new"),
@@ -160,64 +158,67 @@ FAULTS: dict[str, tuple[Callable[[RealServer], None], Callable[[RealServer], Non
         lambda s: [s("CONFIG", "SET", "requirepass", ""), setattr(s, "password", None)],
     ),
     "a read-only replica": (
+        "demoted",
         lambda s: s("REPLICAOF", "127.0.0.1", "1"),
         lambda s: s("REPLICAOF", "NO", "ONE"),
     ),
 }
-RESTING = {"killed and restarted", "frozen", "asking for a password", "a read-only replica"}
+RESTING = {"stopped", "frozen", "asking for a password", "a read-only replica"}
 
 
+@pytest.mark.needs("redis-server")
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [
         *(("redis", fault) for fault in FAULTS),
-        ("valkey", "killed and restarted"),
+        ("valkey", "stopped"),
         ("valkey", "frozen"),
     ],
 )
 async def test_a_shared_cache_that_fails_fails_no_caller(
-    start: Starter, kind: str, fault: str, show: Callable[[str], None]
+    start: Starter, kind: str, fault: str, ledger: Ledger, pace: Pace
 ) -> None:
-    breaks, mends = FAULTS[fault]
+    done, breaks, mends = FAULTS[fault]
     with RealServer(kind) as server:
         async with pair(start, server.url) as two:
-            await two.meet()
-            async with Load(two.ask) as load:
-                await load.phase("before", PHASE)
-                breaks(server)
-                during = await load.phase("during", PHASE)
+
+            async def mended() -> None:
                 if fault in RESTING:
                     await reachable(two.peers, wanted=False)
-                mends(server)
+                await asyncio.to_thread(mends, server)
                 await reachable(two.peers, wanted=True)
-                after = await load.phase("after", PHASE)
-            told(load, f"{kind} {fault}", show, two)
-            await two.agree(during.sent + after.sent)
+
+            await two.meet()
+            broken = acts(lambda: asyncio.to_thread(breaks, server), mended)
+            phases = await trial(two.ask, pace=pace, fault=broken)
+            ledger.add(row(f"{kind.title()} {fault}", done, two, phases))
+            await two.agree(sum(phase.sent for phase in phases.values()))
             for session, model in two.told.items():
                 assert await two.model(two.peers[0], session) == model
 
 
 FALSE = {
-    "answering garbage": saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-    "answering something else": saying(b"+OK\r\n"),
-    "answering half": saying(b"*1\r\n$1000000\r\nabc"),
-    "saying no": saying(b"-ERR no\r\n"),
+    "another protocol": saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "another answer": saying(b"+OK\r\n"),
+    "half an answer": saying(b"*1\r\n$1000000\r\nabc"),
+    "errors": saying(b"-ERR no\r\n"),
 }
 
 
-@pytest.mark.parametrize("fault", FALSE)
+@pytest.mark.parametrize("says", FALSE)
 async def test_a_false_server_fails_no_caller(
-    start: Starter, fault: str, show: Callable[[str], None]
+    start: Starter, says: str, ledger: Ledger, pace: Pace
 ) -> None:
-    async with false_server(FALSE[fault]) as url, pair(start, url) as two:
+    async with false_server(FALSE[says]) as url, pair(start, url) as two:
         async with Load(two.ask_new) as load:
-            await load.phase("during", PHASE)
-        told(load, f"a false server {fault}", show, two)
+            await load.phase("during", pace.phase)
+        ledger.add(row("Redis answering garbage", f"from the start: {says}", two, load.phases))
 
 
-async def test_a_slow_server_counts_as_none(start: Starter, show: Callable[[str], None]) -> None:
+@pytest.mark.needs("redis-server")
+async def test_a_slow_server_counts_as_none(start: Starter, ledger: Ledger, pace: Pace) -> None:
     with RealServer() as server:
         async with false_server(delaying(0.2, server.port)) as url, pair(start, url) as two:
             async with Load(two.ask_new) as load:
-                await load.phase("during", PHASE)
-            told(load, "redis answering after 200 ms", show, two)
+                await load.phase("during", pace.phase)
+            ledger.add(row("Redis slow", "answers after 200 ms", two, load.phases))

@@ -1,0 +1,162 @@
+"""What a row of the fault suite is, and the table of all rows."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from support.load import Phase
+
+PHASES = ("before", "during", "after")
+BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
+_HEAD = (
+    "| fault | what was done | load | sent | answered | refused | lost | wrong "
+    "| p50 / p99 before | during | after | besides |\n"
+    "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much load each row gets."""
+
+    long: bool
+    phase: float
+    """Seconds of load before, during and after a fault."""
+    examples: int
+    """Requests that bad input is made of."""
+    conversations: int
+    """Distinct conversations of the memory row, after those that fill its cache."""
+    streams: int
+    """Streams, frames or connections of each abuse of HTTP/2."""
+
+    @classmethod
+    def of(cls, form: str) -> Self:
+        """The pace of `short` or `long`."""
+        if form == "long":
+            return cls(long=True, phase=5.0, examples=20_000, conversations=200_000, streams=20_000)
+        return cls(long=False, phase=0.4, examples=500, conversations=1_500, streams=1_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One fault and what came of it."""
+
+    fault: str
+    done: str
+    load: str
+    phases: Mapping[str, Phase]
+    besides: str = ""
+    """What else was looked at, with its figures."""
+
+    @property
+    def sent(self) -> int:
+        return sum(p.sent for p in self.phases.values())
+
+    @property
+    def answered(self) -> int:
+        return sum(len(p.seconds) for p in self.phases.values())
+
+    @property
+    def refused(self) -> int:
+        return sum(p.refused for p in self.phases.values())
+
+    @property
+    def lost(self) -> list[str]:
+        return [failed for p in self.phases.values() for failed in p.failed]
+
+    @property
+    def wrong(self) -> list[str]:
+        return [wrong for p in self.phases.values() for wrong in p.wrong]
+
+    def check(self) -> None:
+        """Nothing lost, nothing wrong, and load in every phase."""
+        assert self.wrong == [], (self.fault, self.wrong[:3])
+        assert self.lost == [], (self.fault, self.lost[:3])
+        for name, phase in self.phases.items():
+            assert phase.seconds, f"{self.fault}: nobody was answered {name}"
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        latencies = [_latency(self.phases.get(name)) for name in PHASES]
+        counts = (self.sent, self.answered, self.refused, len(self.lost), len(self.wrong))
+        return [self.fault, self.done, self.load, *map(str, counts), *latencies, self.besides]
+
+    def record(self) -> dict[str, Any]:
+        """The row as JSON."""
+        return {
+            "fault": self.fault,
+            "done": self.done,
+            "load": self.load,
+            "phases": {
+                name: {
+                    "sent": phase.sent,
+                    "answered": len(phase.seconds),
+                    "refused": phase.refused,
+                    "lost": len(phase.failed),
+                    "wrong": len(phase.wrong),
+                    "p50_ms": _rounded(phase.milliseconds(0.5)),
+                    "p99_ms": _rounded(phase.milliseconds(0.99)),
+                }
+                for name, phase in self.phases.items()
+            },
+            "besides": self.besides,
+        }
+
+
+@dataclass
+class Ledger:
+    """All rows of a run."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        """Take a row, whatever it says, and fail where it misses the target."""
+        self.rows.append(row)
+        row.check()
+
+    def lines(self) -> Iterator[str]:
+        """The figures, a line a row."""
+        yield f"{'fault':52s} {'sent':>7s} {'answ.':>7s} ref. lost wrong  p50/p99 ms: before during after"
+        for row in self.rows:
+            times = "  ".join(_latency(row.phases.get(name)) or "-" for name in PHASES)
+            yield (
+                f"{row.fault[:52]:52s} {row.sent:7d} {row.answered:7d} {row.refused:4d} {len(row.lost):4d}"
+                f" {len(row.wrong):5d}  {times}  {row.besides}"
+            )
+
+    def write(self, path: Path) -> None:
+        """Put the table between the markers of `path`, and the figures as JSON beside it."""
+        before, rest = path.read_text().split(BEGIN)
+        after = rest.split(END)[1]
+        rows = "\n".join("| " + " | ".join(row.cells()) + " |" for row in self.rows)
+        table = f"{_machine()}\n\n{_HEAD}\n{rows}"
+        path.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+        records = {"machine": _machine(), "rows": [row.record() for row in self.rows]}
+        path.with_suffix(".json").write_text(json.dumps(records, indent=1) + "\n")
+
+
+def _machine() -> str:
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()},"
+        f" grpcio {version('grpcio')}, {os.cpu_count()} cores,"
+        f" load average {os.getloadavg()[0]:.1f}"
+    )
+
+
+def _latency(phase: Phase | None) -> str:
+    if phase is None or not phase.seconds:
+        return ""
+    return f"{phase.milliseconds(0.5):.1f} / {phase.milliseconds(0.99):.1f}"
+
+
+def _rounded(number: float) -> float | None:
+    return None if math.isnan(number) else round(number, 2)

@@ -1,0 +1,43 @@
+"""What a running process takes of its machine, read from `/proc`."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Resident memory in bytes, open file descriptors, threads."""
+
+    rss: int
+    descriptors: int
+    threads: int
+
+    @classmethod
+    def by(cls, pid: int) -> Self:
+        """What process `pid` takes now."""
+        status = Path(f"/proc/{pid}/status").read_text()
+        rss = re.search(r"VmRSS:\s+(\d+) kB", status)
+        threads = re.search(r"Threads:\s+(\d+)", status)
+        assert rss is not None
+        assert threads is not None
+        return cls(int(rss[1]) * 1024, len(os.listdir(f"/proc/{pid}/fd")), int(threads[1]))
+
+    @property
+    def megabytes(self) -> float:
+        return self.rss / MB
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    """The least-squares slope of y over x."""
+    count = len(points)
+    mean_x = sum(x for x, _ in points) / count
+    mean_y = sum(y for _, y in points) / count
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread

@@ -1,0 +1,112 @@
+"""What the contract promises of every answer, whatever was asked: checked on the wire's messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from pointsman.v1 import resolve_route_pb2 as resolve_pb
+from pointsman.v1 import route_decision_pb2 as pb
+
+_ID_LENGTH = 36
+_UNROUTED = {
+    pb.OUTCOME_SKIPPED: {
+        pb.REASON_UNKNOWN_TIER,
+        pb.REASON_NO_PROMPT,
+        pb.REASON_INSUFFICIENT_CANDIDATES,
+        pb.REASON_THIRD_PARTY_DENIED,
+    },
+    pb.OUTCOME_FAILED: {pb.REASON_ENGINES_FAILED},
+    pb.OUTCOME_OFF: {pb.REASON_NO_ROUTING_CONTEXT, pb.REASON_MODE_OFF, pb.REASON_FLAG_OFF},
+}
+_ROUTED = {pb.REASON_UNSPECIFIED, pb.REASON_AMBIGUOUS, pb.REASON_CONCRETE_MODEL_REQUESTED}
+_DIFFICULTIES = {"easy", "medium", "hard", "needs_info"}
+
+
+def broken_promises(
+    request: pb.RouteDecisionRequest, answer: pb.RouteDecisionResponse
+) -> list[str]:
+    """What `answer` to `request` breaks; empty: nothing."""
+    return list(_broken(request, answer))
+
+
+def broken_route(
+    request: resolve_pb.ResolveRouteRequest, answer: resolve_pb.ResolveRouteResponse
+) -> list[str]:
+    """The same for a purpose."""
+    found = []
+    if answer.purpose != request.purpose.strip() or answer.run_id != request.run_id.strip():
+        found.append("purpose and run_id are not the request's")
+    if not answer.policy_version:
+        found.append("there is no policy_version")
+    keys = [(a.profile, a.provider, a.model, a.endpoint) for a in answer.attempts]
+    if len(set(keys)) != len(keys):
+        found.append("an attempt stands twice")
+    if not all(0 <= a.share <= 1 for a in answer.attempts):
+        found.append("a share is not one")
+    return found
+
+
+def _broken(
+    request: pb.RouteDecisionRequest, answer: pb.RouteDecisionResponse
+) -> Iterator[str]:
+    routed = answer.outcome == pb.OUTCOME_ROUTED
+    if answer.HasField("decision") != routed:
+        yield "decision is set if and only if the outcome is ROUTED"
+    if len(answer.decision_id) != _ID_LENGTH or not answer.policy_version:
+        yield "decision_id and policy_version are always set"
+    yield from _of_decision(request, answer) if routed else _of_none(request, answer)
+    for name in ("difficulty", "ambiguity", "domain"):
+        head = getattr(answer.classification, name)
+        if answer.HasField("classification") and not 0 <= head.confidence <= 1:
+            yield f"classification.{name}.confidence is no share"
+    if answer.HasField("classification") and not request.classify:
+        yield "classification was not asked for"
+
+
+def _of_none(request: pb.RouteDecisionRequest, answer: pb.RouteDecisionResponse) -> Iterator[str]:
+    if answer.reason not in _UNROUTED.get(answer.outcome, set()):
+        yield f"reason {answer.reason} does not go with outcome {answer.outcome}"
+    if answer.serve_model != _static_pick(request):
+        yield "serve_model is the static pick"
+    if answer.shadow:
+        yield "shadow is of decisions"
+    if (answer.outcome == pb.OUTCOME_FAILED) != bool(answer.failures):
+        yield "failures are named if and only if the outcome is FAILED"
+
+
+def _of_decision(
+    request: pb.RouteDecisionRequest, answer: pb.RouteDecisionResponse
+) -> Iterator[str]:
+    decision = answer.decision
+    pick = _static_pick(request)
+    if answer.reason not in _ROUTED:
+        yield f"reason {answer.reason} does not go with ROUTED"
+    kept_off = answer.shadow or answer.reason != pb.REASON_UNSPECIFIED
+    if answer.serve_model != (pick if kept_off else decision.model):
+        yield "serve_model is the decision's, or the static pick where that is not served"
+    named = [m.strip() for m in request.routing.candidate_models]
+    if named and decision.model not in named:
+        yield "the model is one of the request's candidates"
+    if {m.strip() for m in request.constraints.denied_models} & {decision.model}:
+        yield "the model was denied"
+    if decision.source not in {pb.SOURCE_MORPH, pb.SOURCE_LOCAL} or not decision.policy:
+        yield "a decision has a source and a policy"
+    if request.data_policy == pb.DATA_POLICY_THIRD_PARTY_DENIED and any(
+        failure.engine == "morph" for failure in answer.failures
+    ):
+        yield "a denied prompt was shown to a third party"
+    if decision.model in decision.fallback_models:
+        yield "fallback_models are the others"
+    if decision.HasField("difficulty") and decision.difficulty not in _DIFFICULTIES:
+        yield f"difficulty {decision.difficulty!r} is not known"
+    for name in ("confidence", "ambiguity_confidence", "domain_confidence", "propensity"):
+        share = getattr(decision, name)
+        if decision.HasField(name) and (math.isnan(share) or not 0 <= share <= 1):
+            yield f"{name} is no share"
+    if request.dry_run and decision.cached:
+        yield "a dry run reads no conversation"
+
+
+def _static_pick(request: pb.RouteDecisionRequest) -> str:
+    return str(request.routing.resolved_model.strip())
