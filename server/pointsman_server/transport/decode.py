@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
@@ -26,6 +26,7 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS, Fields
 
+M = TypeVar("M", bound=Message)
 Asking: TypeAlias = pb.RouteDecisionRequest | resolve_pb.ResolveRouteRequest
 
 REQUEST_BYTES = 64 * 1024
@@ -124,6 +125,28 @@ def to_request(message: pb.RouteDecisionRequest) -> RouteRequest:
         classify=message.classify,
         dry_run=message.dry_run,
     )
+
+
+def reader(kind: type[M]) -> Callable[[bytes], M | None]:
+    """Reads a message of a kind, `None` where the bytes are none.
+
+    gRPC answers UNKNOWN to a reader that raises, and quotes the error.
+    """
+
+    def read(wire: bytes) -> M | None:
+        try:
+            return kind.FromString(wire)
+        except DecodeError:
+            return None
+
+    return read
+
+
+def whole(message: M | None, kind: type[M]) -> M:
+    """What a `reader` read, if it was a message. Raises `InvalidRequest`."""
+    if message is None:
+        raise _invalid("request", f"must be a {kind.DESCRIPTOR.name}")
+    return message
 
 
 def check_size(message: Message, fields: Fields) -> None:

@@ -10,7 +10,7 @@ from pointsman.v1 import describe_routing_pb2, resolve_route_pb2
 from pointsman_server.core.description import Description
 from pointsman_server.transport.batch import Batches
 from pointsman_server.transport.decisions import Decisions, Pending
-from pointsman_server.transport.decode import parsed
+from pointsman_server.transport.decode import parsed, reader, whole
 from pointsman_server.transport.describe import to_description
 from pointsman_server.transport.resolve import to_resolve_request, to_resolve_response
 from pointsman_server.transport.rpc import SERVICE, Context, Rpc
@@ -48,12 +48,12 @@ class RoutingServicer:
                 "BatchRouteDecisions": unary(self._batches.answer),
                 "ResolveRoute": unary(
                     self.ResolveRoute,
-                    request_deserializer=resolve.ResolveRouteRequest.FromString,
+                    request_deserializer=reader(resolve.ResolveRouteRequest),
                     response_serializer=resolve.ResolveRouteResponse.SerializeToString,
                 ),
                 "DescribeRouting": unary(
                     self.DescribeRouting,
-                    request_deserializer=describe.DescribeRoutingRequest.FromString,
+                    request_deserializer=reader(describe.DescribeRoutingRequest),
                     response_serializer=describe.DescribeRoutingResponse.SerializeToString,
                 ),
             },
@@ -72,23 +72,24 @@ class RoutingServicer:
         return await rpc.answer(answer, context)
 
     async def ResolveRoute(  # noqa: N802  (the contract's name)
-        self, request: resolve_route_pb2.ResolveRouteRequest, context: Context
+        self, request: resolve_route_pb2.ResolveRouteRequest | None, context: Context
     ) -> resolve_route_pb2.ResolveRouteResponse:
         """Say what to try for a purpose."""
 
         async def body(deadline: float | None) -> resolve_route_pb2.ResolveRouteResponse:
-            asked = to_resolve_request(request)
+            asked = to_resolve_request(whole(request, resolve_route_pb2.ResolveRouteRequest))
             resolution = await self._service().resolver.resolve(asked, deadline=deadline)
             return to_resolve_response(asked, resolution)
 
         return await self._rpc.run("ResolveRoute", context, body)
 
     async def DescribeRouting(  # noqa: N802  (the contract's name)
-        self, _request: describe_routing_pb2.DescribeRoutingRequest, context: Context
+        self, request: describe_routing_pb2.DescribeRoutingRequest | None, context: Context
     ) -> describe_routing_pb2.DescribeRoutingResponse:
         """Say what is in force."""
 
         async def body(_deadline: float | None) -> describe_routing_pb2.DescribeRoutingResponse:
+            whole(request, describe_routing_pb2.DescribeRoutingRequest)
             return to_description(await self._describe())
 
         return await self._rpc.run("DescribeRouting", context, body)

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1.describe_routing_pb2 import DescribeRoutingRequest
+from pointsman.v1.resolve_route_pb2 import ResolveRouteRequest
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.core.model import (
     NO_CONSTRAINTS,
@@ -26,7 +28,9 @@ from pointsman_server.transport.decode import (
     MODALITIES,
     checked,
     parsed,
+    reader,
     to_request,
+    whole,
 )
 from pointsman_server.transport.errors import to_status
 
@@ -452,3 +456,12 @@ def test_a_request_is_refused_with_names_or_within_all_bounds(given_message):
 def test_bytes_of_any_kind_are_read_or_refused_as_a_whole(wire):
     with suppress(InvalidRequest):
         assert isinstance(to_request(checked(parsed(wire))), RouteRequest)
+
+
+@pytest.mark.parametrize("kind", [ResolveRouteRequest, DescribeRoutingRequest])
+def test_bytes_that_are_no_message_are_refused_and_not_quoted(kind: type) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        whole(reader(kind)(b"\xed\xa0\x80"), kind)
+    assert [v.field for v in refused.value.violations] == ["request"]
+    assert kind.DESCRIPTOR.name in refused.value.violations[0].description
+    assert whole(reader(kind)(b""), kind) == kind()

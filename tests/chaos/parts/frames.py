@@ -1,0 +1,98 @@
+"""HTTP/2 by hand, since a library would refuse to say what is wrong on purpose (RFC 9113, 7541)."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from types import TracebackType
+from typing import Self
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 8, 9
+END_STREAM, END_HEADERS, PADDED = 0x1, 0x4, 0x8
+INITIAL_WINDOW_SIZE = 4
+PATH = "/pointsman.v1.RoutingService/RouteDecision"
+_PATIENCE = 5.0
+
+
+def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
+    """One frame; nothing checks that it makes sense."""
+    return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
+
+
+def block(*more: tuple[str, str], path: str = PATH) -> bytes:
+    """A header block of a gRPC call, without compression."""
+    fields = (
+        (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"),
+        ("content-type", "application/grpc"), ("te", "trailers"), *more,
+    )  # fmt: skip
+    return b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
+
+
+def call(stream: int, message: bytes) -> bytes:
+    """A whole unary call."""
+    body = b"\0" + struct.pack(">I", len(message)) + message
+    return opened(stream) + frame(DATA, body, flags=END_STREAM, stream=stream)
+
+
+def opened(stream: int) -> bytes:
+    """A call whose body is still to come."""
+    return frame(HEADERS, block(), flags=END_HEADERS, stream=stream)
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return _integer(len(raw), 7) + raw
+
+
+def _integer(number: int, bits: int) -> bytes:
+    most = (1 << bits) - 1
+    if number < most:
+        return bytes((number,))
+    rest, out = number - most, bytearray((most,))
+    while rest >= 128:  # noqa: PLR2004
+        out.append(rest % 128 + 128)
+        rest //= 128
+    out.append(rest)
+    return bytes(out)
+
+
+class Enemy:
+    """A connection that says whatever it likes until it is thrown out."""
+
+    def __init__(self, port: int, *, greeting: bytes = PREFACE + frame(SETTINGS)) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE)
+        self.thrown_out = False
+        self.say(greeting)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    def say(self, octets: bytes, *, listen: bool = True) -> bool:
+        """Send, and read what has come meanwhile; whether anybody is still there."""
+        if self.thrown_out:
+            return False
+        try:
+            self._socket.sendall(octets)
+            while listen and self._heard():
+                pass
+        except OSError:
+            self.thrown_out = True
+        return not self.thrown_out
+
+    def _heard(self) -> bool:
+        try:
+            heard = self._socket.recv(65_536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        if not heard:
+            self.thrown_out = True
+        return bool(heard)

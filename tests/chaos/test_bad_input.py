@@ -1,0 +1,134 @@
+"""Whatever is sent: an answer that keeps the contract's promises, or a refusal that names a field."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from chaos.parts.callers import DEADLINE
+from chaos.parts.figures import Ledger, Pace, Row
+from chaos.parts.processes import MB, Taken
+from chaos.parts.promises import broken_promises, broken_route
+from chaos.parts.serving import policy
+from chaos.parts.wild import METHODS, SERVICE, Sent, requests
+from e2e.parts.pointsman import Service, pointsman_serve
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from hypothesis import HealthCheck, Phase, given, settings
+from pointsman.v1 import error_reason_pb2, resolve_route_pb2
+from pointsman.v1 import route_decision_pb2 as pb
+from support.load import Phase as Figures
+
+REFUSED = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
+MOST_GROWTH = 64 * MB
+LLM = {
+    "profiles": {"small": {"provider": "openai", "model": "gpt-5.5"}},
+    "routes": {"plan_create": "small", "main_loop": {"tier": "kilo-auto/frontier"}},
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("bad-input")
+    with pointsman_serve(folder, policy=policy(llm=LLM)) as running:
+        yield running
+
+
+class Asker:
+    """Sends bytes, and holds what comes back against the contract."""
+
+    def __init__(self, address: str) -> None:
+        self.channel = grpc.insecure_channel(address)
+        self.counts: Counter[str] = Counter()
+        self.figures = Figures()
+
+    def check(self, sent: Sent) -> None:
+        """Raise `AssertionError` for whatever the contract does not allow."""
+        method = METHODS[sent.method]
+        try:
+            answers = self._ask(sent)
+        except grpc.RpcError as error:
+            self.counts[f"{sent.method} {error.code().name}"] += 1
+            _check_refusal(error)
+        else:
+            self.counts[f"{sent.method} OK"] += 1
+            for wire in answers:
+                answer = GetMessageClass(method.output_type).FromString(wire)
+                assert not _broken(sent.message, answer), (answer, _broken(sent.message, answer))
+
+    def _ask(self, sent: Sent) -> list[bytes]:
+        """All answers to one request; a stream carries it alone."""
+        method = METHODS[sent.method]
+        path = f"/{SERVICE.full_name}/{sent.method}"
+        if method.client_streaming and method.server_streaming:
+            return list(self.channel.stream_stream(path)(iter([sent.wire]), timeout=DEADLINE))
+        if method.server_streaming:
+            return list(self.channel.unary_stream(path)(sent.wire, timeout=DEADLINE))
+        if method.client_streaming:
+            return [self.channel.stream_unary(path)(iter([sent.wire]), timeout=DEADLINE)]
+        return [self.channel.unary_unary(path)(sent.wire, timeout=DEADLINE)]
+
+
+def _check_refusal(error: Any) -> None:
+    """One of the contract's statuses, with its details: never INTERNAL, never a hang."""
+    assert error.code() in REFUSED, (error.code(), error.details())
+    status = rpc_status.from_call(error)
+    assert status is not None, error.details()
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    found = {detail.type_url.rpartition(".")[2]: detail for detail in status.details}
+    assert found["ErrorInfo"].Unpack(info)
+    assert info.domain == "pointsman"
+    assert f"ERROR_REASON_{info.reason}" in error_reason_pb2.ErrorReason.keys()  # noqa: SIM118
+    if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+        assert found["BadRequest"].Unpack(bad)
+        assert bad.field_violations
+        assert all(v.field and v.description for v in bad.field_violations)
+
+
+def _broken(request: Any, answer: Any) -> list[str]:
+    if isinstance(answer, pb.RouteDecisionResponse):
+        return broken_promises(request, answer)
+    if isinstance(answer, resolve_route_pb2.ResolveRouteResponse):
+        return broken_route(request, answer)
+    return []
+
+
+def test_bad_input_is_refused_by_field_or_answered(
+    service: Service, ledger: Ledger, pace: Pace
+) -> None:
+    asker = Asker(service.address)
+    before = Taken.by(service.program.child.pid)
+
+    @settings(
+        max_examples=pace.examples,
+        deadline=None,
+        database=None,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(requests())
+    def ask(sent: Sent) -> None:
+        began = time.perf_counter()
+        asker.check(sent)
+        asker.figures.seconds.append(time.perf_counter() - began)
+
+    with asker.channel:
+        ask()
+    growth = Taken.by(service.program.child.pid).rss - before.rss
+    counts = ", ".join(f"{what} {count}" for what, count in sorted(asker.counts.items()))
+    ledger.add(
+        Row(
+            fault="bad input",
+            done="requests from the descriptors, spoilt bytes among them",
+            load="gRPC",
+            phases={"during": asker.figures},
+            besides=f"{counts}; RSS {growth / MB:+.1f} MB",
+        )
+    )
+    assert {name for name in METHODS if asker.counts[f"{name} OK"]} == set(METHODS)
+    assert growth < MOST_GROWTH
