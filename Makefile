@@ -15,7 +15,7 @@ PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format stubs reference docs docs-serve lock train eval gates peers data-named bench \
-  bench-litellm simulate soak fuzz e2e \
+  bench-litellm simulate chaos soak fuzz e2e \
   container container-check dashboards sbom audit clean
 
 help: ## Say what there is.
@@ -90,6 +90,9 @@ fuzz: $(VENV)/.fuzz ## Look for inputs that a reader trips over: SECONDS=60 each
 
 soak: setup ## Steady load on real servers, and what of them grows: ten minutes, MINUTES=60 for an hour.
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)
+
+chaos: setup ## Every fault under load; writes docs/reliability.md (needs redis-server, openssl, faketime, h2load).
+	$(BIN)/pytest tests/chaos --chaos=long --chaos-table=docs/reliability.md
 
 e2e: setup ## Prove the example gateways (Go, Node, Java, Rust), Envoy, LiteLLM and Jaeger.
 	$(BIN)/pytest tests/e2e

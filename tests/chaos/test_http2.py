@@ -17,7 +17,7 @@ from chaos.parts.certificates import needs
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.frames import Enemy, frame
 from chaos.parts.judge import asking
-from chaos.parts.processes import MB, Taken
+from chaos.parts.processes import MB, Taken, connections
 from chaos.parts.serving import policy
 from chaos.parts.trial import trial
 from e2e.parts.pointsman import Service, pointsman_serve
@@ -134,6 +134,7 @@ async def _held_against(
 ) -> Row:
     """Load while `attack` goes on; then count what it left behind."""
     pid = service.program.child.pid
+    port = int(service.address.rpartition(":")[2])
     async with RawCaller(service.address) as caller:
         before = Taken.by(pid)
         result: list[object] = []
@@ -144,8 +145,8 @@ async def _held_against(
             yield
 
         phases = await trial(caller.ask, pace=pace, fault=attacked())
-        # Every connection of the attack is gone.
-        await eventually(lambda: Taken.by(pid).descriptors <= before.descriptors)
+        # Every connection of the attack is gone; this caller's own is left.
+        await eventually(lambda: connections(port) == 1)
     growth = Taken.by(pid).rss - before.rss
     assert growth < MOST_GROWTH
     besides = f"{result[0]}; RSS {growth / MB:+.1f} MB; all connections closed"
