@@ -86,14 +86,17 @@ ABUSES: dict[str, Abuse] = {
         lambda i: _long_headers(_stream(i)) if i % AT_ONCE == 0 else b""
     ),
     "a flood of CONTINUATION": _repeatedly(
-        lambda i: frame(h2.CONTINUATION, b"\0\x01x\x01y" * 20, stream=1)
-        if i
-        else frame(h2.HEADERS, h2.block(), stream=1)
+        lambda i: (
+            frame(h2.CONTINUATION, b"\0\x01x\x01y" * 20, stream=1)
+            if i
+            else frame(h2.HEADERS, h2.block(), stream=1)
+        )
     ),
     "unfinished streams": _repeatedly(lambda i: h2.opened(_stream(i))),
     "rapid reset": _repeatedly(
-        lambda i: h2.opened(_stream(i))
-        + frame(h2.RST_STREAM, struct.pack(">I", 8), stream=_stream(i))
+        lambda i: (
+            h2.opened(_stream(i)) + frame(h2.RST_STREAM, struct.pack(">I", 8), stream=_stream(i))
+        )
     ),
     "a flood of PING": _repeatedly(lambda i: frame(h2.PING, struct.pack(">Q", i))),
     "a flood of SETTINGS": _repeatedly(
@@ -101,13 +104,11 @@ ABUSES: dict[str, Abuse] = {
     ),
     "calls without a window": _repeatedly(
         lambda i: (
-            b"" if i else frame(h2.SETTINGS, struct.pack(">HI", h2.INITIAL_WINDOW_SIZE, 0))
+            (b"" if i else frame(h2.SETTINGS, struct.pack(">HI", h2.INITIAL_WINDOW_SIZE, 0)))
+            + h2.call(_stream(i), MESSAGE)
         )
-        + h2.call(_stream(i), MESSAGE)
     ),
-    "answers that nobody reads": _repeatedly(
-        lambda i: h2.call(_stream(i), MESSAGE), listen=False
-    ),
+    "answers that nobody reads": _repeatedly(lambda i: h2.call(_stream(i), MESSAGE), listen=False),
 }
 
 

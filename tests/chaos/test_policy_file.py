@@ -168,9 +168,7 @@ async def test_a_slow_writer_is_waited_for(
     phases = await trial(
         reader.ask, pace=pace, fault=acts(write, lambda: reader.take(versions, "shadow"))
     )
-    row = Row(
-        fault="policy file written slowly", done="in ten pieces", load=RAW, phases=phases
-    )
+    row = Row(fault="policy file written slowly", done="in ten pieces", load=RAW, phases=phases)
     ledger.add(row)
     assert reader.seen == {"serve", "shadow"}
 

@@ -12,8 +12,8 @@ from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.judge import Judge
 from chaos.parts.serving import policy
 from chaos.parts.trial import trial
-from e2e.parts.ports import free_port
 from e2e.parts.pointsman import Service, pointsman_serve
+from e2e.parts.ports import free_port
 
 
 @contextlib.asynccontextmanager
@@ -65,9 +65,7 @@ async def test_an_orderly_stop_answers_every_call_that_was_accepted(
         assert first.program.child.returncode == 0
 
 
-async def test_a_crash_is_covered_by_the_client(
-    tmp_path: Path, ledger: Ledger, pace: Pace
-) -> None:
+async def test_a_crash_is_covered_by_the_client(tmp_path: Path, ledger: Ledger, pace: Pace) -> None:
     port = free_port()
     with contextlib.ExitStack() as stack:
         served = pointsman_serve(_folder(tmp_path, "first"), policy=policy(), port=port)

@@ -125,11 +125,13 @@ class Ledger:
 
     def lines(self) -> Iterator[str]:
         """The figures, a line a row."""
-        yield f"{'fault':52s} {'sent':>7s} {'answ.':>7s} ref. lost wrong  p50/p99 ms: before during after"
+        counts = f"{'sent':>7s} {'answ.':>7s} ref. lost wrong"
+        yield f"{'fault':52s} {counts}  p50/p99 ms: before during after"
         for row in self.rows:
             times = "  ".join(_latency(row.phases.get(name)) or "-" for name in PHASES)
             yield (
-                f"{row.fault[:52]:52s} {row.sent:7d} {row.answered:7d} {row.refused:4d} {len(row.lost):4d}"
+                f"{row.fault[:52]:52s} {row.sent:7d} {row.answered:7d}"
+                f" {row.refused:4d} {len(row.lost):4d}"
                 f" {len(row.wrong):5d}  {times}  {row.besides}"
             )
 

@@ -17,7 +17,12 @@ _PATIENCE = 5.0
 
 def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
     """One frame; nothing checks that it makes sense."""
-    return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
+    return (
+        struct.pack(">I", len(payload))[1:]
+        + bytes((kind, flags))
+        + struct.pack(">I", stream)
+        + payload
+    )
 
 
 def block(*more: tuple[str, str], path: str = PATH) -> bytes:
@@ -50,7 +55,7 @@ def _integer(number: int, bits: int) -> bytes:
     if number < most:
         return bytes((number,))
     rest, out = number - most, bytearray((most,))
-    while rest >= 128:  # noqa: PLR2004
+    while rest >= 128:
         out.append(rest % 128 + 128)
         rest //= 128
     out.append(rest)

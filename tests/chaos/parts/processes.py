@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,9 @@ class Taken:
         threads = re.search(r"Threads:\s+(\d+)", status)
         assert rss is not None
         assert threads is not None
-        return cls(int(rss[1]) * 1024, len(os.listdir(f"/proc/{pid}/fd")), int(threads[1]))
+        return cls(
+            int(rss[1]) * 1024, len(list(Path(f"/proc/{pid}/fd").iterdir())), int(threads[1])
+        )
 
     @property
     def megabytes(self) -> float:

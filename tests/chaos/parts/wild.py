@@ -141,7 +141,9 @@ def _spoilt(draw: st.DrawFn, wire: bytes) -> bytes:
         spoilt[place % len(wire)] ^= 1 << draw(st.integers(0, 7))
         return bytes(spoilt)
     if how == "insert":
-        return wire[:place] + draw(st.sampled_from((b"\xed\xa0\x80", b"\xff", b"\xc3"))) + wire[place:]
+        return (
+            wire[:place] + draw(st.sampled_from((b"\xed\xa0\x80", b"\xff", b"\xc3"))) + wire[place:]
+        )
     if how == "append":
         return wire + draw(st.binary(max_size=20))
     return draw(st.binary(max_size=200))
