@@ -1,4 +1,4 @@
-"""Whatever is sent: an answer that keeps the contract's promises, or a refusal that names a field."""
+"""Whatever is sent: an answer as the contract promises, or a refusal that names a field."""
 
 from __future__ import annotations
 

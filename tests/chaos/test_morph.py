@@ -70,7 +70,7 @@ async def _row(
 
 
 @pytest.mark.parametrize("fault", SCRIPTED)
-async def test_a_morph_that_answers_badly_fails_no_caller(
+async def test_a_morph_that_answers_badly_fails_no_caller(  # noqa: PLR0917  (fixtures)
     fault: str, port: int, service: Service, caller: RawCaller, ledger: Ledger, pace: Pace
 ) -> None:
     done, stage, step = SCRIPTED[fault]

@@ -1,4 +1,4 @@
-"""The policy file is spoilt, taken away and swapped under load: an answer is of one version whole."""
+"""The policy file is spoilt, deleted, swapped under load: an answer is of one version whole."""
 
 from __future__ import annotations
 

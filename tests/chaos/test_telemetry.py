@@ -45,7 +45,7 @@ async def test_a_collector_that_fails_fails_no_caller_and_holds_up_no_end(
     done, breaks = COLLECTOR[fault]
     sink = OtlpSink()
     port = free_port()
-    async with grpc_collector(sink) as url, Wire(port, int(url.rpartition(":")[2])) as wire:
+    async with grpc_collector(sink) as url, Wire(port, int(url.rpartition(":")[2])) as wire:  # noqa: SIM117  (readable so)
         async with _served(
             tmp_path,
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",

@@ -34,7 +34,8 @@ _TAME: dict[str, tuple[str, ...]] = {
 """What makes sense in a field, so that a request gets past the edge; elsewhere any word does."""
 _WORDS = ("user-1", "run-1", "task-7", "Fix this null check.", "Prove Fermat's last theorem.", "hi")
 _ODD = (
-    "", " ", "\t\n", "\x00", "a\x00b", "\u202e", "\ufeff", "\u0301" * 50, "\U0001f469\u200d\U0001f4bb" * 40,
+    "", " ", "\t\n", "\x00", "a\x00b", "\u202e", "\ufeff", "\u0301" * 50,
+    "\U0001f469\u200d\U0001f4bb" * 40,
     "\ud7ff", "\ue000", "\uffff", "\U0010ffff", "x" * 256, "x" * 257, "é" * 1_001,
     "x" * 70_000, " " * 5_000 + "deep", "../../etc/passwd", "${HOME}", "{{7*7}}", "' OR 1=1 --",
 )  # fmt: skip
