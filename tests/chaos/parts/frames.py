@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from types import TracebackType
@@ -67,6 +68,8 @@ class Enemy:
 
     def __init__(self, port: int, *, greeting: bytes = PREFACE + frame(SETTINGS)) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE)
+        self._incoming = select.poll()
+        self._incoming.register(self._socket, select.POLLIN)
         self.thrown_out = False
         self.say(greeting)
 
@@ -94,10 +97,10 @@ class Enemy:
         return not self.thrown_out
 
     def _heard(self) -> bool:
-        try:
-            heard = self._socket.recv(65_536, socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        # A socket with a timeout would wait for it, whatever the flags of the call.
+        if not self._incoming.poll(0):
             return False
+        heard = self._socket.recv(65_536)
         if not heard:
             self.thrown_out = True
         return bool(heard)
