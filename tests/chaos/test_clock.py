@@ -1,4 +1,8 @@
-"""The wall clock jumps: lifetimes and deadlines follow the monotonic one."""
+"""The wall clock jumps: lifetimes and deadlines follow the monotonic one.
+
+The library that shifts the clock slows the whole process down, before a jump as after it: the phases
+of these rows are to be compared with each other, not with other rows.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from chaos.parts.certificates import needs
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.serving import policy
 from chaos.parts.trial import acts, trial
-from e2e.parts.pointsman import pointsman_serve
+from e2e.parts.pointsman import Service, pointsman_serve
 from support.eventually import eventually
 
 LIBRARY = "faketime/libfaketimeMT.so.1"
@@ -35,7 +39,7 @@ async def test_a_wall_clock_that_jumps_fails_no_caller(
     environment = {
         "LD_PRELOAD": _library(),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",  # seconds between two looks at the file
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
@@ -43,29 +47,38 @@ async def test_a_wall_clock_that_jumps_fails_no_caller(
         served = pointsman_serve(tmp_path, policy=policy(), environment=environment)
         service = await asyncio.to_thread(stack.enter_context, served)
         async with RawCaller(service.address) as caller:
+
+            async def jumped() -> None:
+                hour = _hours(service)[-1]
+                _set(offset, JUMPS[jump])
+                await eventually(lambda: _hours(service)[-1] != hour)
+
+            await caller.decide("first")
+            await eventually(lambda: _hours(service))
             phases = await trial(
-                caller.ask,
-                pace=pace,
-                fault=acts(lambda: _set(offset, JUMPS[jump]), lambda: _set(offset, "+0")),
+                caller.ask, pace=pace, fault=acts(jumped, lambda: _set(offset, "+0"))
             )
         await eventually(lambda: len(service.decisions()) >= len(caller.answered))
     lines = [json.loads(line) for line in service.decision_log.read_text().splitlines()]
     longest = max(line["router_duration_ms"] or 0 for line in lines)
     shortest = min(line["router_duration_ms"] or 0 for line in lines)
-    times = sorted(line["time"][:13] for line in lines)
     ledger.add(
         Row(
             fault="clock jumps",
-            done=f"{jump} and home again",
+            done=f"{jump} and home again, by libfaketime",
             load=RAW,
             phases=phases,
             besides=f"durations logged: {shortest:.1f} to {longest:.1f} ms",
         )
     )
-    assert times[0] != times[-1], "the clock did not jump"
     assert shortest >= 0
     assert longest < 600_000
     assert len({line["decision_id"] for line in lines}) == len(lines)
+
+
+def _hours(service: Service) -> list[str]:
+    """The hours of the decisions, by the service's own clock."""
+    return [line["time"][:13] for line in service.decisions()]
 
 
 def _set(offset: Path, text: str) -> None:

@@ -7,12 +7,14 @@ import contextlib
 import random
 import struct
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 from chaos.parts import frames as h2
-from chaos.parts.callers import RAW, RawCaller
+from chaos.parts.callers import DEADLINE, RAW, RawCaller
 from chaos.parts.certificates import needs
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.frames import Enemy, frame
@@ -21,12 +23,17 @@ from chaos.parts.processes import MB, Taken, connections
 from chaos.parts.serving import policy
 from chaos.parts.trial import trial
 from e2e.parts.pointsman import Service, pointsman_serve
+from pointsman_server.transport.server import MESSAGE_BYTES
 from support.eventually import eventually
 
 CONNECTIONS = 8
 AT_ONCE = 50
 """Frames that are sent before what came back is read."""
 MOST_GROWTH = 96 * MB
+SILENCE = 2
+"""Seconds that a client waits for an answer which does not come."""
+PATIENCE = 10.0
+"""Seconds until what an attack left behind counts as kept for good."""
 MESSAGE = asking("abuse").SerializeToString()
 
 Abuse = Callable[[int, int, contextlib.ExitStack], int]
@@ -42,13 +49,13 @@ def _repeatedly(one: Callable[[int], bytes], *, listen: bool = True) -> Abuse:
             said = b"".join(one(i) for i in range(start, start + AT_ONCE))
             for enemy in enemies:
                 enemy.say(said, listen=listen)
-        return sum(enemy.thrown_out for enemy in enemies)
+        return h2.thrown_out(enemies)
 
     return abuse
 
 
-def _once(*greetings: bytes) -> Abuse:
-    """Open a connection for each greeting, again and again."""
+def _once(*greetings: bytes, then: bytes = b"\0") -> Abuse:
+    """Open a connection for each greeting, again and again; a little later say one thing more."""
 
     def abuse(port: int, count: int, held: contextlib.ExitStack) -> int:
         enemies = [
@@ -56,8 +63,8 @@ def _once(*greetings: bytes) -> Abuse:
             for i in range(min(count // 5, 400))
         ]
         for enemy in enemies:
-            enemy.say(b"\0")
-        return sum(enemy.thrown_out for enemy in enemies)
+            enemy.say(then)
+        return h2.thrown_out(enemies)
 
     return abuse
 
@@ -71,7 +78,8 @@ _HELLO = h2.PREFACE + frame(h2.SETTINGS)
 _stream = lambda i: 2 * i + 1  # noqa: E731  (a client's streams are odd)
 ABUSES: dict[str, Abuse] = {
     "bad preface": _once(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00", b"\0" * 64),
-    "half a preface, then silence": _once(h2.PREFACE[:10]),
+    "half a preface, then silence": _once(h2.PREFACE[:10], b"", then=b""),
+    "half a preface, then something else": _once(h2.PREFACE[:10]),
     "broken frames": _once(
         _HELLO + frame(h2.DATA, b"x", stream=0),
         _HELLO + frame(h2.HEADERS, b"\xff\x00", flags=h2.PADDED | h2.END_HEADERS, stream=1),
@@ -147,7 +155,7 @@ async def _held_against(
 
         phases = await trial(caller.ask, pace=pace, fault=attacked())
         # Every connection of the attack is gone; this caller's own is left.
-        await eventually(lambda: connections(port) == 1)
+        await eventually(lambda: connections(port) == 1, seconds=PATIENCE)
     growth = Taken.by(pid).rss - before.rss
     assert growth < MOST_GROWTH
     besides = f"{result[0]}; RSS {growth / MB:+.1f} MB; all connections closed"
@@ -177,13 +185,36 @@ async def test_lying_grpc_frames_leave_the_service_serving(
     lie.write_bytes(b"\0" + struct.pack(">I", 1 << 30) + MESSAGE)
     command = [
         needs("h2load"), "-n", str(pace.streams), "-c", "8", "-m", "32", "-d", str(lie),
+        # gRPC answers no call that ends in the middle of its message: h2load has to leave.
+        "-N", str(SILENCE), "-T", str(SILENCE),
         "-H", "content-type: application/grpc", "-H", "te: trailers",
         f"http://{service.address}{h2.PATH}",
     ]  # fmt: skip
 
     def attack() -> str:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         return next(line for line in done.stdout.splitlines() if line.startswith("requests:"))
 
     done = f"{pace.streams:,} bodies that promise a gigabyte, by h2load"
     ledger.add(await _held_against("lying gRPC frames", attack, service, pace, done))
+
+
+async def test_messages_over_the_limit_leave_the_service_serving(
+    service: Service, ledger: Ledger, pace: Pace
+) -> None:
+    # gRPC reads a message whole before it looks at its size.
+    message = bytes(MESSAGE_BYTES + 1)
+
+    def attack() -> str:
+        codes: Counter[str] = Counter()
+        options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(service.address, options=options) as channel:
+            for _ in range(4):
+                with pytest.raises(grpc.RpcError) as refused:
+                    channel.unary_unary(h2.PATH)(message, timeout=DEADLINE)
+                codes[refused.value.code().name] += 1  # type: ignore[attr-defined]
+        assert set(codes) == {"RESOURCE_EXHAUSTED"}
+        return f"all {codes.total()} RESOURCE_EXHAUSTED"
+
+    done = f"4 of {len(message) / MB:.0f} MiB"
+    ledger.add(await _held_against("messages over the limit", attack, service, pace, done))

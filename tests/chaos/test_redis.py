@@ -122,9 +122,11 @@ def row(fault: str, done: str, two: Pair, phases: Mapping[str, Phase]) -> Row:
     return Row(fault=fault, done=done, load=RAW, phases=phases, besides=besides)
 
 
+@pytest.mark.needs("redis-server")
 async def test_the_first_decision_wins_for_both_replicas(start: Starter) -> None:
     with RealServer() as server:
-        async with pair(start, server.url) as two:
+        # A lookup that misses its budget counts as a miss, on a busy machine too.
+        async with pair(start, server.url, timeout="5s") as two:
             for number in range(100):
                 session = f"race-{number}"
                 models = await asyncio.gather(*(two.model(p, session) for p in two.peers * 3))

@@ -73,8 +73,14 @@ class Load:
     async def phase(self, name: str, seconds: float) -> Phase:
         """Begin a phase and let it last."""
         now = self.begin(name)
-        await asyncio.sleep(seconds)
+        await self.last(seconds)
         return now
+
+    async def last(self, seconds: float) -> None:
+        """Let the phase go on, until at least one of its calls has ended."""
+        await asyncio.sleep(seconds)
+        while not self._now.sent:  # noqa: ASYNC110  (calls have deadlines; a load has no event)
+            await asyncio.sleep(self._pause)
 
     async def _call(self) -> None:
         while self._going:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import struct
+import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +17,8 @@ END_STREAM, END_HEADERS, PADDED = 0x1, 0x4, 0x8
 INITIAL_WINDOW_SIZE = 4
 PATH = "/pointsman.v1.RoutingService/RouteDecision"
 _PATIENCE = 5.0
+_SOON = 0.3
+"""Seconds that the service has to throw out whoever has said all."""
 
 
 def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
@@ -90,17 +95,32 @@ class Enemy:
             return False
         try:
             self._socket.sendall(octets)
-            while listen and self._heard():
+            while listen and self._heard(0.0):
                 pass
         except OSError:
             self.thrown_out = True
         return not self.thrown_out
 
-    def _heard(self) -> bool:
+    def hear_out(self, end: float) -> None:
+        """Listen until it is thrown out or the monotonic clock says `end`."""
+        with contextlib.suppress(OSError):
+            while not self.thrown_out and self._heard(end - time.monotonic()):
+                pass
+            return
+        self.thrown_out = True
+
+    def _heard(self, patience: float) -> bool:
         # A socket with a timeout would wait for it, whatever the flags of the call.
-        if not self._incoming.poll(0):
+        if not self._incoming.poll(max(0.0, patience) * 1_000):
             return False
-        heard = self._socket.recv(65_536)
-        if not heard:
+        if not self._socket.recv(65_536):
             self.thrown_out = True
-        return bool(heard)
+        return not self.thrown_out
+
+
+def thrown_out(enemies: Sequence[Enemy]) -> int:
+    """How many were thrown out, in the end or soon."""
+    end = time.monotonic() + _SOON
+    for enemy in enemies:
+        enemy.hear_out(end)
+    return sum(enemy.thrown_out for enemy in enemies)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -26,7 +25,7 @@ async def trial(
         await load.phase("before", pace.phase)
         load.begin("during")
         async with fault:
-            await asyncio.sleep(pace.phase)
+            await load.last(pace.phase)
         await load.phase("after", pace.phase)
     return load.phases
 
