@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 from chaos.parts.callers import RAW, RawCaller
-from chaos.parts.certificates import needs
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.serving import policy
 from chaos.parts.trial import acts, trial
 from e2e.parts.pointsman import Service, pointsman_serve
 from support.eventually import eventually
+from support.machine import program
 
 LIBRARY = "faketime/libfaketimeMT.so.1"
 JUMPS = {"an hour forward": "+3600", "an hour back": "-3600"}
 
 
 def _library() -> str:
-    needs("faketime")
+    program("faketime", package="faketime")
     return str(next(Path("/usr/lib").glob(f"*/{LIBRARY}")))
 
 

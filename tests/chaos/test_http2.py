@@ -15,7 +15,6 @@ import grpc
 import pytest
 from chaos.parts import frames as h2
 from chaos.parts.callers import DEADLINE, RAW, RawCaller
-from chaos.parts.certificates import needs
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.frames import Enemy, frame
 from chaos.parts.judge import asking
@@ -23,8 +22,9 @@ from chaos.parts.processes import MB, Taken, connections
 from chaos.parts.serving import policy
 from chaos.parts.trial import trial
 from e2e.parts.pointsman import Service, pointsman_serve
-from pointsman_server.transport.server import MESSAGE_BYTES
+from pointsman_server.transport.limits import MESSAGE_BYTES
 from support.eventually import eventually
+from support.machine import program
 
 CONNECTIONS = 8
 AT_ONCE = 50
@@ -184,7 +184,8 @@ async def test_lying_grpc_frames_leave_the_service_serving(
     # Promises a gigabyte.
     lie.write_bytes(b"\0" + struct.pack(">I", 1 << 30) + MESSAGE)
     command = [
-        needs("h2load"), "-n", str(pace.streams), "-c", "8", "-m", "32", "-d", str(lie),
+        program("h2load", package="nghttp2-client"),
+        "-n", str(pace.streams), "-c", "8", "-m", "32", "-d", str(lie),
         # gRPC answers no call that ends in the middle of its message: h2load has to leave.
         "-N", str(SILENCE), "-T", str(SILENCE),
         "-H", "content-type: application/grpc", "-H", "te: trailers",

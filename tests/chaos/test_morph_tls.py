@@ -8,12 +8,12 @@ import ssl
 from pathlib import Path
 
 from chaos.parts.callers import RAW, RawCaller
-from chaos.parts.certificates import Certificate, certificate
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.serving import policy
 from chaos.parts.trial import acts, trial
 from chaos.parts.wire import Wire
 from e2e.parts.pointsman import MORPH_KEY, pointsman_serve
+from support.certificates import Authority
 from support.eventually import eventually
 from support.morph import ScriptedMorph
 from support.redis_server import free_port
@@ -22,7 +22,7 @@ from support.redis_server import free_port
 async def test_a_morph_with_a_foreign_certificate_is_not_talked_to(
     tmp_path: Path, ledger: Ledger, pace: Pace
 ) -> None:
-    known, foreign = certificate(tmp_path, "known"), certificate(tmp_path, "foreign")
+    known, foreign = Authority(tmp_path, "known"), Authority(tmp_path, "foreign")
     port = free_port()
     async with contextlib.AsyncExitStack() as stack:
         morph = await stack.enter_async_context(ScriptedMorph(keys=(MORPH_KEY,)))
@@ -31,7 +31,7 @@ async def test_a_morph_with_a_foreign_certificate_is_not_talked_to(
         served = pointsman_serve(
             tmp_path,
             policy=policy(f"https://127.0.0.1:{port}"),
-            environment={"SSL_CERT_FILE": str(known.chain)},
+            environment={"SSL_CERT_FILE": str(known.certificate)},
         )
         service = await asyncio.to_thread(stack.enter_context, served)
         caller = await stack.enter_async_context(RawCaller(service.address))
@@ -62,7 +62,8 @@ async def test_a_morph_with_a_foreign_certificate_is_not_talked_to(
         await eventually(caller.asks_morph)
 
 
-def _context(of: Certificate) -> ssl.SSLContext:
+def _context(of: Authority) -> ssl.SSLContext:
+    pair = of.issue(names="IP:127.0.0.1")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(of.chain, of.key)
+    context.load_cert_chain(pair.certificate, pair.key)
     return context

@@ -191,7 +191,7 @@ async def test_certificates_are_swapped_under_load_without_a_failed_call(
             await load.phase(f"swapped {days}", 0.3)
             seen.add(await asyncio.to_thread(_expiry, peer, files.ca, gateway))
     assert before.seconds
-    assert all(not p.failed and not p.wrong for p in load.phases.values()), load.table("swaps")
+    assert all(not p.failed and not p.wrong for p in load.phases.values()), load.phases
     assert len(seen) == 4
     page = await asyncio.to_thread(_metrics, peer)
     assert 'pointsman_tls_reloads_total{pointsman_reload_result="taken"} 3' in page

@@ -18,6 +18,13 @@ CLIENT = "Python client"
 DEADLINE = 10.0
 """Seconds. Whoever is not answered by then counts as lost."""
 
+_ON_ITS_OWN = [
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+]
+"""A fresh connection a caller, with a back-off that outlasts no restart."""
+
 
 async def local_model(stub: Any) -> str:
     """What engine `local` picks for the suite's prompt."""
@@ -32,16 +39,11 @@ class RawCaller:
 
     judge: Judge
 
-    def __init__(self, target: str) -> None:
-        # A fresh connection a caller, with a back-off that outlasts no restart.
-        self.channel = grpc.aio.insecure_channel(
-            target,
-            options=[
-                ("grpc.use_local_subchannel_pool", 1),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 500),
-            ],
-        )
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        if credentials is None:
+            self.channel = grpc.aio.insecure_channel(target, options=_ON_ITS_OWN)
+        else:
+            self.channel = grpc.aio.secure_channel(target, credentials, options=_ON_ITS_OWN)
         stub: Any = routing_service_pb2_grpc.RoutingServiceStub
         self.stub = stub(self.channel)
         self.answered: list[str] = []
