@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -52,7 +51,7 @@ class Secured:
 
 
 @pytest.fixture
-async def secured(start: Starter, tmp_path: Path) -> AsyncIterator[Secured]:
+async def secured(start: Starter, tmp_path: Path) -> Secured:
     authority = Authority(tmp_path)
     folder = tmp_path / "tls"
     folder.mkdir()
@@ -62,7 +61,7 @@ async def secured(start: Starter, tmp_path: Path) -> AsyncIterator[Secured]:
         tls_cert_file=files.certificate,
         tls_key_file=files.key,
     )
-    yield Secured(peer, authority, files)
+    return Secured(peer, authority, files)
 
 
 @pytest.mark.needs("openssl")

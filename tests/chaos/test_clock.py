@@ -1,7 +1,7 @@
 """The wall clock jumps: lifetimes and deadlines follow the monotonic one.
 
-The library that shifts the clock slows the whole process down, before a jump as after it: the phases
-of these rows are to be compared with each other, not with other rows.
+The library that shifts the clock slows the whole process down, before a jump as after it: the
+phases of these rows are to be compared with each other, not with other rows.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ async def test_a_wall_clock_that_jumps_fails_no_caller(
     shortest = min(line["router_duration_ms"] or 0 for line in lines)
     ledger.add(
         Row(
-            fault="clock jumps",
-            done=f"{jump} and home again, by libfaketime",
+            fault=f"clock jumps {jump}",
+            done="and home again, by libfaketime",
             load=RAW,
             phases=phases,
             besides=f"durations logged: {shortest:.1f} to {longest:.1f} ms",

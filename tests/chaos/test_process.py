@@ -7,7 +7,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from chaos.parts.callers import CLIENT, RAW, ClientCaller, RawCaller, local_model
+from chaos.parts.callers import (
+    CLIENT,
+    RAW,
+    UNTIL_STARTED,
+    ClientCaller,
+    RawCaller,
+    local_model,
+)
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.judge import Judge
 from chaos.parts.serving import policy
@@ -46,7 +53,7 @@ async def test_an_orderly_stop_answers_every_call_that_was_accepted(
     with contextlib.ExitStack() as stack:
         served = pointsman_serve(_folder(tmp_path, "first"), policy=policy(), port=port)
         first: Service = await asyncio.to_thread(stack.enter_context, served)
-        async with RawCaller(first.address) as caller:
+        async with RawCaller(first.address, deadline=UNTIL_STARTED) as caller:
             fault = _ended(first.program.stop, _folder(tmp_path, "second"), port, stack)
             phases = await trial(caller.ask_at_the_end, pace=pace, fault=fault)
         # What the first server decided stands in its log, and all of it came back.

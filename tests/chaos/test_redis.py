@@ -214,7 +214,7 @@ async def test_a_false_server_fails_no_caller(
     async with false_server(FALSE[says]) as url, pair(start, url) as two:
         async with Load(two.ask_new) as load:
             await load.phase("during", pace.phase)
-        ledger.add(row("Redis answering garbage", f"from the start: {says}", two, load.phases))
+        ledger.add(row(f"Redis answering garbage: {says}", "from the start", two, load.phases))
 
 
 @pytest.mark.needs("redis-server")

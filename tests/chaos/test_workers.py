@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -10,7 +9,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import yaml
-from chaos.parts.callers import CLIENT, RAW, ClientCaller, RawCaller, local_model
+from chaos.parts.callers import (
+    CLIENT,
+    RAW,
+    UNTIL_STARTED,
+    ClientCaller,
+    RawCaller,
+    local_model,
+)
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.judge import Judge
 from chaos.parts.serving import policy
@@ -31,7 +37,9 @@ def _policy(folder: Path) -> tuple[Path, Path]:
     return path, log
 
 
-def _workers(path: Path, address: str = "127.0.0.1:0") -> contextlib.AbstractAsyncContextManager[Fleet]:
+def _workers(
+    path: Path, address: str = "127.0.0.1:0"
+) -> contextlib.AbstractAsyncContextManager[Fleet]:
     arguments = ("--workers", "2", "--policy-file", str(path), "--listen", address)
     return fleet(path.parent, *arguments, environment={"POINTSMAN_ADMIN_LISTEN": ""})
 
@@ -40,7 +48,10 @@ def _workers(path: Path, address: str = "127.0.0.1:0") -> contextlib.AbstractAsy
 async def _callers(running: Fleet) -> AsyncIterator[list[RawCaller]]:
     async with contextlib.AsyncExitStack() as stack:
         target = f"127.0.0.1:{running.port}"
-        yield [await stack.enter_async_context(RawCaller(target)) for _ in range(CALLERS)]
+        yield [
+            await stack.enter_async_context(RawCaller(target, deadline=UNTIL_STARTED))
+            for _ in range(CALLERS)
+        ]
 
 
 async def test_a_worker_that_crashes_is_covered_by_the_client_and_replaced(

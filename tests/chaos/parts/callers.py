@@ -17,6 +17,8 @@ RAW = "gRPC, no retries"
 CLIENT = "Python client"
 DEADLINE = 10.0
 """Seconds. Whoever is not answered by then counts as lost."""
+UNTIL_STARTED = 60.0
+"""The same where another process has to start first."""
 
 _ON_ITS_OWN = [
     ("grpc.use_local_subchannel_pool", 1),
@@ -39,7 +41,14 @@ class RawCaller:
 
     judge: Judge
 
-    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        credentials: grpc.ChannelCredentials | None = None,
+        *,
+        deadline: float = DEADLINE,
+    ) -> None:
+        self._deadline = deadline
         if credentials is None:
             self.channel = grpc.aio.insecure_channel(target, options=_ON_ITS_OWN)
         else:
@@ -64,7 +73,7 @@ class RawCaller:
     async def decide(self, session: str) -> pb.RouteDecisionResponse:
         """One call."""
         answer: pb.RouteDecisionResponse = await self.stub.RouteDecision(
-            asking(session), timeout=DEADLINE, wait_for_ready=True
+            asking(session), timeout=self._deadline, wait_for_ready=True
         )
         self.answered.append(answer.decision_id)
         return answer

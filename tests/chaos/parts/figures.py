@@ -19,8 +19,8 @@ PHASES = ("before", "during", "after")
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 _HEAD = (
     "| fault | what was done | load | sent | answered | refused | lost | wrong "
-    "| p50 / p99 before | during | after | besides |\n"
-    "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"
+    "| p50 / p99 before | during | after | besides | load average |\n"
+    "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|"
 )
 
 
@@ -42,7 +42,7 @@ class Pace:
     def of(cls, form: str) -> Self:
         """The pace of `short` or `long`."""
         if form == "long":
-            return cls(long=True, phase=5.0, examples=20_000, conversations=200_000, streams=20_000)
+            return cls(long=True, phase=2.0, examples=20_000, conversations=200_000, streams=20_000)
         return cls(long=False, phase=0.4, examples=500, conversations=1_500, streams=1_000)
 
 
@@ -84,12 +84,6 @@ class Row:
         for name, phase in self.phases.items():
             assert phase.seconds, f"{self.fault}: nobody was answered {name}"
 
-    def cells(self) -> list[str]:
-        """The row of the table."""
-        latencies = [_latency(self.phases.get(name)) for name in PHASES]
-        counts = (self.sent, self.answered, self.refused, len(self.lost), len(self.wrong))
-        return [self.fault, self.done, self.load, *map(str, counts), *latencies, self.besides]
-
     def record(self) -> dict[str, Any]:
         """The row as JSON."""
         return {
@@ -109,6 +103,8 @@ class Row:
                 for name, phase in self.phases.items()
             },
             "besides": self.besides,
+            "when": f"{datetime.now(UTC):%Y-%m-%d}",
+            "load_average": round(os.getloadavg()[0], 1),
         }
 
 
@@ -117,10 +113,13 @@ class Ledger:
     """All rows of a run."""
 
     rows: list[Row] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    """The same as JSON, each of the moment when it was added."""
 
     def add(self, row: Row) -> None:
         """Take a row, whatever it says, and fail where it misses the target."""
         self.rows.append(row)
+        self.records.append(row.record())
         row.check()
 
     def lines(self) -> Iterator[str]:
@@ -136,21 +135,41 @@ class Ledger:
             )
 
     def write(self, path: Path) -> None:
-        """Put the table between the markers of `path`, and the figures as JSON beside it."""
+        """Put the table between the markers of `path`, and the figures as JSON beside it.
+
+        A run of some rows leaves the others there as they were.
+        """
+        records = path.with_suffix(".json")
+        known = json.loads(records.read_text())["rows"] if records.exists() else []
+        rows = {row["fault"]: row for row in (*known, *self.records)}
         before, rest = path.read_text().split(BEGIN)
         after = rest.split(END)[1]
-        rows = "\n".join("| " + " | ".join(row.cells()) + " |" for row in self.rows)
-        table = f"{_machine()}\n\n{_HEAD}\n{rows}"
-        path.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
-        records = {"machine": _machine(), "rows": [row.record() for row in self.rows]}
-        path.with_suffix(".json").write_text(json.dumps(records, indent=1) + "\n")
+        lines = "\n".join("| " + " | ".join(_cells(row)) + " |" for row in rows.values())
+        path.write_text(f"{before}{BEGIN}\n{_machine()}\n\n{_HEAD}\n{lines}\n{END}{after}")
+        whole = {"machine": _machine(), "rows": list(rows.values())}
+        records.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def _cells(record: Mapping[str, Any]) -> list[str]:
+    """A record as a row of the table."""
+    phases = record["phases"]
+    totals = [
+        str(sum(phase[count] for phase in phases.values()))
+        for count in ("sent", "answered", "refused", "lost", "wrong")
+    ]
+    times = [_times(phases.get(name)) for name in PHASES]
+    words = [str(record[name]) for name in ("fault", "done", "load")]
+    return [*words, *totals, *times, str(record["besides"]), str(record["load_average"])]
+
+
+def _times(phase: Mapping[str, Any] | None) -> str:
+    return f"{phase['p50_ms']:.1f} / {phase['p99_ms']:.1f}" if phase and phase["answered"] else ""
 
 
 def _machine() -> str:
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()},"
-        f" grpcio {version('grpcio')}, {os.cpu_count()} cores,"
-        f" load average {os.getloadavg()[0]:.1f}"
+        f" grpcio {version('grpcio')}, {os.cpu_count()} cores."
     )
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import grpc
+from google.rpc import error_details_pb2
+from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
+from pointsman.v1 import error_reason_pb2
 from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 
 _ID_LENGTH = 36
 _UNROUTED = {
@@ -20,6 +26,12 @@ _UNROUTED = {
     pb.OUTCOME_OFF: {pb.REASON_NO_ROUTING_CONTEXT, pb.REASON_MODE_OFF, pb.REASON_FLAG_OFF},
 }
 _ROUTED = {pb.REASON_UNSPECIFIED, pb.REASON_AMBIGUOUS, pb.REASON_CONCRETE_MODEL_REQUESTED}
+REFUSALS = {
+    grpc.StatusCode.INVALID_ARGUMENT.value[0],
+    grpc.StatusCode.NOT_FOUND.value[0],
+}
+"""The statuses of what is wrong with a request."""
+_REASONS = set(error_reason_pb2.ErrorReason.keys())
 _DIFFICULTIES = {"easy", "medium", "hard", "needs_info"}
 
 
@@ -45,6 +57,63 @@ def broken_route(
     if not all(0 <= a.share <= 1 for a in answer.attempts):
         found.append("a share is not one")
     return found
+
+
+def broken_batch(
+    request: batch_pb.BatchRouteDecisionsRequest, answer: batch_pb.BatchRouteDecisionsResponse
+) -> list[str]:
+    """The same for a batch: one result for each request, in their order."""
+    if len(answer.results) != len(request.requests):
+        return [f"{len(request.requests)} requests, {len(answer.results)} results"]
+    asked = zip(request.requests, answer.results, strict=True)
+    return [found for one, result in asked for found in _broken_result(one, result)]
+
+
+def broken_stream(
+    request: stream_pb.StreamRouteDecisionsRequest | None,
+    answers: Sequence[stream_pb.StreamRouteDecisionsResponse],
+) -> list[str]:
+    """The same for a stream that carried one message; `None` if that was not readable."""
+    if len(answers) != 1:
+        return [f"one request, {len(answers)} answers"]
+    [answer] = answers
+    found = _broken_result(request.request if request is not None else None, answer)
+    if answer.correlation_id and (
+        request is None or answer.correlation_id != request.correlation_id
+    ):
+        found.append("correlation_id is not the request's")
+    if answer.WhichOneof("result") == "response" and not answer.correlation_id:
+        found.append("a decision without a correlation_id")
+    return found
+
+
+def broken_refusal(status: Any) -> list[str]:
+    """What a status breaks, `google.rpc.Status` or `CallStatus`: details name reason and field."""
+    code = status.code
+    found = {detail.type_url.rpartition(".")[2]: detail for detail in status.details}
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    if code not in REFUSALS:
+        return [f"refused with status {code}: {status.message}"]
+    if "ErrorInfo" not in found or not found["ErrorInfo"].Unpack(info):
+        return ["a refusal without ErrorInfo"]
+    if info.domain != "pointsman" or f"ERROR_REASON_{info.reason}" not in _REASONS:
+        return [f"reason {info.reason} of {info.domain} is not of the contract"]
+    if code != grpc.StatusCode.INVALID_ARGUMENT.value[0]:
+        return []
+    if "BadRequest" not in found or not found["BadRequest"].Unpack(bad):
+        return ["INVALID_ARGUMENT without BadRequest"]
+    named = [bool(v.field and v.description) for v in bad.field_violations]
+    return [] if named and all(named) else ["INVALID_ARGUMENT that names no field"]
+
+
+def _broken_result(request: pb.RouteDecisionRequest | None, result: Any) -> list[str]:
+    """One decision of a stream or of a batch: answered or refused, as a call would be."""
+    kind = result.WhichOneof("result")
+    if kind == "status":
+        return broken_refusal(result.status)
+    if kind != "response" or request is None:
+        return [f"{kind or 'nothing'} answers what is no request"]
+    return broken_promises(request, result.response)
 
 
 def _broken(request: pb.RouteDecisionRequest, answer: pb.RouteDecisionResponse) -> Iterator[str]:
