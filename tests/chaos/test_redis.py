@@ -114,10 +114,16 @@ async def reachable(peers: tuple[Peer, ...], *, wanted: bool) -> None:
     )
 
 
-def row(fault: str, done: str, two: Pair, phases: Mapping[str, Phase]) -> Row:
+def failures(two: Pair) -> Counter[str]:
+    """Why the shared cache was of no use, on both replicas."""
     counted: Counter[str] = Counter()
     for peer in two.peers:
         counted.update({k: int(v) for k, v in metric(peer, f"{SHARED}.failures").items()})
+    return counted
+
+
+def row(fault: str, done: str, two: Pair, phases: Mapping[str, Phase]) -> Row:
+    counted = failures(two)
     besides = "cache: " + ", ".join(f"{stage} {count}" for stage, count in counted.most_common())
     return Row(fault=fault, done=done, load=RAW, phases=phases, besides=besides)
 
@@ -194,6 +200,10 @@ async def test_a_shared_cache_that_fails_fails_no_caller(
             broken = acts(lambda: asyncio.to_thread(breaks, server), mended)
             phases = await trial(two.ask, pace=pace, fault=broken)
             ledger.add(row(f"{kind.title()} {fault}", done, two, phases))
+            if fault in RESTING:
+                # A few calls waited for it, until it was known to be gone: the rest did not.
+                counted = failures(two)
+                assert counted["resting"] > counted.total() - counted["resting"], counted
             await two.agree(sum(phase.sent for phase in phases.values()))
             for session, model in two.told.items():
                 assert await two.model(two.peers[0], session) == model
