@@ -1,7 +1,7 @@
 """The fault suite's two forms and the table that it fills.
 
 `pytest tests/chaos` runs the short form of each row; `--chaos=long` the long form, and
-`--chaos-table=FILE` writes the table between the markers of FILE and, beside it, as JSON.
+`--chaos-table=FILE` puts the table into FILE, under its heading, and beside it as JSON.
 """
 
 from __future__ import annotations

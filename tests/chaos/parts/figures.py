@@ -16,7 +16,7 @@ from typing import Any, Self
 from support.load import Phase
 
 PHASES = ("before", "during", "after")
-BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
+BEGIN, END = "## The table\n", "\n## "
 _HEAD = (
     "| fault | what was done | load | sent | answered | refused | lost | wrong "
     "| p50 / p99 before | during | after | besides | load average |\n"
@@ -135,7 +135,7 @@ class Ledger:
             )
 
     def write(self, path: Path) -> None:
-        """Put the table between the markers of `path`, and the figures as JSON beside it.
+        """Put the table under its heading in `path`, and the figures as JSON beside it.
 
         A run of some rows leaves the others there as they were.
         """
@@ -143,7 +143,7 @@ class Ledger:
         known = json.loads(records.read_text())["rows"] if records.exists() else []
         rows = {row["fault"]: row for row in (*known, *self.records)}
         before, rest = path.read_text().split(BEGIN)
-        after = rest.split(END)[1]
+        after = rest.partition(END)[2]
         lines = "\n".join("| " + " | ".join(_cells(row)) + " |" for row in rows.values())
         path.write_text(f"{before}{BEGIN}\n{_machine()}\n\n{_HEAD}\n{lines}\n{END}{after}")
         whole = {"machine": _machine(), "rows": list(rows.values())}
