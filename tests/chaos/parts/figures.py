@@ -43,7 +43,7 @@ class Pace:
         """The pace of `short` or `long`."""
         if form == "long":
             return cls(long=True, phase=2.0, examples=20_000, conversations=200_000, streams=20_000)
-        return cls(long=False, phase=0.4, examples=500, conversations=1_500, streams=1_000)
+        return cls(long=False, phase=0.25, examples=500, conversations=1_500, streams=1_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
