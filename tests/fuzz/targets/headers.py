@@ -9,13 +9,15 @@ from opentelemetry import trace
 from pointsman_client import in_trace_of
 from pointsman_server.telemetry.spans import build_propagator
 from pointsman_server.transport.auth import BearerAuthentication, token_hash
+from support.fakes import RecordingMeter
 
 from fuzz.targets.target import Target, plain
 
 PROPAGATORS = [
     build_propagator(names) for names in (("tracecontext",), ("tracecontext", "baggage"))
 ]
-AUTHENTICATION = BearerAuthentication({"gateway": token_hash("token")}.copy)
+TOKENS = {token_hash("token"): "gateway"}
+AUTHENTICATION = BearerAuthentication(lambda: TOKENS, meter=RecordingMeter())
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
