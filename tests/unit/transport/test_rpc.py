@@ -124,9 +124,9 @@ async def test_a_call_answered_at_once_is_counted_too():
     desk = Desk(tracer=NoOpTracer())
     origin = desk.rpc.origin("RouteDecision", Context(caller="edge"))
     span = desk.rpc.open(origin)
-    assert desk.rpc.at_once(origin, span, lambda: None) is None
+    assert desk.rpc.at_once(origin, span, lambda _recorded: None) is None
     assert desk.meter.calls == []
-    assert desk.rpc.at_once(origin, span, lambda: "now") == "now"
+    assert desk.rpc.at_once(origin, span, lambda _recorded: "now") == "now"
     assert desk.meter.calls == [("pointsman.v1.RoutingService/RouteDecision", "edge", "OK")]
 
 
