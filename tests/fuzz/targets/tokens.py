@@ -29,7 +29,7 @@ def opened() -> Iterator[Reader]:
             except SourceUnreadable as error:
                 assert TOLD.fullmatch(str(error)), str(error)
                 return
-            assert all(name and re.fullmatch("[0-9a-f]{64}", tokens[name]) for name in tokens)
+            assert all(name and re.fullmatch("[0-9a-f]{64}", known) for known, name in tokens.items())
 
         yield read
 
