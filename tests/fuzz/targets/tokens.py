@@ -29,7 +29,8 @@ def opened() -> Iterator[Reader]:
             except SourceUnreadable as error:
                 assert TOLD.fullmatch(str(error)), str(error)
                 return
-            assert all(name and re.fullmatch("[0-9a-f]{64}", known) for known, name in tokens.items())
+            assert all(tokens.values())
+            assert all(re.fullmatch("[0-9a-f]{64}", known) for known in tokens)
 
         yield read
 
