@@ -66,8 +66,9 @@ build/stock/.ready:
 	build/stock/bin/pip install --quiet --disable-pip-version-check $(STOCK)
 	@touch $@
 
-bench: setup build/stock/.ready ## Measure the bars (needs h2load); ROUNDS=15 for more.
-	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --stock build/stock/bin/python
+bench: setup build/stock/.ready ## Measure the bars (needs h2load); ROUNDS=15 for more, SHIPPED=PYTHON for P3.
+	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --stock build/stock/bin/python \
+	  $(if $(SHIPPED),--shipped $(SHIPPED))
 
 build/litellm/.ready: requirements/litellm.txt
 	$(PYTHON) -m venv build/litellm

@@ -2,6 +2,7 @@
 
     make bench            five rounds, the short form
     make bench ROUNDS=15  the long form
+    make bench SHIPPED=PYTHON    P3 with another interpreter, as the image's, that has the project
     make bench-litellm    P12 alone, beside LiteLLM's proxy
 
 Every ratio stands beside an A/A control: the same comparison of the control with itself. A round
@@ -28,7 +29,7 @@ from benchmarks.beside_litellm import beside_litellm
 from benchmarks.plot import plot
 
 
-def main(rounds: int, out: Path, stock: Path | None, litellm: Path | None) -> int:
+def main(rounds: int, out: Path, stock: Path | None, shipped: str, litellm: Path | None) -> int:
     """Measure, print, write; 0 whether or not every bar is reached."""
     if not load.available():
         print("h2load is missing (Debian: nghttp2-client)", file=sys.stderr)
@@ -39,7 +40,7 @@ def main(rounds: int, out: Path, stock: Path | None, litellm: Path | None) -> in
         bars = beside_litellm(rounds, litellm, costs)
     else:
         bars = [
-            *wire.hits(rounds, stock, costs),
+            *wire.hits(rounds, stock, shipped, costs),
             *wire.misses(rounds, costs),
             *wire.workers(rounds),
             *in_process(),
@@ -92,6 +93,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
     parser.add_argument("--stock", type=Path, help="an interpreter with stock gRPC, for P3")
+    parser.add_argument("--shipped", default=sys.executable, help="the image's interpreter, for P3")
     parser.add_argument("--litellm", type=Path, help="LiteLLM's program: measure P12 alone")
     given = parser.parse_args()
-    sys.exit(main(given.rounds, given.out, given.stock, given.litellm))
+    sys.exit(main(given.rounds, given.out, given.stock, given.shipped, given.litellm))

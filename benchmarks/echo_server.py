@@ -57,6 +57,7 @@ if __name__ == "__main__":
         asyncio.run(main(int(sys.argv[1]), options=()))
     else:
         from pointsman_server.bootstrap.loop import run
+        from pointsman_server.settings import Settings
         from pointsman_server.transport.limits import Limits, options
 
-        run(main(int(sys.argv[1]), options=options(Limits())))
+        run(main(int(sys.argv[1]), options=options(Limits())), loop=Settings().event_loop)

@@ -72,6 +72,7 @@ def pointsman(
     name: str,
     *,
     core: int | None = None,
+    python: str = sys.executable,
     environment: Mapping[str, str] | None = None,
     assignments: Sequence[str] = (),
     workers: int = 1,
@@ -85,7 +86,7 @@ def pointsman(
         policy = Path(folder) / "policy.yaml"
         policy.write_text(policy_text(decision_log={"stdout": False, "file": f"{folder}/log"}))
         command = [
-            sys.executable, "-m", "pointsman_server", "serve", "--listen", f"127.0.0.1:{port}",
+            python, "-m", "pointsman_server", "serve", "--listen", f"127.0.0.1:{port}",
             "--admin-listen", "", "--metrics-listen", "", "--policy-file", str(policy),
             "--workers", str(workers),
             *(part for each in assignments for part in ("--set", each)),
@@ -155,11 +156,17 @@ def traced(name: str, *, sink: int, core: int | None = None) -> Iterator[Running
 
 
 @contextmanager
-def echo(name: str, *, core: int | None = None) -> Iterator[Running]:
+def echo(
+    name: str,
+    *,
+    core: int | None = None,
+    python: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
     """The bare control on the stack that the server runs on."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.echo_server", str(port)]
-    with started(name, command, port=port, core=core) as running:
+    command = [python, "-m", "benchmarks.echo_server", str(port)]
+    with started(name, command, port=port, core=core, environment=environment) as running:
         yield running
 
 
