@@ -112,9 +112,8 @@ def test_it_cannot_write_to_its_file_system(served: Container):
 
 def test_its_environment_holds_what_is_locked_and_no_more(served: Container):
     installed = served.python(
-        "from importlib.metadata import distributions as all;"
-        "print(*(f'{d.name}=={d.version}' for d in all(path=["
-        "'/opt/pointsman/lib/python3.11/site-packages'])), sep='\\n')"
+        "from importlib.metadata import distributions as all; from sysconfig import get_path;"
+        "print(*(f'{d.name}=={d.version}' for d in all(path=[get_path('purelib')])), sep='\\n')"
     ).stdout.split()
     lock = (ROOT / "requirements" / "server.txt").read_text()
     locked = re.findall(r"^([\w.-]+==[^\s;]+)", lock, re.MULTILINE)
