@@ -193,7 +193,7 @@ CALLS = Instrument(
     name="pointsman.calls",
     kind=Kind.COUNTER,
     unit="{call}",
-    description="Calls of RPCs that were answered or refused, by who called.",
+    description="Calls, and decisions of streams and batches, answered or refused, by who called.",
     attributes=(a.RPC_METHOD, a.CALLER, a.RPC_STATUS),
 )
 TLS_EXPIRY = Instrument(

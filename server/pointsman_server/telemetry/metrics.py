@@ -145,7 +145,7 @@ class Metrics:
         self._shed.add(())
 
     def call(self, method: str | None, *, caller: str | None, status: str) -> None:
-        """A call of an RPC ended; `caller` is known by name, or not at all."""
+        """A call, or a decision inside one, ended; `caller` is known by name, or not at all."""
         self._calls.add((method, caller, status))
 
     def reload(self, *, ok: bool) -> None:
