@@ -27,6 +27,7 @@ from pointsman_client.cli import (
     add_connection,
     complain,
     explain,
+    tls_of,
 )
 from pointsman_client.client import ROUTE_TIMEOUT
 from pointsman_client.errors import NotFound, RoutingError
@@ -46,9 +47,11 @@ def health(argv: Sequence[str]) -> int:
         return left.code if isinstance(left.code, int) else BAD_USAGE
     try:
         token = TokenFile(arguments.token_file)() if arguments.token_file else None
-        tls = Tls.from_files(roots=arguments.ca) if arguments.ca else arguments.tls
+        tls = tls_of(arguments)
     except (OSError, UnicodeDecodeError) as error:
         return complain(f"cannot read: {error}", status=BAD_USAGE, command="health")
+    except ValueError as error:
+        return complain(str(error), status=BAD_USAGE, command="health")
     try:
         state = asyncio.run(_check(arguments, token=token, tls=Tls() if tls is True else tls))
     except NotFound:

@@ -152,6 +152,14 @@ def test_while_it_drains_its_health_check_fails_and_calls_are_answered():
         until(lambda: running.state() == ("exited", 0), what="a graceful end")
 
 
+def test_it_listens_beyond_the_container_only_when_it_is_told_how():
+    """The image's own addresses are reachable; without TLS it asks for a word."""
+    need(ENGINE)
+    refused = engine("run", "--rm", "--network=host", *LOCKED_DOWN, IMAGE, ok=False)
+    assert refused.returncode == 2
+    assert "POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK" in refused.stdout + refused.stderr
+
+
 def _name(pinned: str) -> str:
     """`Some_Package==1` as an index knows it."""
     name, _, version = pinned.partition("==")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from pointsman_server.policies.check import check
+from pointsman_server.settings import Settings
 from support.machine import program
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -41,6 +42,13 @@ def test_pointsman_runs_as_locked_down_as_in_production():
     pointsman = SERVICES["pointsman"]
     assert pointsman["read_only"] is True
     assert pointsman["cap_drop"] == ["ALL"]
+
+
+def test_every_setting_is_one_of_the_service():
+    fields = {f"POINTSMAN_{name.upper()}" for name in Settings.model_fields}
+    ours = {name for name in ENVIRONMENT if name.startswith("POINTSMAN_")}
+    rest = {name for name in ours - fields if not name.startswith("POINTSMAN_POLICY__")}
+    assert rest <= {"POINTSMAN_MORPH_ROUTER_ENABLED"}
 
 
 def test_what_is_set_over_the_policy_file_passes_the_check():

@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from pointsman_server.policies.check import check
+from pointsman_server.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -109,6 +110,11 @@ def test_secrets_come_from_files_that_can_change():
         assert "subPath" not in mount, "a file that is mounted alone never changes"
         volume = volumes[mount["name"]]
         assert "secret" not in volume or volume["secret"]["defaultMode"] == 0o440
+
+
+def test_every_setting_is_one_of_the_service():
+    names = {f"POINTSMAN_{field.upper()}" for field in Settings.model_fields}
+    assert {each for each in ENVIRONMENT if each.startswith("POINTSMAN_")} <= names
 
 
 def test_the_ports_are_where_it_listens():

@@ -96,9 +96,12 @@ def test_scripts_can_have_json(probed: Probed, capsys: pytest.CaptureFixture[str
 
 def test_over_tls_the_certificate_is_checked(capsys: pytest.CaptureFixture[str]):
     key, certificate = (TLS / "key.pem").read_bytes(), (TLS / "certificate.pem").read_bytes()
+    roots = str(TLS / "certificate.pem")
     server = Probed(grpc.ssl_server_credentials([(key, certificate)]))
     try:
         server.say(State.Value("SERVING"))
+        assert ask(server, "--ca", roots, "--server-name", "pointsman.test") == 0
+        assert ask(server, "--ca", roots, "--server-name", "other.test") == 1
         assert ask(server) == 1, "plaintext"
         assert ask(server, "--tls") == 1, "roots that do not know it"
     finally:
