@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from pointsman_server.core.model import CatalogModel
-from pointsman_server.engines.local.reading import Floats, Reading
+from pointsman_server.engines.local.reading import Reading
 from pointsman_server.engines.local.skills import Skill, Squad
 
 CHARS_PER_TOKEN = 4
 _MILLION = 1_000_000
-_LEAST = np.float32(0.005)
+_LEAST = 0.005
+_CERTAIN = 1e-9
+"""Nearer to 0 and 1 chances have no logits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Scored:
     cost: float | None
 
 
-def predicted_quality(reading: Reading, squad: Squad, *, with_difficulty: bool) -> Floats:
+def predicted_quality(reading: Reading, squad: Squad, *, with_difficulty: bool) -> list[float]:
     """Chance of success of each candidate.
 
     The topics' success rates are mixed by the topics' probabilities; the text's difficulty in its
@@ -34,22 +35,21 @@ def predicted_quality(reading: Reading, squad: Squad, *, with_difficulty: bool) 
     learnt leverage belongs to skills that were measured by topic: with overall scores alone it
     is worse than none, and the text's length stands in.
     """
-    mixed: Floats = squad.chances @ reading.topics
+    mixed: list[float] = (squad.chances @ reading.topics).tolist()
     if not with_difficulty:
         return mixed
-    moved = sigmoid(np.log(mixed / (1.0 - mixed)) - np.float32(reading.relative))
-    middle = moved.mean()
+    # A handful of candidates: plain numbers take a fifth of what operations on arrays do.
+    moved = [_moved(chance, by=reading.relative) for chance in mixed]
+    middle = sum(moved) / len(moved)
     leverage = reading.leverage if squad.measured else reading.length_leverage
-    stretched: Floats = middle + (moved - middle) * np.float32(1 + leverage)
-    # `np.clip` says the same in four times the time.
-    bounded: Floats = np.minimum(np.maximum(stretched, _LEAST), 1.0 - _LEAST)
-    return bounded
+    stretched = [middle + (chance - middle) * (1.0 + leverage) for chance in moved]
+    return [min(max(chance, _LEAST), 1.0 - _LEAST) for chance in stretched]
 
 
-def sigmoid(logits: Floats) -> Floats:
-    """Log odds as probabilities."""
-    shares: Floats = 1.0 / (1.0 + np.exp(-logits))
-    return shares
+def _moved(chance: float, *, by: float) -> float:
+    """A chance that is `by` logits harder."""
+    chance = min(max(chance, _CERTAIN), 1.0 - _CERTAIN)
+    return 1.0 / (1.0 + (1.0 - chance) / chance * math.exp(by))
 
 
 def expected_cost(model: CatalogModel, *, chars: int, output_tokens: float) -> float | None:

@@ -133,9 +133,7 @@ class LocalEngine:
 
     def _scored(self, query: EngineQuery, reading: Reading) -> list[Scored]:
         squad = self._skills.squad(query.candidates)
-        qualities = predicted_quality(
-            reading, squad, with_difficulty=query.policy != DOMAIN_SKILLS
-        ).tolist()
+        qualities = predicted_quality(reading, squad, with_difficulty=query.policy != DOMAIN_SKILLS)
         tokens = float(reading.topics @ self._output_tokens)
         return [
             Scored(

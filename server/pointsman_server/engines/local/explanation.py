@@ -9,6 +9,8 @@ from pointsman_server.engines.local.labels import NEEDS_INFO, Labels
 from pointsman_server.engines.local.legibility import Legibility
 from pointsman_server.engines.local.skills import Basis
 
+_DECLARED = (Basis.CAPABILITY, Basis.SIZE)
+
 
 def short(public_id: str) -> str:
     """A model's name without its provider."""
@@ -37,9 +39,7 @@ def explain_choice(labels: Labels, *, ranked: Sequence[Scored], chosen: Scored, 
     unknown = [short(s.model.public_id) for s in ranked if s.skill.basis is Basis.NONE]
     if unknown:
         parts.append(f"skill not known, taken as the median: {', '.join(unknown)}")
-    declared = [
-        short(s.model.public_id) for s in ranked if s.skill.basis in {Basis.CAPABILITY, Basis.SIZE}
-    ]
+    declared = [short(s.model.public_id) for s in ranked if s.skill.basis in _DECLARED]
     if declared:
         parts.append(f"skill only declared: {', '.join(declared)}")
     unpriced = [short(s.model.public_id) for s in ranked if s.cost is None]

@@ -6,6 +6,7 @@ function, so what is learnt and what is served cannot drift apart.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 
 from pointsman_server.engines.local.hashing import (
     BYTES_MAX,
-    SPACE,
-    Bytes,
     Hashes,
     Integers,
+    Tokens,
+    distinct,
     hash_word,
     tokens,
 )
@@ -49,22 +50,22 @@ _TYPOGRAPHY: Final = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u
 _TAG: Final = re.compile(r"<([\w-]{1,40})>(.*)</\1>", re.DOTALL)
 _EDGES: Final = " \t\r\n\"'`.?!"
 
-_DIGIT: Final = np.array([chr(i) in "0123456789" for i in range(256)])
-_NEWLINE: Final = 10
+_OPTION: Final = re.compile(rb"\n(?=.{4})\(?(?=[a-j][.)])", re.DOTALL)
+_DIGITS: Final = bytes(chr(i) in "0123456789" for i in range(256))
 _COUNTED: Final = (
     *("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", "".join(map(chr, range(128, 256)))),
     *("\n", "?", ",", '"', "(", "=", "$", "\\", "%", "^", "{};<>`", "_"),
 )
-_MARKS: Final = np.array([[chr(i) in marks for marks in _COUNTED] for i in range(256)], np.float32)
+"""Bytes that are counted together; no byte stands in two of them."""
+_MARKS: Final = bytes(
+    next((at for at, marks in enumerate(_COUNTED) if chr(i) in marks), len(_COUNTED))
+    for i in range(256)
+)
 _SHARES: Final = (
     *("distinct_share", "upper_share", "digit_share", "non_ascii_share"),
     *(f"share_{name}" for name in TOPICAL),
 )
 _IS_COUNT: Final = np.array([name not in _SHARES for name in DENSE_NAMES])
-_AT_NUMBERS: Final = DENSE_NAMES.index("numbers")
-_AT_OPTIONS: Final = DENSE_NAMES.index("options")
-_AT_GROUPS: Final = len(DENSE_NAMES) - len(GROUP_NAMES)
-_AT_SHARES: Final = _AT_GROUPS - len(TOPICAL)
 _TOPICAL: Final = [GROUP_NAMES.index(name) for name in TOPICAL]
 _AT_ENGLISH: Final = GROUP_NAMES.index("english")
 
@@ -109,19 +110,18 @@ def extract(text: str) -> Features:
     text = bounded(unwrapped(text))
     if not text.isascii():
         text = text.translate(_TYPOGRAPHY)
-    raw = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
-    low = np.frombuffer((text.lower().encode("utf-8", "replace") + b" ")[:BYTES_MAX], np.uint8)
-    starts, ends, hashes, is_word = tokens(low)
-    buckets, counts = buckets_of(hashes)
+    raw = text.encode("utf-8", "replace")
+    low = (text.lower().encode("utf-8", "replace") + b" ")[:BYTES_MAX]
+    found = tokens(low)
+    words = found.words
+    buckets, counts = buckets_of(found.hashes)
     weights = np.log1p(counts, dtype=np.float32)
-    norm = float(np.sqrt((weights * weights).sum()))
-    words = hashes[is_word]
+    norm = math.sqrt(float(weights @ weights))
     groups = _groups(words)
-    plain = _measure(raw, low, (ends - starts)[is_word], words)
     # Whole numbers, so that a product adds them up exactly, and in a third of the time of `sum`.
-    grouped = np.ones(len(words), np.float32) @ groups
-    plain[_AT_GROUPS:] = grouped
-    plain[_AT_SHARES:_AT_GROUPS] = grouped[_TOPICAL] / (len(words) + 1)
+    grouped = (_ONES[: len(words)] @ groups).tolist()
+    shares = [grouped[at] / (len(words) + 1) for at in _TOPICAL]
+    plain = np.array([*_measure(raw, low, found), *shares, *grouped], np.float32)
     dense = plain.copy()
     np.log1p(plain, out=dense, where=_IS_COUNT)
     return Features(
@@ -130,7 +130,7 @@ def extract(text: str) -> Features:
         dense=dense,
         plain=plain,
         words=len(words),
-        lead_english=int(groups[:LEAD, _AT_ENGLISH].sum()),
+        lead_english=int(np.add.reduce(groups[:LEAD, _AT_ENGLISH])),
     )
 
 
@@ -149,59 +149,43 @@ def _lexicon() -> tuple[Hashes, NDArray[np.float32]]:
 
 
 _LEXICON_HASHES, _LEXICON_GROUPS = _lexicon()
+_AT_OR_BEFORE: Final = np.concatenate((_LEXICON_HASHES, _LEXICON_HASHES[:1]))
+"""The same, and one more for what lies past the last; that is not the first, at any rate."""
+_ONES: Final = np.ones(BYTES_MAX, np.float32)
 
 
 def _groups(words: Hashes) -> NDArray[np.float32]:
     """For each word the groups of the lexicon that it is in, words x groups of 0 and 1."""
-    at = np.searchsorted(_LEXICON_HASHES, words)
-    at[at == len(_LEXICON_HASHES)] = 0
-    at[_LEXICON_HASHES[at] != words] = len(_LEXICON_HASHES)
-    found: NDArray[np.float32] = _LEXICON_GROUPS[at]
-    return found
+    at = _LEXICON_HASHES.searchsorted(words)
+    at[_AT_OR_BEFORE.take(at) != words] = len(_LEXICON_HASHES)
+    return _LEXICON_GROUPS.take(at, axis=0)
 
 
-def _options(low: Bytes) -> tuple[int, int]:
+def _options(low: bytes) -> tuple[int, int]:
     """Lines that begin like an answer option (`B. ...`, `(c) ...`), and where the first starts."""
-    lines = np.flatnonzero(low == _NEWLINE) + 1
-    lines = lines[lines < len(low) - 3]
-    lines = lines + (low[lines] == ord("("))
-    label, mark = low[lines], low[lines + 1]
-    is_option = (
-        (label >= ord("a")) & (label <= ord("j")) & ((mark == ord(".")) | (mark == ord(")")))
-    )
-    found = lines[is_option]
-    return len(found), int(found[0]) if len(found) else len(low)
+    found = [match.end() for match in _OPTION.finditer(low)]
+    return len(found), found[0] if found else len(low)
 
 
-def _numbers(low: Bytes) -> int:
+def _numbers(low: bytes) -> int:
     """Runs of digits."""
-    is_digit = _DIGIT[low]
-    return int(np.count_nonzero(is_digit[1:] & ~is_digit[:-1])) + int(is_digit[0])
+    is_digit = b"\0" + low.translate(_DIGITS)
+    return is_digit.count(b"\0\1")
 
 
-def _measure(
-    raw: Bytes,
-    low: Bytes,
-    lengths: Integers,
-    words: Hashes,
-) -> NDArray[np.float32]:
-    """One value per name of `DENSE_NAMES`; those of the lexicon are left open."""
-    number = len(words)
-    # Bytes that are seen: how a text is spaced says nothing of it.
-    chars = len(low) - int(np.count_nonzero(SPACE[low]))
-    marks = np.bincount(raw, minlength=256).astype(np.float32) @ _MARKS
-    upper, digit, wide = marks[:3].tolist()
+def _measure(raw: bytes, low: bytes, found: Tokens) -> list[float]:
+    """One value per name of `DENSE_NAMES`, up to those of the lexicon."""
+    number, chars = len(found.words), found.seen
+    marks = raw.translate(_MARKS)
+    counts = [marks.count(at) for at in range(len(_COUNTED))]
+    upper, digit, wide = counts[:3]
     # What no text has is not looked for: lower case adds neither digits nor lines.
-    options, stem = _options(low) if marks[3] else (0, len(low))
-    values = np.empty(len(DENSE_NAMES), np.float32)
-    values[:8] = (
-        *(chars, number, chars / (number + 1), int(lengths.max()) if number else 0),
-        *(len(set(words.tolist())) / (number + 1), upper / (chars + 1)),
-        *(digit / (chars + 1), wide / (len(raw) + 1)),
-    )
-    values[8:_AT_NUMBERS] = marks[3:5]
-    values[_AT_NUMBERS] = _numbers(low) if digit else 0
-    values[_AT_NUMBERS + 1 : _AT_OPTIONS] = marks[5:]
-    tail = max(chars - stem, 0) / options if options else 0
-    values[_AT_OPTIONS:_AT_SHARES] = (options, stem, tail)
-    return values
+    options, stem = _options(low) if counts[3] else (0, len(low))
+    longest = int(np.maximum.reduce(found.lengths)) if number else 0
+    return [
+        *(chars, number, chars / (number + 1), longest),
+        *(distinct(found.words) / (number + 1), upper / (chars + 1)),
+        *(digit / (chars + 1), wide / (len(raw) + 1), *counts[3:5]),
+        *(_numbers(low) if digit else 0, *counts[5:]),
+        *(options, stem, max(chars - stem, 0) / options if options else 0),
+    ]

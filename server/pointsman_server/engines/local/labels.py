@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pointsman_server.engines.local.artefact import DOMAINS, Artefact
 from pointsman_server.engines.local.calibration import Curve
@@ -71,8 +70,8 @@ class Labeller:
             difficulty, confidence = NEEDS_INFO, needs_info
         ambiguity, ambiguity_confidence = self._ambiguity(needs_info)
         domain, domain_confidence = self._domain_of(reading)
-        broad: NDArray[np.floating] = reading.topics @ self._member
-        top = int(broad.argmax())
+        broad: list[float] = (reading.topics @ self._member).tolist()
+        topic_share = max(broad)
         return Labels(
             difficulty=difficulty,
             confidence=confidence,
@@ -82,8 +81,8 @@ class Labeller:
             needs_info=needs_info,
             domain=domain,
             domain_confidence=domain_confidence,
-            topic=self._broad_names[top],
-            topic_confidence=self._topic(float(broad[top])),
+            topic=self._broad_names[broad.index(topic_share)],
+            topic_confidence=self._topic(topic_share),
         )
 
     def _difficulty(self, hardness: float, *, legibility: Legibility) -> tuple[str, float]:
@@ -108,10 +107,11 @@ class Labeller:
         return "low", min(1.0 - chance, _VAGUE_CAP)
 
     def _domain_of(self, reading: Reading) -> tuple[str, float]:
-        top = int(reading.domains.argmax())
-        sure = self._domain(float(reading.domains[top]))
+        shares: list[float] = reading.domains.tolist()
+        top = max(shares)
+        sure = self._domain(top)
         if reading.legibility in {Legibility.TOO_SHORT, Legibility.NOT_ENGLISH}:
             return DOMAINS[0], _ILLEGIBLE_DOMAIN
         if sure < self._abstain:
-            return DOMAINS[0], self._domain(float(reading.domains[0]))
-        return DOMAINS[top], sure
+            return DOMAINS[0], self._domain(shares[0])
+        return DOMAINS[shares.index(top)], sure

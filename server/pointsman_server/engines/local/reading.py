@@ -70,15 +70,16 @@ class Reader:
         """Read `text`: any string, of any length."""
         artefact = self._artefact
         found = features.extract(text)
-        rows = artefact.table[found.buckets].astype(np.float32)
+        rows = artefact.table.take(found.buckets, axis=0).astype(np.float32)
         scores = (found.weights @ rows) * artefact.scale + self._bias
         scores += np.minimum(np.maximum(found.dense, self._low), self._high) @ self._dense
         hidden = self._difficulty
         trust = found.words / (found.words + _FEW_WORDS)
         topics = softmax(scores[:hidden] @ artefact.project + artefact.topic_bias)
         ease = float(topics @ artefact.easiness)
-        own = trust * (float(scores[hidden]) + ease)
-        leverage = trust * float(scores[hidden + 1] + topics[self._tuned] * scores[hidden + 2])
+        hard, plain, tuned, *_, vague = scores[hidden:].tolist()
+        own = trust * (hard + ease)
+        leverage = trust * (plain + float(topics[self._tuned]) * tuned)
         return Reading(
             legibility=judge(found),
             topics=topics,
@@ -87,7 +88,7 @@ class Reader:
             leverage=min(max(leverage, _LEVERAGE[0]), _LEVERAGE[1]),
             length_leverage=_length_leverage(found.words),
             domains=softmax(scores[self._domains]),
-            vague=float(scores[-1]),
+            vague=vague,
             words=found.words,
         )
 
@@ -100,6 +101,7 @@ def _length_leverage(words: int) -> float:
 
 def softmax(scores: Floats) -> Floats:
     """Scores as probabilities."""
-    powers = np.exp(scores - scores.max())
-    shares: Floats = powers / powers.sum()
-    return shares
+    # What `max` and `sum` call, in half the time.
+    powers: Floats = np.exp(scores - np.maximum.reduce(scores))
+    powers /= np.add.reduce(powers)
+    return powers

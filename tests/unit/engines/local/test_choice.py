@@ -31,7 +31,7 @@ def spread(artefact: files.Artefact, text: str, *, measured: bool, **moved: floa
     pair = tuple(CatalogModel(public_id=str(at), router_id=str(at), **known[at]) for at in range(2))
     squad = replace(SkillBook(artefact).squad(pair), measured=measured)
     reading = replace(Reader(artefact).read(text), **moved)
-    weak, strong = predicted_quality(reading, squad, with_difficulty=True).tolist()
+    weak, strong = predicted_quality(reading, squad, with_difficulty=True)
     return strong - weak
 
 
