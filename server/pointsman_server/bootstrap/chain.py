@@ -21,9 +21,13 @@ def build_chain(
     codec: AnswerCodec,
     tracer: Tracer,
     clock: Clock,
+    at_once: frozenset[str] = frozenset(),
 ) -> DecisionEngine:
-    """What every decision passes through, cheapest first when read from the end."""
+    """What every decision passes through, cheapest first when read from the end.
+
+    `at_once` names the engines that are asked and whose answers are kept without waiting.
+    """
     chain: DecisionEngine = Fallback(engines)
     chain = Kept(chain, cache=cache, codec=codec, rules=rules.cache)
-    chain = SingleFlight(chain, clock=clock)
+    chain = SingleFlight(chain, clock=clock, at_once=at_once)
     return Cached(chain, cache=cache, codec=codec, tracer=tracer)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.chain import build_chain
 from pointsman_server.bootstrap.engines import (
+    EMBEDDED,
     LOCAL,
     MORPH,
     EnginePart,
@@ -33,8 +34,6 @@ from pointsman_server.telemetry import Telemetry
 from pointsman_server.transport.kept import WireCodec
 from pointsman_server.transport.lane import Lane
 from pointsman_server.transport.service import Service
-
-CODEC = WireCodec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,7 @@ class Runtime:
         self._telemetry = telemetry
         self._keys = Keys(hash_key)
         self._turns = Turns()
+        self._codec = WireCodec()
         self._parts: _Parts | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -157,14 +157,18 @@ class Runtime:
             rules,
             engines={e.name: e.engine for e in engines},
             cache=cache.cache,
-            codec=CODEC,
+            codec=self._codec,
             tracer=telemetry.tracer,
             clock=ambient.clock,
+            # Keeping an answer takes a while where others keep it too.
+            at_once=frozenset() if rules.cache.shared else EMBEDDED,
         )
         decider = Decider(
             rules=rules,
             engine=chain,
-            incumbents=Incumbents(cache.slots, codec=CODEC, keys=self._keys, ttl=rules.cache.ttl),
+            incumbents=Incumbents(
+                cache.slots, codec=self._codec, keys=self._keys, ttl=rules.cache.ttl
+            ),
             switches=switches,
             # Classification is independent of who decides.
             classification=Beside(local, budget=rules.classify_budget, tracer=telemetry.tracer),

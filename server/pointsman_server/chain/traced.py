@@ -37,6 +37,7 @@ class Traced:
     ) -> None:
         self._delegate = delegate
         self._name = name
+        self._span_name = f"pointsman.engine {name}"
         self._tracer = tracer
         self._meter = meter
         self._clock = clock
@@ -49,7 +50,7 @@ class Traced:
         started = self._clock.monotonic()
         stage: str | None = None
         with self._tracer.start_as_current_span(
-            f"pointsman.engine {self._name}",
+            self._span_name,
             kind=self._kind,
             attributes=self._attributes,
             record_exception=False,

@@ -6,6 +6,9 @@ import json
 
 from pointsman_server.core.model import EngineAnswer, EngineQuery, Source
 
+_JSON = json.JSONDecoder(parse_int=float)
+"""Built once: `json.loads` with an argument builds one for each call."""
+
 DIFFICULTIES = frozenset({"easy", "medium", "hard", "needs_info"})
 AMBIGUITIES = frozenset({"low", "med", "high"})
 DOMAINS = frozenset({"general", "summary", "coding", "design", "data"})
@@ -15,7 +18,7 @@ def read_answer(body: bytes, query: EngineQuery) -> EngineAnswer | None:
     """The answer, if it is an object that names one of the request's candidates; else `None`."""
     try:
         # A number too long for an integer is out of range, not a reason to lose the model.
-        record = json.loads(body, parse_int=float)
+        record = _JSON.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError):
         return None
     model = record.get("model") if isinstance(record, dict) else None

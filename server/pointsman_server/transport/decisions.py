@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ from opentelemetry.trace import Span
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.errors import TooLate
+from pointsman_server.core.model import Outcome
 from pointsman_server.transport.decode import checked, to_request
 from pointsman_server.transport.encode import to_response
 from pointsman_server.transport.rpc import Origin, Refused, Rpc
@@ -58,15 +59,21 @@ class Decisions:
 
         async def body(deadline: float | None) -> bytes:
             request = to_request(checked(pending.message))
-            decide = pending.service.decider.decide
-            try:
-                async with asyncio.timeout(within):
-                    outcome = await decide(request, deadline=deadline, drawn=pending.drawn)
-            except TimeoutError:
-                raise TooLate from None
+            deciding = pending.service.decider.decide(
+                request, deadline=deadline, drawn=pending.drawn
+            )
+            outcome = await (deciding if within is None else _bounded(deciding, within))
             return to_response(outcome).SerializeToString()
 
         if within is not None:
             until = self._rpc.after(within)
             deadline = until if deadline is None else min(deadline, until)
         return await self._rpc.attempt(pending.origin, pending.span, body, deadline)
+
+
+async def _bounded(deciding: Awaitable[Outcome], within: float) -> Outcome:
+    try:
+        async with asyncio.timeout(within):
+            return await deciding
+    except TimeoutError:
+        raise TooLate from None

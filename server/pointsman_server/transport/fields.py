@@ -34,17 +34,19 @@ class Fields:
     def identifier(self, field: str, text: str) -> str:
         """A trimmed, non-blank text of at most 256 code points."""
         trimmed = text.strip()
-        if not trimmed:
-            self.bad(field, "must not be blank")
-        elif len(trimmed) > IDENTIFIER_CODE_POINTS:
-            self.bad(field, f"must be at most {IDENTIFIER_CODE_POINTS} characters")
+        if not 0 < len(trimmed) <= IDENTIFIER_CODE_POINTS:
+            self._misnamed(field, trimmed)
         return trimmed
 
     def optional_identifier(self, path: str, message: Message, field: str) -> str | None:
         """The same for a field that may be absent: absent is fine, blank is not."""
         if not message.HasField(field):
             return None
-        return self.identifier(f"{path}.{field}", getattr(message, field))
+        trimmed: str = getattr(message, field).strip()
+        # A path is put together only where there is something to say of it.
+        if not 0 < len(trimmed) <= IDENTIFIER_CODE_POINTS:
+            self._misnamed(f"{path}.{field}", trimmed)
+        return trimmed
 
     def identifiers(self, field: str, texts: Iterable[str], *, most: int) -> tuple[str, ...]:
         """A list of identifiers, of at most `most`."""
@@ -52,8 +54,11 @@ class Fields:
         if len(items) > most:
             self.bad(field, f"must have at most {most} entries, has {len(items)}")
             return ()
+        read = tuple([text.strip() for text in items])
         inside = Fields()
-        read = tuple(inside.identifier(f"{field}[{i}]", text) for i, text in enumerate(items))
+        for i, text in enumerate(read):
+            if not 0 < len(text) <= IDENTIFIER_CODE_POINTS:
+                inside._misnamed(f"{field}[{i}]", text)
         self._take(field, inside)
         return read
 
@@ -72,6 +77,12 @@ class Fields:
                 inside.bad(f"{field}[{i}]", f"{number} is not a value of this enum")
         self._take(field, inside)
         return frozenset(known[number] for number in numbers if number in known)
+
+    def _misnamed(self, field: str, trimmed: str) -> None:
+        if trimmed:
+            self.bad(field, f"must be at most {IDENTIFIER_CODE_POINTS} characters")
+        else:
+            self.bad(field, "must not be blank")
 
     def _take(self, field: str, entries: Fields) -> None:
         found = entries._violations

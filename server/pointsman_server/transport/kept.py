@@ -67,8 +67,18 @@ def shape_of(answer: EngineAnswer) -> bytes:
 class WireCodec:
     """`core.ports.AnswerCodec` in protobuf, sealed."""
 
+    def __init__(self) -> None:
+        self._last: tuple[EngineAnswer, bytes] | None = None
+
     def dump(self, answer: EngineAnswer) -> bytes:
         """`answer` as bytes; scores keep four decimals."""
+        # A fresh answer is kept twice in a row: as the decision, and as its conversation's model.
+        if self._last is None or self._last[0] is not answer:
+            self._last = answer, self._dumped(answer)
+        return self._last[1]
+
+    @staticmethod
+    def _dumped(answer: EngineAnswer) -> bytes:
         kept = pb.Decision(
             source=pb.Source.Name(SOURCES[answer.source]),
             model=answer.model,

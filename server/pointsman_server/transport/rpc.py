@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import grpc
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, use_span
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode, Tracer, use_span
 
 from pointsman_server.core.errors import Overloaded, PointsmanError
 from pointsman_server.core.ports import Clock
@@ -23,6 +24,7 @@ RETRY_AFTER = 0.25
 """Seconds after which a refused caller may come back."""
 
 _OK = grpc.StatusCode.OK.name
+_NOTHING = nullcontext()
 _log = logging.getLogger(__name__)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Answer = TypeVar("Answer")
@@ -132,9 +134,7 @@ class Rpc:
         deadline: float | None,
     ) -> Answer | Refused:
         """The body's answer, or how it was refused; ends `span`, and counts it."""
-        with use_span(
-            span, end_on_exit=True, record_exception=False, set_status_on_exception=False
-        ):
+        with _current(span):
             try:
                 with self._gate:
                     answer = await body(deadline)
@@ -215,6 +215,12 @@ class Rpc:
         _mark(span, status.code)
         self._meter.call(origin.method, caller=origin.caller, status=status.code.name)
         return Refused(status)
+
+def _current(span: Span) -> AbstractContextManager[object]:
+    """Makes `span` current and ends it; one that stands for nothing costs nothing."""
+    if span is INVALID_SPAN:
+        return _NOTHING
+    return use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False)
 
 
 def _refusal(error: Exception) -> grpc.Status:
