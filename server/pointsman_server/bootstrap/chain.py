@@ -21,13 +21,9 @@ def build_chain(
     codec: AnswerCodec,
     tracer: Tracer,
     clock: Clock,
-    at_once: frozenset[str] = frozenset(),
 ) -> DecisionEngine:
-    """What every decision passes through, cheapest first when read from the end.
-
-    `at_once` names the engines that are asked and whose answers are kept without waiting.
-    """
+    """What every decision passes through, cheapest first when read from the end."""
     chain: DecisionEngine = Fallback(engines)
     chain = Kept(chain, cache=cache, codec=codec, rules=rules.cache)
-    chain = SingleFlight(chain, clock=clock, at_once=at_once)
+    chain = SingleFlight(chain, clock=clock)
     return Cached(chain, cache=cache, codec=codec, tracer=tracer)

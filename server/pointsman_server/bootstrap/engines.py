@@ -25,8 +25,6 @@ from pointsman_server.telemetry import Telemetry
 
 LOCAL = "local"
 MORPH = morph.NAME
-EMBEDDED = frozenset({LOCAL})
-"""Engines that never wait."""
 
 _STATES = {
     Circuit.CLOSED: EngineState.READY,

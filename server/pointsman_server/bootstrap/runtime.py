@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.chain import build_chain
 from pointsman_server.bootstrap.engines import (
-    EMBEDDED,
     LOCAL,
     MORPH,
     EnginePart,
@@ -160,8 +159,6 @@ class Runtime:
             codec=self._codec,
             tracer=telemetry.tracer,
             clock=ambient.clock,
-            # Keeping an answer takes a while where others keep it too.
-            at_once=frozenset() if rules.cache.shared else EMBEDDED,
         )
         decider = Decider(
             rules=rules,

@@ -29,22 +29,16 @@ class SingleFlight:
     The shared call runs with its first caller's deadline. Cancelling a caller cancels nobody
     else; when the last one leaves, the call ends too. A caller whose own time runs out decides
     alone; those who have time left when the shared call ran out of its share another one.
-
-    A query that only engines of `at_once` may answer flies alone: it is decided and kept within
-    one turn of the event loop, so nobody can join it, and a task would cost a third of it.
     """
 
-    def __init__(
-        self, delegate: DecisionEngine, *, clock: Clock, at_once: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, delegate: DecisionEngine, *, clock: Clock) -> None:
         self._delegate = delegate
         self._clock = clock
-        self._at_once = at_once
         self._flights: dict[bytes, _Flight] = {}
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """The answer of the flight for `query.key`; a query without a key flies alone."""
-        if query.key is None or (query.engines and self._at_once.issuperset(query.engines)):
+        if query.key is None:
             return await self._delegate.decide(query)
         answer = None
         while answer is None:

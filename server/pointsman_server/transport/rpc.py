@@ -216,6 +216,7 @@ class Rpc:
         self._meter.call(origin.method, caller=origin.caller, status=status.code.name)
         return Refused(status)
 
+
 def _current(span: Span) -> AbstractContextManager[object]:
     """Makes `span` current and ends it; one that stands for nothing costs nothing."""
     if span is INVALID_SPAN:
