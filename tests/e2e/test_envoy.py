@@ -33,7 +33,7 @@ from pointsman.v1 import (
     routing_service_pb2_grpc,
     stream_route_decisions_pb2,
 )
-from support.certificates import Authority
+from support.certificates import Authority, Pair
 from support.details import detail
 
 pytestmark = pytest.mark.part("Envoy")
@@ -67,6 +67,8 @@ class Front:
     envoy: Envoy
     replicas: tuple[Service, ...]
     ca: Path
+    tls: Pair
+    """What the replicas show."""
 
     @property
     def address(self) -> str:
@@ -105,7 +107,9 @@ class Front:
 class Replicas(Protocol):
     """Starts a replica for a block, on a free port or on one that another had."""
 
-    def __call__(self, *, port: int | None = None) -> AbstractContextManager[Service]: ...
+    def __call__(
+        self, *, tls: Pair, port: int | None = None
+    ) -> AbstractContextManager[Service]: ...
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +122,13 @@ def replicas(folder: Path, morph: MorphApi, collector: Collector) -> Replicas:
 @contextlib.contextmanager
 def front(folder: Path, replicas: Replicas, collector: Collector) -> Iterator[Front]:
     """Two replicas behind what deploy/envoy says, on addresses of this machine."""
-    shown = Authority(folder).issue().put(folder)
-    with replicas() as first, replicas() as second:
+    authority = Authority(folder)
+    shown = authority.issue().put(folder)
+    tls = authority.issue("pointsman", names="DNS:pointsman,DNS:localhost")
+    with replicas(tls=tls) as first, replicas(tls=tls) as second:
         config = here(folder, (first.address, second.address), collector)
         with envoy(folder, config) as running:
-            asked = Front(running, (first, second), shown.ca)
+            asked = Front(running, (first, second), shown.ca, tls)
             for replica in asked.replicas:
                 asked.until_healthy(replica, is_healthy=True)
             yield asked
@@ -363,7 +369,7 @@ def test_no_call_fails_when_a_replica_is_killed(fresh: Front, replicas: Replicas
         killed.program.kill()
         fresh.until_healthy(killed, is_healthy=False)
         calls.more(100)
-        with replicas(port=int(killed.address.rpartition(":")[2])):
+        with replicas(tls=fresh.tls, port=int(killed.address.rpartition(":")[2])):
             fresh.until_healthy(killed, is_healthy=True)
             fresh.until_it_answers(killed)
     assert calls.failed == {}

@@ -17,6 +17,7 @@ import yaml
 from e2e.parts.ports import free_port
 from e2e.parts.processes import PATIENCE, Program, program, until
 from pointsman.v1 import describe_routing_pb2, routing_service_pb2_grpc
+from support.certificates import Pair
 
 MORPH_KEY = "e2e-morph-key"
 HASH_KEY = "e2e-hash-key"
@@ -76,11 +77,13 @@ def pointsman_serve(
     policy: Mapping[str, Any],
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
+    tls: Pair | None = None,
 ) -> Iterator[Service]:
     """Serve inside the block: ready when the block starts, with the flag of engine `morph` on.
 
     `environment` has further variables, such as `OTEL_*` or `POINTSMAN_*`. A `port` is given to
-    start another server where one has ended.
+    start another server where one has ended. With `tls` it shows this certificate, and lets in who
+    has one of the same authority.
     """
     port = port or free_port()
     metrics = f"127.0.0.1:{free_port()}"
@@ -95,20 +98,39 @@ def pointsman_serve(
         "POINTSMAN_MORPH_ROUTER_ENABLED": "true",
         "POINTSMAN_HASH_KEY": HASH_KEY,
         "POINTSMAN_ADMIN_LISTEN": "",
+        **(_tls_settings(tls) if tls else {}),
         **(environment or {}),
     }
     command = (*_POINTSMAN, "serve", *flags)
     with program(command, name="pointsman", folder=folder, environment=variables) as running:
         running.said(r"serving on \S+")
-        _describe(address)
+        _describe(address, tls)
         yield Service(running, address, f"http://{metrics}/metrics", path, decision_log)
 
 
-def _describe(address: str) -> None:
+def _tls_settings(tls: Pair) -> dict[str, str]:
+    return {
+        "POINTSMAN_TLS_CERT_FILE": str(tls.certificate),
+        "POINTSMAN_TLS_KEY_FILE": str(tls.key),
+        "POINTSMAN_TLS_CLIENT_CA_FILE": str(tls.ca),
+    }
+
+
+def _describe(address: str, tls: Pair | None) -> None:
     """Ask what is in force: then the service has read its switches, the log's rate among them."""
-    with grpc.insecure_channel(address) as channel:
+    with _channel(address, tls) as channel:
         stub = routing_service_pb2_grpc.RoutingServiceStub(channel)
         stub.DescribeRouting(describe_routing_pb2.DescribeRoutingRequest(), timeout=PATIENCE)
+
+
+def _channel(address: str, tls: Pair | None) -> grpc.Channel:
+    if tls is None:
+        return grpc.insecure_channel(address)
+    credentials = grpc.ssl_channel_credentials(
+        tls.ca.read_bytes(), tls.key.read_bytes(), tls.certificate.read_bytes()
+    )
+    port = address.rpartition(":")[2]  # certificates are for names
+    return grpc.secure_channel(f"localhost:{port}", credentials)
 
 
 @dataclass
