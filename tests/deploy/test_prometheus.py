@@ -1,7 +1,7 @@
 """Alerts and dashboards against the metrics of a real run, in a real Prometheus.
 
-One service shares a Redis that goes away; another has nothing but an engine that is down. Between
-them, everything that is counted happens.
+One service shares a Redis that goes away; another has nothing but an engine that is down; a third
+has a certificate that ends soon. Between them, everything that is counted happens.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from e2e.parts.pointsman import Service, pointsman_serve, policy_document
 from e2e.parts.ports import free_port
 from e2e.parts.processes import until
 from pointsman_client import RoutingClient
+from support.certificates import Authority
 from support.machine import program
 from support.prometheus_server import Prometheus, prometheus
 from support.redis_server import RealServer
@@ -119,6 +120,17 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Service]
             yield [one, other]
 
 
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with a certificate, which was renewed while it ran."""
+    folder = tmp_path_factory.mktemp("secured")
+    authority = Authority(folder)
+    tls = authority.issue("pointsman", names="DNS:pointsman,DNS:localhost").put(folder)
+    with pointsman_serve(folder, policy=policy_document(llm=LLM), tls=tls) as service:
+        authority.issue("pointsman", names="DNS:pointsman,DNS:localhost").put(folder)
+        yield service
+
+
 def read(server: Prometheus, *, times: int) -> None:
     """Wait until each of so many services was read after this moment."""
     since = time.time()
@@ -130,15 +142,16 @@ def read(server: Prometheus, *, times: int) -> None:
 
 @pytest.fixture(scope="module")
 def watched(
-    services: list[Service], tmp_path_factory: pytest.TempPathFactory
+    services: list[Service], secured: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
     """Prometheus, after everything has happened, once before it looked and once while it did."""
-    targets = [re.sub(r"^http://|/metrics$", "", each.metrics_url) for each in services]
+    everyone = [*services, secured]
+    targets = [re.sub(r"^http://|/metrics$", "", each.metrics_url) for each in everyone]
     with prometheus(tmp_path_factory.mktemp("prometheus"), targets=targets) as server:
-        read(server, times=len(services))
+        read(server, times=len(everyone))
         for service in services:
             asyncio.run(drive(service.address))
-        read(server, times=len(services))
+        read(server, times=len(everyone))
         refused = services[0]
         refused.policy.write_text("mode: nonsense\n")
         until(
@@ -188,6 +201,7 @@ def test_alerts_see_what_happened(watched: Prometheus):
         "PointsmanEngineFailing",
         "PointsmanSharedCacheAway",
         "PointsmanPolicyRefused",
+        "PointsmanCertificateExpiring",
         "PointsmanPoliciesDiffer",
         "PointsmanDecisionLogLosing",
         "PointsmanTelemetryLosing",
