@@ -47,13 +47,14 @@ def health(argv: Sequence[str]) -> int:
         return left.code if isinstance(left.code, int) else BAD_USAGE
     try:
         token = TokenFile(arguments.token_file)() if arguments.token_file else None
-        tls = tls_of(arguments)
+        spoken = tls_of(arguments)
     except (OSError, UnicodeDecodeError) as error:
         return complain(f"cannot read: {error}", status=BAD_USAGE, command="health")
     except ValueError as error:
         return complain(str(error), status=BAD_USAGE, command="health")
+    tls = Tls() if spoken is True else spoken or None
     try:
-        state = asyncio.run(_check(arguments, token=token, tls=Tls() if tls is True else tls))
+        state = asyncio.run(_check(arguments, token=token, tls=tls))
     except NotFound:
         return complain(f"no service {arguments.service}", status=REFUSED, command="health")
     except RoutingError as error:
@@ -65,9 +66,7 @@ def health(argv: Sequence[str]) -> int:
 
 async def _check(arguments: argparse.Namespace, *, token: str | None, tls: Tls | None) -> str:
     """The state of the service, by name. Raises `RoutingError` without an answer."""
-    channel = open_channel(
-        arguments.address, tls=tls or None, keepalive=None, retries=0, options={}
-    )
+    channel = open_channel(arguments.address, tls=tls, keepalive=None, retries=0, options={})
     encode: Callable[[StringValue], bytes] = StringValue.SerializeToString
     ask = channel.unary_unary(
         METHOD, request_serializer=encode, response_deserializer=Int32Value.FromString
