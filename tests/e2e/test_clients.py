@@ -78,6 +78,7 @@ def test_java(tmp_path: Path) -> None:
 
 @pytest.mark.part("buf.gen.yaml")
 @pytest.mark.scenario("Rust: the client compiles")
+@pytest.mark.timeout(1_800)  # the first time it builds the plugins
 def test_rust(tmp_path: Path) -> None:
     need("buf", *RUST.tools)
     made = generate("rust", tmp_path, _crates("protoc-gen-prost@0.5.0", "protoc-gen-tonic@0.5.0"))
