@@ -2,7 +2,7 @@
 
 python -m benchmarks.instant_morph PORT [WORD]
 
-A request that has the word in it is never answered.
+A request that has the word in it is never answered. A GET is told how many others there were.
 
 Raw asyncio with no parsing beyond where a request ends, so that it takes a tenth of what its
 client does. Stands for the far end in measurements only.
@@ -11,9 +11,11 @@ client does. Stands for the far end in measurements only.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import sys
+from collections.abc import Iterator
 from typing import Final
 
 ANSWER: Final = json.dumps(
@@ -28,10 +30,11 @@ ANSWER: Final = json.dumps(
         "provider": "anthropic",
     }
 ).encode()
-_RESPONSE: Final = (
+_HEAD: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: Sun, 22 Nov 2026 00:00:00 GMT\r\n"
-    b"content-length: " + str(len(ANSWER)).encode() + b"\r\n\r\n" + ANSWER
+    b"content-length: %d\r\n\r\n"
 )
+_RESPONSE: Final = _HEAD % len(ANSWER) + ANSWER
 _LENGTH: Final = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
 
@@ -39,8 +42,10 @@ _END: Final = b"\r\n\r\n"
 class InstantMorph(asyncio.Protocol):
     """One connection; requests on it may be pipelined. It hangs on those with this word."""
 
-    def __init__(self, hangs_on: bytes) -> None:
+    def __init__(self, hangs_on: bytes, seen: Iterator[int]) -> None:
+        """`seen` counts, over all connections."""
         self._hangs_on = hangs_on
+        self._count = seen
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
@@ -57,15 +62,21 @@ class InstantMorph(asyncio.Protocol):
             if len(self._seen) < end:
                 return
             hangs = self._hangs_on and self._hangs_on in self._seen[:end]
+            asked = self._seen.startswith(b"GET ")
             self._seen = self._seen[end:]
-            if not hangs:
+            number = next(self._count)
+            if asked:
+                told = str(number - 1).encode()
+                self._transport.write(_HEAD % len(told) + told)
+            elif not hangs:
                 self._transport.write(_RESPONSE)
 
 
 async def main(port: int, hangs_on: str = "") -> None:
     """Serve until killed."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: InstantMorph(hangs_on.encode()), "127.0.0.1", port)
+    loop, seen = asyncio.get_running_loop(), itertools.count(1)
+    word = hangs_on.encode()
+    server = await loop.create_server(lambda: InstantMorph(word, seen), "127.0.0.1", port)
     await server.serve_forever()
 
 

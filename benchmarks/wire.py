@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,8 @@ LAST_SPANS = 3.0
 """Seconds that the last spans get to arrive."""
 CONNECTIONS = 32
 """Of the load on many workers: the system gives each connection to any of them."""
+CROWD = 64
+"""Callers that ask the same at once."""
 
 
 @dataclass(slots=True)
@@ -152,11 +155,27 @@ def misses(rounds: int, costs: Costs) -> list[Bar]:
         by_morph = beside(asking, "decided by Morph")
         kept, made = Side(asking, 600, 1), Side(asking, 400, 1, body=fresh)
         added = play(rounds, [kept.p50, made.p50, kept.p50]).beyond_control(1)
+        asked = Series([_asked_at_once(asking.port, morph.port, run) for run in range(rounds)])
     return [
         bar("P7", "decided by engine local / cached", ">= 0.4", by_local),
         bar("P8", "decided by Morph (an instant endpoint) / cached", ">= 0.3", by_morph),
         bar("P8", "p50 that Morph adds, 1 in flight, microseconds", "<= 450", added),
+        bar("P11", f"calls of Morph for {CROWD} identical misses at once", "<= 1", asked),
     ]
+
+
+def _asked_at_once(port: int, morph: int, run: int) -> float:
+    """Calls of the engine for a crowd that asks the same at once, in a new conversation."""
+
+    def calls() -> int:
+        with urllib.request.urlopen(f"http://127.0.0.1:{morph}/") as told:
+            return int(told.read())
+
+    before = calls()
+    same = load.call(load.request(session=f"crowd-{run}"))
+    load.run(port, requests=CROWD, in_flight=CROWD, core=LOAD_CORE, body=same)
+    # What asks is counted too.
+    return calls() - before - 1
 
 
 def workers(rounds: int) -> list[Bar]:
