@@ -174,8 +174,11 @@ async def test_a_slow_writer_is_waited_for(
 
 
 @contextlib.asynccontextmanager
-async def _swapping(versions: Versions, folder: Path) -> AsyncIterator[None]:
-    """As Kubernetes mounts a ConfigMap: the file is a link to `..data`, and that is swapped."""
+async def _swapping(versions: Versions, reader: Reader, folder: Path) -> AsyncIterator[None]:
+    """As Kubernetes mounts a ConfigMap: the file is a link to `..data`, and that is swapped.
+
+    It goes on until both versions were seen in force.
+    """
     for mode, text in versions.text.items():
         (folder / mode).mkdir()
         (folder / mode / "policy.yaml").write_text(text)
@@ -193,6 +196,7 @@ async def _swapping(versions: Versions, folder: Path) -> AsyncIterator[None]:
     swapping = asyncio.create_task(swap())
     try:
         yield
+        await eventually(lambda: reader.seen == {"serve", "shadow"})
     finally:
         swapping.cancel()
         await asyncio.wait({swapping})
@@ -201,8 +205,7 @@ async def _swapping(versions: Versions, folder: Path) -> AsyncIterator[None]:
 async def test_a_swapped_link_is_followed(
     versions: Versions, reader: Reader, tmp_path: Path, ledger: Ledger, pace: Pace
 ) -> None:
-    phases = await trial(reader.ask, pace=pace, fault=_swapping(versions, tmp_path))
-    await eventually(lambda: _saw_both(reader))
+    phases = await trial(reader.ask, pace=pace, fault=_swapping(versions, reader, tmp_path))
     row = Row(
         fault="policy file symlink-swapped",
         done="as Kubernetes does, every 0.3 s",
@@ -212,7 +215,3 @@ async def test_a_swapped_link_is_followed(
     )
     ledger.add(row)
     await reader.take(versions, "serve")
-
-
-def _saw_both(reader: Reader) -> bool:
-    return reader.seen == {"serve", "shadow"}

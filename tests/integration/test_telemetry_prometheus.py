@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from e2e.parts.ports import free_port
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metric, NumberDataPoint
 from pointsman_server.core.model import Mode, Reason
 from pointsman_server.core.policy_file import LogRules
@@ -172,10 +173,21 @@ async def test_an_address_that_is_taken_is_an_error_that_leaves_nothing_running(
             await build_telemetry(environment={}, log=SILENT, prometheus=taken)
 
 
+def two_ports() -> int:
+    """A port that nobody listens on, before another such."""
+    while True:
+        first = free_port()
+        with socket.socket() as second:
+            try:
+                second.bind(("127.0.0.1", first + 1))
+            except OSError:
+                continue
+            return first
+
+
 async def test_workers_have_ports_side_by_side_and_instances_of_their_own() -> None:
     async with AsyncExitStack() as stack:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            first = free.getsockname()[1]
+        first = two_ports()
         pages = []
         for worker in range(2):
             built = await build_telemetry(
