@@ -16,7 +16,7 @@ from chaos.parts.trial import acts, trial
 from e2e.parts.pointsman import MORPH_KEY, Service, pointsman_serve
 from support.eventually import eventually
 from support.morph import ScriptedMorph
-from support.redis_server import free_port
+from support.ports import free_port
 
 PATH = "/v1/router/multimodel"
 MOST_GROWTH = 64 * MB

@@ -16,7 +16,7 @@ from e2e.parts.pointsman import MORPH_KEY, pointsman_serve
 from support.certificates import Authority
 from support.eventually import eventually
 from support.morph import ScriptedMorph
-from support.redis_server import free_port
+from support.ports import free_port
 
 
 async def test_a_morph_with_a_foreign_certificate_is_not_talked_to(

@@ -20,7 +20,7 @@ from chaos.parts.judge import Judge
 from chaos.parts.serving import policy
 from chaos.parts.trial import trial
 from e2e.parts.pointsman import Service, pointsman_serve
-from e2e.parts.ports import free_port
+from support.ports import free_port
 
 
 @contextlib.asynccontextmanager

@@ -18,9 +18,9 @@ from chaos.parts.serving import policy
 from chaos.parts.trial import acts, trial
 from chaos.parts.wire import Wire
 from e2e.parts.pointsman import Service, pointsman_serve
-from e2e.parts.ports import free_port
 from support.eventually import eventually
 from support.otlp_sink import OtlpSink, grpc_collector
+from support.ports import free_port
 
 
 @contextlib.asynccontextmanager

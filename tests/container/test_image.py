@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from e2e.parts.ports import free_port
 from e2e.parts.processes import PATIENCE, until
 from e2e.parts.toolchain import need
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ENGINE = os.environ.get("CONTAINER", "podman")

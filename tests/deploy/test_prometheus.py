@@ -22,11 +22,11 @@ from typing import Any
 import pytest
 import yaml
 from e2e.parts.pointsman import Service, pointsman_serve, policy_document
-from e2e.parts.ports import free_port
 from e2e.parts.processes import until
 from pointsman_client import RoutingClient
 from support.certificates import Authority
 from support.machine import program
+from support.ports import free_port
 from support.prometheus_server import Prometheus, prometheus
 from support.redis_server import RealServer
 

@@ -10,7 +10,8 @@ import pytest
 from pointsman_server.cache.redis_backend import Login
 from pointsman_server.core.errors import SourceUnreadable
 from support.eventually import eventually
-from support.redis_server import KINDS, RealServer, false_server, free_port
+from support.ports import free_port
+from support.redis_server import KINDS, RealServer, false_server
 from support.shared_cache import Replica, names
 
 KEY = bytes(range(16))

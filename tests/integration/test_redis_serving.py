@@ -17,7 +17,8 @@ from pointsman_server.settings import Settings
 from pointsman_server.transport.kept import WireCodec
 from support.eventually import eventually
 from support.morph import ScriptedMorph
-from support.redis_server import RealServer, free_port
+from support.ports import free_port
+from support.redis_server import RealServer
 from support.served import FRONTIER, Starter, policy_text, request
 
 FLAG = "morph_router_enabled"

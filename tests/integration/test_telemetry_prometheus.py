@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from e2e.parts.ports import free_port
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metric, NumberDataPoint
 from pointsman_server.core.model import Mode, Reason
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import Telemetry, build_telemetry
 from prometheus_client.parser import text_string_to_metric_families
 from support.otlp_sink import OtlpSink, attributes, grpc_collector
+from support.ports import free_port
 from support.records import (
     cached,
     failed,

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import yaml
-from e2e.parts.ports import free_port
 from e2e.parts.processes import program
 
 from support.machine import program as needed
+from support.ports import free_port
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "prometheus" / "prometheus.yml"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import shutil
 import signal
 import socket
@@ -20,6 +19,8 @@ from typing import Any, Self
 
 import pytest
 import redis
+
+from support.ports import free_port
 
 KINDS = ("redis", "valkey")
 _STARTING = 10.0
@@ -36,15 +37,6 @@ def binary(kind: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return found
-
-
-def free_port() -> int:
-    """A free port below the ephemeral ones, so that it is still free after a restart."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as tried, contextlib.suppress(OSError):
-            tried.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port")
 
 
 class RealServer:

@@ -27,7 +27,8 @@ from docs.parts.policies import checked, laid_over, refused
 from google.protobuf import json_format
 from google.protobuf.symbol_database import Default
 from pointsman.v1 import routing_service_pb2  # noqa: F401  # the messages of `message`
-from support.redis_server import RealServer, free_port
+from support.ports import free_port
+from support.redis_server import RealServer
 
 ROOT = Path(__file__).parents[3]
 SERVER, ADMIN, METRICS, REDIS = 50051, 50052, 9464, 6379

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import yaml
 from e2e.parts.envoy import envoy
-from e2e.parts.ports import free_port
 from e2e.parts.processes import Program, program
+from support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "deploy" / "envoy" / "ext_proc.yaml"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from e2e.parts.ports import free_port
 from e2e.parts.processes import Program, program
 from e2e.parts.toolchain import need, run
+from support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 GATEWAYS = ROOT / "examples" / "gateways"

@@ -16,9 +16,9 @@ import httpx
 import pytest
 from e2e.parts.cache import cached
 from e2e.parts.collector import export_settings
-from e2e.parts.ports import free_port
 from e2e.parts.processes import Program, program, until
 from e2e.parts.toolchain import find, need, run
+from support.ports import free_port
 
 # Of a module that its main package may not be installed from by name, since it replaces others.
 JAEGER = ("github.com/jaegertracing/jaeger@v1.76.0",

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import yaml
 from e2e.parts.cache import cached
-from e2e.parts.ports import free_port
 from e2e.parts.processes import Program, program, until
 from e2e.parts.toolchain import run
+from support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples" / "litellm"

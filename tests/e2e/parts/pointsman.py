@@ -14,10 +14,10 @@ from typing import Any
 import grpc
 import httpx
 import yaml
-from e2e.parts.ports import free_port
 from e2e.parts.processes import PATIENCE, Program, program, until
 from pointsman.v1 import describe_routing_pb2, routing_service_pb2_grpc
 from support.certificates import Pair
+from support.ports import free_port
 
 MORPH_KEY = "e2e-morph-key"
 HASH_KEY = "e2e-hash-key"

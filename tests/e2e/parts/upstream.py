@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from e2e.parts.ports import free_port
+from support.ports import free_port
 
 _PATIENCE = 60.0
 DONE = "data: [DONE]\n\n"
