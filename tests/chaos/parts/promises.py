@@ -31,6 +31,9 @@ REFUSALS = {
     grpc.StatusCode.NOT_FOUND.value[0],
 }
 """The statuses of what is wrong with a request."""
+HASTE = 1_000
+"""Milliseconds; a decision of a stream that is given less may come too late."""
+_TOO_LATE = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
 _REASONS = set(error_reason_pb2.ErrorReason.keys())
 _DIFFICULTIES = {"easy", "medium", "hard", "needs_info"}
 
@@ -77,7 +80,9 @@ def broken_stream(
     if len(answers) != 1:
         return [f"one request, {len(answers)} answers"]
     [answer] = answers
-    found = _broken_result(request.request if request is not None else None, answer)
+    hasty = request is not None and 0 < request.timeout_ms < HASTE
+    asked = request.request if request is not None else None
+    found = [] if hasty and _is_too_late(answer.status) else _broken_result(asked, answer)
     if answer.correlation_id and (
         request is None or answer.correlation_id != request.correlation_id
     ):
@@ -104,6 +109,12 @@ def broken_refusal(status: Any) -> list[str]:
         return ["INVALID_ARGUMENT without BadRequest"]
     named = [bool(v.field and v.description) for v in bad.field_violations]
     return [] if named and all(named) else ["INVALID_ARGUMENT that names no field"]
+
+
+def _is_too_late(status: Any) -> bool:
+    info = error_details_pb2.ErrorInfo()
+    told = [info.reason for detail in status.details if detail.Unpack(info)]
+    return status.code == _TOO_LATE and told == ["TOO_LATE"]
 
 
 def _broken_result(request: pb.RouteDecisionRequest | None, result: Any) -> list[str]:
