@@ -42,7 +42,7 @@ async def _lane() -> float:
     quiet = ("decision_log.stdout=false",)
     ambient = Ambient(environment={})
     async with serving(settings, ambient=ambient, assignments=quiet) as running:
-        service = running.runtime.service
+        service = running.runtime.service()
         wires = [load.request(f"s{n}").SerializeToString() for n in range(CONVERSATIONS)]
         for wire in wires:
             await service.decider.decide(to_request(pb.RouteDecisionRequest.FromString(wire)))

@@ -99,7 +99,7 @@ async def test_the_gate_counts_the_decisions_of_a_batch(start: Starter) -> None:
 
 async def test_a_batch_that_is_cancelled_cancels_what_is_under_way(start: Starter) -> None:
     peer = await start()
-    decider: Any = peer.running.runtime.service.decider
+    decider: Any = peer.running.runtime.service().decider
     inside = cancelled = 0
 
     async def never(*_: Any, **__: Any) -> Any:

@@ -92,7 +92,7 @@ async def test_a_connection_that_is_cut_loses_no_decision(start: Starter) -> Non
 
 async def test_a_closed_client_leaves_nothing_behind_on_the_server(start: Starter) -> None:
     peer = await start(grace=300)
-    decider: Any = peer.running.runtime.service.decider
+    decider: Any = peer.running.runtime.service().decider
     inside = asyncio.Event()
 
     async def never(*_: Any, **__: Any) -> Any:

@@ -23,7 +23,7 @@ async def peer(request: Any, start: Starter) -> Peer:
 
 
 async def test_whatever_is_asked_both_ways_answer_the_same(peer: Peer) -> None:
-    service: Any = peer.running.runtime.service
+    service: Any = peer.running.runtime.service()
     went = 0
     for message in drawn(messages, 400):
         try:
@@ -41,7 +41,7 @@ async def test_whatever_is_asked_both_ways_answer_the_same(peer: Peer) -> None:
 
 
 async def test_plain_repetitions_go_the_short_way_and_are_answered_the_same(peer: Peer) -> None:
-    service: Any = peer.running.runtime.service
+    service: Any = peer.running.runtime.service()
     went = 0
     for number in range(200):
         message = plain(number)
@@ -58,7 +58,7 @@ async def test_plain_repetitions_go_the_short_way_and_are_answered_the_same(peer
 
 
 async def test_the_span_of_a_plain_repetition_tells_what_the_long_way_tells(peer: Peer) -> None:
-    service: Any = peer.running.runtime.service
+    service: Any = peer.running.runtime.service()
     short: list[Any] = []
     long: list[Any] = []
     service.lane._spans = SimpleNamespace(observe=short.append)
@@ -78,7 +78,7 @@ async def test_the_span_of_a_plain_repetition_tells_what_the_long_way_tells(peer
 
 async def test_a_span_that_records_nothing_is_told_nothing(start: Starter) -> None:
     peer = await start()
-    service: Any = peer.running.runtime.service
+    service: Any = peer.running.runtime.service()
     told: list[Any] = []
     await service.decider.decide(to_request(request()))
     service.lane._spans = SimpleNamespace(observe=told.append)
@@ -99,7 +99,7 @@ async def test_a_span_that_records_nothing_is_told_nothing(start: Starter) -> No
 )
 async def test_what_is_no_plain_repetition_goes_the_long_way(start: Starter, fields: Any) -> None:
     peer = await start()
-    service: Any = peer.running.runtime.service
+    service: Any = peer.running.runtime.service()
     await peer.decide(request())
     assert service.lane.answer(request()) is not None
     assert service.lane.answer(request(**fields)) is None
@@ -107,7 +107,7 @@ async def test_what_is_no_plain_repetition_goes_the_long_way(start: Starter, fie
 
 async def test_what_is_remembered_holds_no_word_and_no_id_of_a_caller(start: Starter) -> None:
     peer = await start()
-    service: Any = peer.running.runtime.service
+    service: Any = peer.running.runtime.service()
     message = request("canary prompt", caller=pb.Caller(user_id="canary-user", session_id="canary"))
     await service.decider.decide(to_request(message))
     assert service.lane.answer(message) is not None
@@ -117,7 +117,7 @@ async def test_what_is_remembered_holds_no_word_and_no_id_of_a_caller(start: Sta
 
 async def test_what_the_cache_does_not_hold_goes_the_long_way(start: Starter) -> None:
     peer = await start()
-    service: Any = peer.running.runtime.service
+    service: Any = peer.running.runtime.service()
     assert service.lane.answer(request()) is None
     await peer.decide(request())
     backend = peer.running.runtime._parts.cache.cache._backend  # type: ignore[union-attr]

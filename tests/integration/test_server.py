@@ -33,7 +33,7 @@ async def test_a_burst_of_4000_concurrent_calls_loses_none(start: Starter) -> No
 async def test_calls_over_the_limit_are_refused_with_a_time_to_come_back(start: Starter) -> None:
     peer = await start(max_in_flight=1, policy=policy_text(), environment={})
     held = asyncio.Event()
-    decider = peer.running.runtime.service.decider
+    decider = peer.running.runtime.service().decider
 
     async def slow(*_: Any, **__: Any) -> Any:
         await held.wait()
@@ -151,7 +151,7 @@ async def test_a_reload_changes_what_the_next_call_gets_and_keeps_the_cache(
 
 async def test_calls_inside_end_before_the_server_stops(start: Starter) -> None:
     peer = await start(grace=5)
-    decider = peer.running.runtime.service.decider
+    decider = peer.running.runtime.service().decider
     route, inside, go = decider._route, asyncio.Event(), asyncio.Event()
 
     async def slow(*arguments: Any) -> Any:
@@ -191,7 +191,7 @@ async def test_a_bug_is_internal_with_a_fixed_text(start: Starter, caplog: Any) 
     async def broken(*_: Any, **__: Any) -> Any:
         raise KeyError("the prompt: " + "CAN" + "ARY")  # the log quotes source lines
 
-    peer.running.runtime.service.decider._route = broken  # type: ignore[method-assign]
+    peer.running.runtime.service().decider._route = broken  # type: ignore[method-assign]
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(request())
     assert refused.value.code() is grpc.StatusCode.INTERNAL

@@ -53,7 +53,7 @@ class Gate:
     def __init__(self, peer: Peer) -> None:
         self.open = asyncio.Event()
         self.inside = self.cancelled = 0
-        decider: Any = peer.running.runtime.service.decider
+        decider: Any = peer.running.runtime.service().decider
         self._decide = decider.decide
         decider.decide = self.decide
 
@@ -208,7 +208,7 @@ async def test_a_bug_is_internal_with_a_fixed_text_for_its_decision_alone(
     start: Starter, caplog: Any
 ) -> None:
     peer = await start()
-    service: Any = peer.running.runtime.service
+    service: Any = peer.running.runtime.service()
 
     def broken(_message: Any) -> Any:
         raise KeyError("the prompt: " + "CAN" + "ARY")  # the log quotes source lines

@@ -22,6 +22,7 @@ from pointsman_server.chain.turns import Turns
 from pointsman_server.core.decider import Decider
 from pointsman_server.core.description import Description
 from pointsman_server.core.errors import Problem
+from pointsman_server.core.ids import DecisionIds
 from pointsman_server.core.incumbents import Incumbents
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.policy_file import PolicyFile
@@ -73,10 +74,10 @@ class Runtime:
         self._keys = Keys(hash_key)
         self._turns = Turns()
         self._codec = WireCodec()
+        self._new_id = DecisionIds(clock=ambient.clock, entropy=ambient.entropy)
         self._parts: _Parts | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
-    @property
     def service(self) -> Service:
         """What answers under the version in force."""
         return self._in_force()
@@ -85,10 +86,6 @@ class Runtime:
     def rules(self) -> PolicyFile:
         """The version in force."""
         return self._in_force().rules
-
-    def sample_rate(self) -> float:
-        """The decision log's share, as the switches say it."""
-        return self._in_force().switches.sample_rate()
 
     def cache_size(self) -> int:
         """Entries kept in this process."""
@@ -107,6 +104,7 @@ class Runtime:
         before, after = self._parts, await self._build(loaded.policy_file)
         self._parts = after
         rules = loaded.policy_file
+        self._telemetry.sample_with(after.switches.sample_rate)
         self._telemetry.metrics.policy(version=rules.version, mode=rules.mode)
         if before is not None:
             self._retire(before, after)
@@ -171,7 +169,7 @@ class Runtime:
             classification=Beside(local, budget=rules.classify_budget, tracer=telemetry.tracer),
             keys=self._keys,
             clock=ambient.clock,
-            entropy=ambient.entropy,
+            new_id=self._new_id,
             observers=telemetry.observers,
         )
         resolver = Resolver(
@@ -187,7 +185,7 @@ class Runtime:
             keys=self._keys,
             switches=switches.remembered,
             peek=cache.peek,
-            new_id=decider.new_id,
+            new_id=self._new_id,
             clock=ambient.clock,
             meter=telemetry.metrics,
             spans=telemetry.span_observer,

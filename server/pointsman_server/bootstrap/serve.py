@@ -84,7 +84,6 @@ async def serving(
         )
         stack.push_async_callback(runtime.aclose)
         await runtime.apply(loaded)
-        telemetry.sample_with(runtime.sample_rate)
         telemetry.watch_cache_size(runtime.cache_size)
         telemetry.watch_circuits(runtime.circuits)
         telemetry.watch_engine_calls(runtime.engine_calls)
@@ -116,7 +115,7 @@ async def serving(
         )
         servicer = RoutingServicer(
             rpc=rpc,
-            service=lambda: runtime.service,
+            service=runtime.service,
             describe=describe,
             streams=StreamRules(
                 in_flight=settings.stream_in_flight, max_age=settings.stream_max_age

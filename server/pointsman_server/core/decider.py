@@ -9,7 +9,6 @@ from pointsman_server.core import entry
 from pointsman_server.core import stickiness as sticky
 from pointsman_server.core.candidates import Selection, fence
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
-from pointsman_server.core.ids import ENTROPY_BYTES, uuid7
 from pointsman_server.core.in_force import engines_in_force
 from pointsman_server.core.incumbents import Incumbents
 from pointsman_server.core.keys import Keys
@@ -54,7 +53,7 @@ class Decider:
         classification: ClassificationLeg,
         keys: Keys,
         clock: Clock,
-        entropy: Callable[[int], bytes],
+        new_id: Callable[[], str],
         observers: Sequence[DecisionObserver] = (),
     ) -> None:
         self._rules = rules
@@ -65,7 +64,7 @@ class Decider:
         self._classification = classification
         self._keys = keys
         self._clock = clock
-        self._entropy = entropy
+        self._new_id = new_id
         self._observers = tuple(observers)
 
     async def decide(
@@ -109,7 +108,7 @@ class Decider:
         return Outcome(
             verdict=Verdict.ROUTED,
             serve_model=serving.model,
-            decision_id=self.new_id(),
+            decision_id=self._new_id(),
             policy_version=self._rules.version,
             decision=decision,
             shadow=serving.shadow,
@@ -201,14 +200,10 @@ class Decider:
         return Outcome(
             verdict=verdict,
             serve_model=request.static_pick or "",
-            decision_id=self.new_id(),
+            decision_id=self._new_id(),
             policy_version=self._rules.version,
             reason=reason,
         )
-
-    def new_id(self) -> str:
-        """A fresh decision id."""
-        return uuid7(seconds=self._clock.time(), entropy=self._entropy(ENTROPY_BYTES))
 
     def _tell(
         self, request: RouteRequest, outcome: Outcome, started: float, drawn: bool | None

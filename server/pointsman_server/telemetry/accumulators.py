@@ -22,6 +22,15 @@ OVERFLOW: Key = ("otel.metric.overflow",)
 """The key of the one cell that takes what comes after the limit."""
 
 
+class Count:
+    """One sum."""
+
+    __slots__ = ("total",)
+
+    def __init__(self) -> None:
+        self.total = 0
+
+
 class Counters:
     """Sums by key.
 
@@ -32,19 +41,23 @@ class Counters:
     __slots__ = ("_cells", "_limit")
 
     def __init__(self, *, limit: int = LIMIT, zero: Iterable[Key] = ()) -> None:
-        self._cells: dict[Key, int] = dict.fromkeys(zero, 0)
+        self._cells = {key: Count() for key in zero}
         self._limit = limit
+
+    def cell(self, key: Key) -> Count:
+        """The cell of `key`, for who adds to it again and again."""
+        cell = self._cells.get(key)
+        if cell is None:
+            key = key if len(self._cells) < self._limit else OVERFLOW
+            cell = self._cells.setdefault(key, Count())
+        return cell
 
     def add(self, key: Key, amount: int = 1) -> None:
         """Add `amount` to the cell of `key`."""
-        try:
-            self._cells[key] += amount
-        except KeyError:
-            key = key if len(self._cells) < self._limit else OVERFLOW
-            self._cells[key] = self._cells.get(key, 0) + amount
+        self.cell(key).total += amount
 
     def __iter__(self) -> Iterator[tuple[Key, int]]:
-        return iter(self._cells.items())
+        return ((key, cell.total) for key, cell in self._cells.items())
 
 
 class Distribution:
@@ -86,13 +99,17 @@ class Histograms:
         self._cells: dict[Key, Distribution] = {}
         self._limit = limit
 
-    def record(self, key: Key, value: float) -> None:
-        """Take `value` into the distribution of `key`."""
+    def cell(self, key: Key) -> Distribution:
+        """The distribution of `key`, for who records to it again and again."""
         cell = self._cells.get(key)
         if cell is None:
             key = key if len(self._cells) < self._limit else OVERFLOW
             cell = self._cells.setdefault(key, Distribution(self._bounds))
-        cell.record(value)
+        return cell
+
+    def record(self, key: Key, value: float) -> None:
+        """Take `value` into the distribution of `key`."""
+        self.cell(key).record(value)
 
     def __iter__(self) -> Iterator[tuple[Key, Distribution]]:
         return iter(self._cells.items())

@@ -79,16 +79,27 @@ class Metrics:
         for dropped in dropped_of(record):
             self._dropped.add((dropped.reason,))
 
-    def kept(self, mark: KeptMark, seconds: float) -> None:
-        """Count one kept decision that was sent without being built anew: a hit, and all it is."""
+    def counts_kept(self, mark: KeptMark) -> Callable[[float], None]:
+        """What counts a kept decision that is sent as it lies there, and the seconds it took.
+
+        The cells are found once for all decisions that look alike: an enum in a key is hashed in
+        Python, and that for each of them.
+        """
         routed = Verdict.ROUTED
-        self._lookups.add(("hit",))
-        self._decisions.add(
-            (routed, mark.reason, mark.source, mark.auto_model, mark.policy, mark.agreement)
-        )
-        self._decision_seconds.record((routed, mark.source, True), seconds)
-        for reason in mark.dropped:
-            self._dropped.add((reason,))
+        key = (routed, mark.reason, mark.source, mark.auto_model, mark.policy, mark.agreement)
+        seconds_of = self._decision_seconds.cell((routed, mark.source, True))
+        counts = [
+            self._lookups.cell(("hit",)),
+            self._decisions.cell(key),
+            *(self._dropped.cell((reason,)) for reason in mark.dropped),
+        ]
+
+        def count(seconds: float) -> None:
+            for each in counts:
+                each.total += 1
+            seconds_of.record(seconds)
+
+        return count
 
     def resolved(self, record: ResolutionRecord) -> None:
         """Count one resolution; one that only tries a decision out stays out."""

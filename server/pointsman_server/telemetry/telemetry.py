@@ -72,9 +72,10 @@ class Telemetry:
     """Where `/metrics` is served, if it is."""
     parts: Parts
 
-    def draws(self) -> bool:
-        """Whether the decision log wants the call that is about to be decided."""
-        return self.parts.decision_log.draws()
+    @property
+    def draws(self) -> Callable[[], bool]:
+        """Says whether the decision log wants the call that is about to be decided."""
+        return self.parts.decision_log.draws
 
     def sample_with(self, rate: Callable[[], float]) -> None:
         """Ask `rate` for the share of decisions that the decision log draws."""

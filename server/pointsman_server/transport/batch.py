@@ -10,10 +10,10 @@ from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.transport.decisions import Decisions, Done, Pending
 from pointsman_server.transport.decode import parsed_batch
-from pointsman_server.transport.rpc import Context, Origin, Refused, Rpc
+from pointsman_server.transport.rpc import SERVICE, Context, Origin, Refused, Rpc
 from pointsman_server.transport.wire import field
 
-METHOD = "BatchRouteDecisions"
+METHOD = f"{SERVICE}/BatchRouteDecisions"
 TURN = 32
 """Decisions after which other calls get their turn: a large batch must not hold up the loop."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from pointsman_server.core import entry
 from pointsman_server.core import stickiness as sticky
@@ -24,13 +26,22 @@ from pointsman_server.transport.kept import KEPT_FIELDS, WireCodec
 _CODEC = WireCodec()
 
 
+class LaneMeter(Protocol):
+    """Counts what goes the short way."""
+
+    def counts_kept(self, mark: KeptMark) -> Callable[[float], None]:
+        """What to call for each kept decision like `mark`, with the seconds that it took."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The rest of a decision, the rest of the response, and what is told of both."""
 
     decision: bytes
     response: bytes
-    mark: KeptMark
+    count: Callable[[float], None]
+    """Counts a decision that was sent with it, and the seconds that took."""
     record: DecisionRecord
     """Of nobody's call: without an id, and with the scores of the first answer of this shape."""
 
@@ -47,9 +58,10 @@ class Ending:
 class Endings:
     """Builds them under one version of the policy file."""
 
-    def __init__(self, rules: PolicyFile, *, keys: Keys) -> None:
+    def __init__(self, rules: PolicyFile, *, keys: Keys, meter: LaneMeter) -> None:
         self._rules = rules
         self._keys = keys
+        self._meter = meter
 
     def build(
         self,
@@ -82,13 +94,15 @@ class Endings:
         return Ending(
             decision=rest.SerializeToString(),
             response=to_response_frame(serving, policy_version=self._rules.version),
-            mark=KeptMark(
-                source=answer.source,
-                reason=serving.reason,
-                auto_model=plan.tier.name,
-                policy=plan.tier.policy,
-                agreement=self._rules.agree(answer.model, request.static_pick),
-                dropped=tuple(d.reason for d in decision.dropped),
+            count=self._meter.counts_kept(
+                KeptMark(
+                    source=answer.source,
+                    reason=serving.reason,
+                    auto_model=plan.tier.name,
+                    policy=plan.tier.policy,
+                    agreement=self._rules.agree(answer.model, request.static_pick),
+                    dropped=tuple(d.reason for d in decision.dropped),
+                )
             ),
             record=self._record(request, decision, serving),
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pointsman.v1 import route_decision_pb2 as pb
 
@@ -31,10 +31,9 @@ from pointsman_server.core.model import (
 from pointsman_server.core.plan import Plan, Planner
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import Clock, DecisionObserver
-from pointsman_server.core.record import KeptMark
 from pointsman_server.core.serving import is_served
 from pointsman_server.transport.decode import API_KINDS, to_request
-from pointsman_server.transport.endings import Ending, Endings
+from pointsman_server.transport.endings import Ending, Endings, LaneMeter
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
 from pointsman_server.transport.kept import unseal
 from pointsman_server.transport.wire import varint
@@ -47,15 +46,6 @@ _T = TypeVar("_T")
 _ROUTED = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString()
 _DECISION = b"\x12"  # field 2, a message
 _DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
-_OPTIONAL_IDS = ("machine_id", "client_request_id", "mode", "user_agent", "organization_id")
-
-
-class LaneMeter(Protocol):
-    """Is told of every call that went this way."""
-
-    def kept(self, mark: KeptMark, seconds: float) -> None:
-        """A kept decision was sent."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +80,8 @@ class Lane:
         self._peek = peek
         self._new_id = new_id
         self._now = clock.monotonic
-        self._meter = meter
         self._spans = spans
-        self._endings = Endings(rules, keys=keys)
+        self._endings = Endings(rules, keys=keys, meter=meter)
         self._planner = Planner(rules)
         self._tracks: dict[tuple[object, ...], _Track] = {}
         self._open = rules.mode is not Mode.OFF
@@ -135,7 +124,7 @@ class Lane:
         if recorded:
             self._spans.observe(ending.told(raw, decision_id))
         parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
-        self._meter.kept(ending.mark, self._now() - started)
+        ending.count(self._now() - started)
         return b"".join((*parts, decision_id.encode()))
 
     def _track(self, message: pb.RouteDecisionRequest) -> _Track | None:
@@ -188,7 +177,7 @@ def _is_plain(message: pb.RouteDecisionRequest) -> bool:
     """Whether the long way would find nothing to trim or refuse in what a track does not cover."""
     if not (message.HasField("prompt") and message.HasField("caller")):
         return False
-    prompt, caller = message.prompt, message.caller
+    prompt = message.prompt
     if prompt.api_kind not in API_KINDS:
         return False
     latest = prompt.latest_user_prompt_prefix
@@ -196,17 +185,12 @@ def _is_plain(message: pb.RouteDecisionRequest) -> bool:
         first = prompt.user_prompt_prefix
         if not first or first.isspace():
             return False
-    session = caller.HasField("session_id")
-    if not _is_identifier(caller.user_id) or (session and not _is_identifier(caller.session_id)):
-        return False
-    for name in _OPTIONAL_IDS:
-        if caller.HasField(name) and not _is_identifier(getattr(caller, name)):
+    caller = message.caller
+    # All that is set in one question: every field of a caller is an identifier.
+    for _, text in caller.ListFields():
+        if not 0 < len(text) <= IDENTIFIER_CODE_POINTS or text != text.strip():
             return False
-    return session or caller.HasField("machine_id")
-
-
-def _is_identifier(text: str) -> bool:
-    return 0 < len(text) <= IDENTIFIER_CODE_POINTS and text == text.strip()
+    return bool(caller.user_id and (caller.session_id or caller.machine_id))
 
 
 def _bounded(remembered: dict[tuple[object, ...], _T], most: int) -> dict[tuple[object, ...], _T]:

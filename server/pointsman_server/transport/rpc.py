@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import grpc
 from opentelemetry.context import Context as TraceContext
@@ -69,9 +69,8 @@ class Gate:
         self._meter.in_flight(-1)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a call, or a decision inside one, comes from."""
+class Origin(NamedTuple):
+    """Where a call, or a decision inside one, comes from. A tuple, since each call has one."""
 
     method: str
     """With its service: `pointsman.v1.RoutingService/RouteDecision`."""
@@ -182,8 +181,8 @@ class Rpc:
         raise AssertionError("abort returned")
 
     def origin(self, method: str, context: Context) -> Origin:
-        """Where the call, and every decision inside it, comes from."""
-        return Origin(f"{SERVICE}/{method}", self._caller(context), self._trace_of(context))
+        """Where the call, and every decision inside it, comes from; `method` with its service."""
+        return Origin(method, self._caller(context), self._trace_of(context))
 
     def open(self, origin: Origin) -> Span:
         """The span of a call, or of one decision inside it; it does not become current."""

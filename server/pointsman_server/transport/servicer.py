@@ -17,6 +17,8 @@ from pointsman_server.transport.rpc import SERVICE, Context, Rpc
 from pointsman_server.transport.service import Service
 from pointsman_server.transport.stream import StreamRules, Streams
 
+METHOD = f"{SERVICE}/RouteDecision"
+
 
 class RoutingServicer:
     """`pointsman.v1.RoutingService`."""
@@ -66,7 +68,7 @@ class RoutingServicer:
     async def RouteDecision(self, wire: bytes, context: Context) -> bytes:  # noqa: N802
         """Decide for one request."""
         rpc = self._rpc
-        answer = self._decisions.begin(rpc.origin("RouteDecision", context), parsed(wire))
+        answer = self._decisions.begin(rpc.origin(METHOD, context), parsed(wire))
         if isinstance(answer, Pending):
             answer = await self._decisions.finish(answer, deadline=rpc.deadline(context))
         return await rpc.answer(answer, context)
@@ -81,7 +83,7 @@ class RoutingServicer:
             resolution = await self._service().resolver.resolve(asked, deadline=deadline)
             return to_resolve_response(asked, resolution)
 
-        return await self._rpc.run("ResolveRoute", context, body)
+        return await self._rpc.run(f"{SERVICE}/ResolveRoute", context, body)
 
     async def DescribeRouting(  # noqa: N802  (the contract's name)
         self, request: describe_routing_pb2.DescribeRoutingRequest | None, context: Context
@@ -92,4 +94,4 @@ class RoutingServicer:
             whole(request, describe_routing_pb2.DescribeRoutingRequest)
             return to_description(await self._describe())
 
-        return await self._rpc.run("DescribeRouting", context, body)
+        return await self._rpc.run(f"{SERVICE}/DescribeRouting", context, body)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -18,10 +18,10 @@ from pointsman_server.core.errors import FieldViolation, InvalidRequest, StreamE
 from pointsman_server.transport.decisions import Decisions, Done, Pending
 from pointsman_server.transport.decode import REQUEST_BYTES, parsed_item, small_enough
 from pointsman_server.transport.errors import to_status
-from pointsman_server.transport.rpc import Context, Refused, Rpc
+from pointsman_server.transport.rpc import SERVICE, Context, Refused, Rpc
 from pointsman_server.transport.wire import field
 
-METHOD = "StreamRouteDecisions"
+METHOD = f"{SERVICE}/StreamRouteDecisions"
 CORRELATION_CODE_POINTS = 64
 
 _CORRELATION_ID, _RESPONSE, _STATUS = 1, 2, 3
@@ -138,7 +138,7 @@ class _Stream:
         origin = self._origin
         if asked.traceparent:
             headers = {"traceparent": asked.traceparent, "tracestate": asked.tracestate}
-            origin = replace(origin, trace=self._rpc.trace_in(headers) or origin.trace)
+            origin = origin._replace(trace=self._rpc.trace_in(headers) or origin.trace)
         message = asked.request if asked.HasField("request") else None
         if message is not None and len(wire) > REQUEST_BYTES:
             message = small_enough(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from pointsman_server.core.decider import Decider
 from pointsman_server.core.errors import EnginesFailed
+from pointsman_server.core.ids import DecisionIds
 from pointsman_server.core.incumbents import Incumbents
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
@@ -86,7 +88,7 @@ def decider_over(parts):
         classification=parts.classification,
         keys=KEYS,
         clock=parts.clock,
-        entropy=bytes,
+        new_id=DecisionIds(clock=parts.clock, entropy=os.urandom),
         observers=[parts.observer],
     )
 
@@ -292,8 +294,6 @@ async def test_a_decision_says_where_it_came_from_and_what_else_could_serve():
 
 async def test_every_answer_has_an_id_of_its_own_with_the_time_in_it():
     parts = world()
-    entropy = iter([bytes(10), bytes([255] * 10)])
-    parts.decider._entropy = lambda _: next(entropy)
     ids = [(await parts.decider.decide(request(**c))).decision_id for c in ({}, {"routing": None})]
     assert len(set(ids)) == 2
     assert {uuid.UUID(i).int >> 80 for i in ids} == {int(parts.clock.epoch * 1_000)}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pointsman_server.core.ids import ENTROPY_BYTES, uuid7
+from pointsman_server.core.ids import AHEAD, ENTROPY_BYTES, DecisionIds
 from pointsman_server.core.model import RankedModel, Stickiness, SwitchReason, Tier
 from pointsman_server.core.policy_file import UNLISTED
 from pointsman_server.core.sampling import DEFAULT_RATE, effective_rate
 from pointsman_server.core.stickiness import fallback_models, is_sticky, switch_reason
 from support.builders import FRONTIER, GPT, OPUS, SONNET, answer, model, routing, rules
+from support.fakes import FakeClock
 
 entropies = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)
 moments = st.integers(0, 2**48 - 10)
@@ -21,7 +23,7 @@ ELIGIBLE = [model(OPUS), model(SONNET), model(GPT)]
 
 @given(st.integers(0, 2**40), entropies)
 def test_a_decision_id_is_a_uuid_of_version_7_that_holds_its_millisecond(eighths, entropy):
-    text = uuid7(seconds=eighths / 8, entropy=entropy)
+    text = made(entropy, at=eighths / 8)
     parsed = uuid.UUID(text)
     assert str(parsed) == text
     assert parsed.version == 7
@@ -31,17 +33,30 @@ def test_a_decision_id_is_a_uuid_of_version_7_that_holds_its_millisecond(eighths
 
 @given(moments, entropies, entropies)
 def test_ids_sort_by_time(moment, one, other):
-    assert uuid7(seconds=moment / 1_000, entropy=one) < uuid7(
-        seconds=(moment + 2) / 1_000, entropy=other
-    )
+    assert made(one, at=moment / 1_000) < made(other, at=(moment + 2) / 1_000)
 
 
 @given(entropies, entropies)
 def test_ids_of_one_moment_differ_as_their_entropy_does(one, other):
     free = (1 << 80) - 1 & ~(0xF << 76) & ~(0x3 << 62)
     bits = [int.from_bytes(e, "big") & free for e in (one, other)]
-    same = uuid7(seconds=1.0, entropy=one) == uuid7(seconds=1.0, entropy=other)
-    assert same == (bits[0] == bits[1])
+    assert (made(one) == made(other)) == (bits[0] == bits[1])
+
+
+def test_no_id_is_made_twice_and_each_has_the_time_of_its_making():
+    clock = FakeClock()
+    new_id = DecisionIds(clock=clock, entropy=os.urandom)
+    made = []
+    for _ in range(3 * AHEAD):
+        clock.advance(0.0005)
+        made.append((new_id(), int(clock.time() * 1_000)))
+    assert len({text for text, _ in made}) == len(made)
+    assert [uuid.UUID(text).int >> 80 for text, _ in made] == [at for _, at in made]
+
+
+def made(entropy: bytes, *, at: float = 1.0) -> str:
+    """The id of a moment with these random bytes."""
+    return DecisionIds(clock=FakeClock(epoch=at), entropy=lambda _: entropy)()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from pointsman_server.core.errors import FieldViolation, InvalidRequest, Overloa
 from pointsman_server.transport.rpc import RETRY_AFTER, Gate, Rpc
 from support.fakes import FakeClock, RecordingMeter, settle
 
+METHOD = "pointsman.v1.RoutingService/RouteDecision"
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
@@ -68,7 +70,9 @@ class Desk:
         )
 
     async def run(self, body, context=None):
-        return await self.rpc.run("RouteDecision", context or Context(), body)
+        return await self.rpc.run(
+            "pointsman.v1.RoutingService/RouteDecision", context or Context(), body
+        )
 
     async def refusal(self, body):
         context = Context()
@@ -117,17 +121,17 @@ async def test_a_call_is_counted_once_by_its_caller_and_its_status(body, status)
     desk = Desk()
     with contextlib.suppress(Aborted):
         await desk.run(body, Context(caller="edge"))
-    assert desk.meter.calls == [("pointsman.v1.RoutingService/RouteDecision", "edge", status)]
+    assert desk.meter.calls == [(METHOD, "edge", status)]
 
 
 async def test_a_call_answered_at_once_is_counted_too():
     desk = Desk(tracer=NoOpTracer())
-    origin = desk.rpc.origin("RouteDecision", Context(caller="edge"))
+    origin = desk.rpc.origin(METHOD, Context(caller="edge"))
     span = desk.rpc.open(origin)
     assert desk.rpc.at_once(origin, span, lambda _recorded: None) is None
     assert desk.meter.calls == []
     assert desk.rpc.at_once(origin, span, lambda _recorded: "now") == "now"
-    assert desk.meter.calls == [("pointsman.v1.RoutingService/RouteDecision", "edge", "OK")]
+    assert desk.meter.calls == [(METHOD, "edge", "OK")]
 
 
 # ---------------------------------------------------------------- the gate
