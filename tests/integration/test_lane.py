@@ -6,9 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.telemetry.attributes import decision_attributes
+from pointsman_server.telemetry.call_spans import CallSpans
+from pointsman_server.telemetry.environment import SamplerRules
+from pointsman_server.telemetry.tracer import HeadTracer
 from pointsman_server.transport.decode import to_request
 from pointsman_server.transport.encode import to_response
 from support.requests import STATIC_PICKS, drawn, messages
@@ -59,31 +65,33 @@ async def test_plain_repetitions_go_the_short_way_and_are_answered_the_same(peer
 
 async def test_the_span_of_a_plain_repetition_tells_what_the_long_way_tells(peer: Peer) -> None:
     service: Any = peer.running.runtime.service()
-    short: list[Any] = []
-    long: list[Any] = []
-    service.lane._spans = SimpleNamespace(observe=short.append)
+    exporter, long = InMemorySpanExporter(), []
+    spans = recording(exporter)
     service.decider._observers = (SimpleNamespace(observe=long.append),)
     for number in range(100):
         message = plain(number)
         await service.decider.decide(to_request(message))
-        wire = service.lane.answer(message, recorded=True)
+        wire = service.lane.answer(message, spans.draw("call", None))
         await service.decider.decide(to_request(message))
-        attributes = [decision_attributes(each[-1]) for each in (short, long)]
+        [span] = exporter.get_finished_spans()
+        exporter.clear()
+        short = {k: v for k, v in span.attributes.items() if not k.startswith("rpc.")}
         sent = pb.RouteDecisionResponse.FromString(wire)
-        assert attributes[0].pop("pointsman.decision_id") == sent.decision_id
-        attributes[1].pop("pointsman.decision_id")
-        assert attributes[0] == attributes[1]
-    assert len(short) == 100
+        assert short.pop("pointsman.decision_id") == sent.decision_id
+        told_long = decision_attributes(long[-1])
+        del told_long["pointsman.decision_id"]
+        assert short == told_long
+    assert len(long) == 200
 
 
-async def test_a_span_that_records_nothing_is_told_nothing(start: Starter) -> None:
+async def test_a_span_of_what_goes_the_long_way_is_told_nothing_by_the_short_one(
+    start: Starter,
+) -> None:
     peer = await start()
     service: Any = peer.running.runtime.service()
-    told: list[Any] = []
-    await service.decider.decide(to_request(request()))
-    service.lane._spans = SimpleNamespace(observe=told.append)
-    assert service.lane.answer(request()) is not None
-    assert told == []
+    exporter = InMemorySpanExporter()
+    assert service.lane.answer(request(), recording(exporter).draw("call", None)) is None
+    assert exporter.get_finished_spans() == ()
 
 
 @pytest.mark.parametrize(
@@ -137,6 +145,15 @@ async def test_what_goes_the_short_way_is_counted_like_the_rest(start: Starter) 
     assert sum(n for _, n in metrics._decisions) == 5
     assert sum(n for _, n in metrics._lookups) >= 5
     assert len(dict(metrics._decisions)) == 1
+
+
+def recording(exporter: InMemorySpanExporter) -> CallSpans:
+    """Spans of calls, all of which are recorded."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    processor = SimpleSpanProcessor(exporter)
+    rules = SamplerRules(share=1.0, follow_caller=True)
+    tracer = HeadTracer(provider.get_tracer("test"), sampler=rules, random=lambda: 0.0)
+    return CallSpans(tracer, processors=[processor], ids=provider.id_generator)
 
 
 def plain(number: int) -> pb.RouteDecisionRequest:

@@ -210,7 +210,7 @@ async def test_a_bug_is_internal_with_a_fixed_text_for_its_decision_alone(
     peer = await start()
     service: Any = peer.running.runtime.service()
 
-    def broken(_message: Any) -> Any:
+    def broken(_message: Any, _span: Any) -> Any:
         raise KeyError("the prompt: " + "CAN" + "ARY")  # the log quotes source lines
 
     whole, service.lane.answer = service.lane.answer, broken

@@ -188,7 +188,6 @@ class Runtime:
             new_id=self._new_id,
             clock=ambient.clock,
             meter=telemetry.metrics,
-            spans=telemetry.span_observer,
         )
         return _Parts(rules, engines, cache, switches, decider, resolver, lane, telemetry.draws)
 

@@ -107,7 +107,7 @@ async def serving(
         gate = Gate(limit=settings.max_in_flight, meter=telemetry.metrics)
         rpc = Rpc(
             gate=gate,
-            tracer=telemetry.tracer,
+            spans=telemetry.calls,
             propagator=telemetry.propagator,
             clock=ambient.clock,
             meter=telemetry.metrics,

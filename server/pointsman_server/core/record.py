@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
@@ -28,6 +29,14 @@ class KeptMark:
     policy: str
     agreement: bool | None
     dropped: tuple[DropReason, ...]
+
+
+class KeptDetail(NamedTuple):
+    """What is told of a kept decision and is not alike for all that are sent alike."""
+
+    confidence: float | None
+    ambiguity: str | None
+    domain: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

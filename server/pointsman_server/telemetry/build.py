@@ -60,17 +60,17 @@ async def build_telemetry(
     except OSError:
         await parts.aclose(bound=0.1)
         raise
-    on_span = UnfailingObserver(SpanAttributes())
+    tracer = HeadTracer(parts.spans.tracer, sampler=rules.sampler, random=dice)
     return Telemetry(
-        tracer=HeadTracer(parts.spans.tracer, sampler=rules.sampler, random=dice),
+        tracer=tracer,
+        calls=parts.spans.calls(tracer),
         propagator=propagator,
         metrics=metrics,
         observers=(
             UnfailingObserver(metrics),
-            on_span,
+            UnfailingObserver(SpanAttributes()),
             UnfailingObserver(parts.decision_log),
         ),
-        span_observer=on_span,
         resolution_observers=tuple(
             UnfailingResolutionObserver(each)
             for each in (metrics, ResolutionSpanAttributes(), parts.decision_log)

@@ -29,6 +29,8 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from pointsman_server.telemetry.call_spans import KeptSpan
+
 AT_ONCE: Final = 32
 """Spans after which the encoding thread lets others run: 0.2 ms."""
 
@@ -57,6 +59,7 @@ class SpanEncoder:
 
     def __init__(self, *, yield_to_others: Callable[[], None] = lambda: time.sleep(0)) -> None:
         self._texts: dict[tuple[str, str], bytes] = {}
+        self._alike: dict[int, tuple[Mapping[str, Any], bytes]] = {}
         self._yield = yield_to_others
 
     def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
@@ -113,7 +116,7 @@ class SpanEncoder:
             _KINDS[span.kind],
             _FIXED64(0x39, span.start_time) if span.start_time else b"",
             _FIXED64(0x41, span.end_time) if span.end_time else b"",
-            *self._pairs(span.attributes),
+            *self._attributes_of(span),
             _count(b"\x50", span.dropped_attributes),
             *(_field(b"\x5a", self._event(event)) for event in span.events),
             _count(b"\x60", span.dropped_events),
@@ -144,6 +147,18 @@ class SpanEncoder:
                 b"\x35" + _flags(link.context).to_bytes(4, "little"),
             )
         )
+
+    def _attributes_of(self, span: ReadableSpan) -> list[bytes]:
+        """Its attributes. What many spans of kept decisions say alike is encoded once."""
+        if not isinstance(span, KeptSpan):
+            return self._pairs(span.attributes)
+        alike = span.alike
+        known = self._alike.get(id(alike))
+        if known is None or known[0] is not alike:
+            if len(self._alike) >= _REMEMBERED:
+                self._alike.clear()
+            known = self._alike[id(alike)] = alike, b"".join(self._pairs(alike))
+        return [known[1], *self._pairs(span.own())]
 
     def _pairs(self, attributes: Mapping[str, Any] | None) -> list[bytes]:
         """Attributes of a span itself: the same texts come again and again."""

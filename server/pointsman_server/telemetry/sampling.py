@@ -13,6 +13,7 @@ from opentelemetry.context import Context, create_key
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
+    Decision,
     ParentBased,
     Sampler,
     SamplingResult,
@@ -26,13 +27,14 @@ from pointsman_server.telemetry.environment import SamplerRules
 _DRAWN = create_key("pointsman-drawn")
 DRAWN = Context({_DRAWN: True})
 """The context of a root span that was drawn to be recorded."""
+RECORDED = Decision.RECORD_AND_SAMPLE
 
 
 class HeadSampler(Sampler):
     """The SDK's sampler: records what was drawn, and asks the standard sampler of all else."""
 
     def __init__(self, rules: SamplerRules) -> None:
-        root = _root(rules.share)
+        root = root_sampler(rules.share)
         self._standard: Sampler = ParentBased(root) if rules.follow_caller else root
 
     def should_sample(  # noqa: PLR0917 - the interface is OpenTelemetry's
@@ -57,7 +59,8 @@ class HeadSampler(Sampler):
         return f"Head{{{self._standard.get_description()}}}"
 
 
-def _root(share: float) -> Sampler:
+def root_sampler(share: float) -> Sampler:
+    """Records this share of traces, by their ids."""
     if share in (0.0, 1.0):
         return ALWAYS_ON if share else ALWAYS_OFF
     return TraceIdRatioBased(share)

@@ -11,14 +11,17 @@ from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from pointsman_server.core.errors import Problem
+from pointsman_server.telemetry.call_spans import CallSpans
 from pointsman_server.telemetry.detached import within
 from pointsman_server.telemetry.environment import TelemetryRules
 from pointsman_server.telemetry.exporters import CountingSpanExporter, build_span_exporters
 from pointsman_server.telemetry.sampling import HeadSampler
+from pointsman_server.telemetry.tracer import HeadTracer
 from pointsman_server.telemetry.variables import EnvironmentInvalid
 
 SCOPE = "pointsman_server"
@@ -29,25 +32,28 @@ class Spans:
 
     def __init__(self, rules: TelemetryRules, *, resource: Resource) -> None:
         self._exporters = tuple(map(CountingSpanExporter, build_span_exporters(rules.spans)))
+        self._processors = tuple(_processor(each, rules) for each in self._exporters)
         self._provider: TracerProvider | None = None
         self.tracer: Tracer | None = None
         if self._exporters:
-            self._provider = self._build(rules, resource)
+            self._provider = TracerProvider(
+                sampler=HeadSampler(rules.sampler), resource=resource, shutdown_on_exit=False
+            )
+            for processor in self._processors:
+                self._provider.add_span_processor(processor)
             self.tracer = self._provider.get_tracer(SCOPE, version("pointsman"))
 
-    def _build(self, rules: TelemetryRules, resource: Resource) -> TracerProvider:
-        provider = TracerProvider(
-            sampler=HeadSampler(rules.sampler), resource=resource, shutdown_on_exit=False
+    def calls(self, tracer: HeadTracer) -> CallSpans:
+        """Those of calls, of which `tracer` opens what goes on."""
+        if self._provider is None:
+            return CallSpans(tracer)
+        return CallSpans(
+            tracer,
+            processors=self._processors,
+            ids=self._provider.id_generator,
+            resource=self._provider.resource,
+            scope=InstrumentationScope(SCOPE, version("pointsman")),
         )
-        for exporter in self._exporters:
-            processor = BatchSpanProcessor(
-                exporter,
-                max_queue_size=rules.batch.queue,
-                schedule_delay_millis=rules.batch.delay * 1_000,
-                max_export_batch_size=rules.batch.size,
-            )
-            provider.add_span_processor(processor)
-        return provider
 
     @property
     def failures(self) -> int:
@@ -64,6 +70,15 @@ class Spans:
             await asyncio.gather(
                 *(within(0.5, e.shutdown, name="pointsman-span-cut") for e in self._exporters)
             )
+
+
+def _processor(exporter: CountingSpanExporter, rules: TelemetryRules) -> BatchSpanProcessor:
+    return BatchSpanProcessor(
+        exporter,
+        max_queue_size=rules.batch.queue,
+        schedule_delay_millis=rules.batch.delay * 1_000,
+        max_export_batch_size=rules.batch.size,
+    )
 
 
 def build_propagator(names: tuple[str, ...]) -> TextMapPropagator:

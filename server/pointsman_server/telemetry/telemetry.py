@@ -12,6 +12,7 @@ from opentelemetry.trace import Tracer
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.core.ports import DecisionObserver
 from pointsman_server.core.resolver import ResolutionObserver
+from pointsman_server.telemetry.call_spans import CallSpans
 from pointsman_server.telemetry.decision_log import DecisionLog
 from pointsman_server.telemetry.instruments import (
     CACHE_ENTRIES,
@@ -58,14 +59,14 @@ class Telemetry:
     """Spans, metrics and the decision log of one process; no global provider knows of them."""
 
     tracer: Tracer
-    """Opens the span of a call (kind `SERVER`) and, below one that records, any other."""
+    """Opens spans below one that records; and those of calls, for `calls`."""
+    calls: CallSpans
+    """Decides which calls are recorded."""
     propagator: TextMapPropagator
     """Reads and writes trace headers."""
     metrics: Metrics
     observers: tuple[DecisionObserver, ...]
     """To be told of every decision, inside the span that it was made in."""
-    span_observer: DecisionObserver
-    """The one of them that writes onto the span."""
     resolution_observers: tuple[ResolutionObserver, ...]
     """The same for every resolution of a purpose."""
     prometheus_port: int | None

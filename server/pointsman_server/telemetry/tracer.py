@@ -10,6 +10,7 @@ from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
     Span,
+    SpanContext,
     SpanKind,
     StatusCode,
     Tracer,
@@ -22,7 +23,7 @@ from opentelemetry.util.types import Attributes
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.telemetry.attributes import ERROR_TYPE
 from pointsman_server.telemetry.environment import SamplerRules
-from pointsman_server.telemetry.sampling import DRAWN
+from pointsman_server.telemetry.sampling import DRAWN, RECORDED, root_sampler
 
 
 class HeadTracer(Tracer):
@@ -43,7 +44,18 @@ class HeadTracer(Tracer):
         """`delegate` is the SDK's tracer with a `HeadSampler`; `None`: nothing is recorded."""
         self._delegate = delegate
         self._sampler = sampler
+        self._root = root_sampler(sampler.share)
         self._random = random
+
+    def draws(self, caller: SpanContext) -> bool:
+        """Whether a span of kind `SERVER` below `caller` is recorded; below none, dice decide."""
+        if self._delegate is None:
+            return False
+        if not caller.is_valid:
+            return self._random() < self._sampler.share
+        if self._sampler.follow_caller:
+            return caller.trace_flags.sampled
+        return self._root.should_sample(None, caller.trace_id, "").decision is RECORDED
 
     def start_span(  # noqa: PLR0917 - the interface is OpenTelemetry's
         self,
@@ -58,7 +70,7 @@ class HeadTracer(Tracer):
     ) -> Span:
         """A span that records, or one that only stands for the caller's trace."""
         parent = get_current_span(context)
-        unrecorded = self._unrecorded(parent, kind)
+        unrecorded = None if context is DRAWN else self._unrecorded(parent, kind)
         if unrecorded is not None or self._delegate is None:
             return unrecorded or parent
         return self._delegate.start_span(

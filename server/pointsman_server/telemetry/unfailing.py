@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 Record = TypeVar("Record")
 
 
-class _Unfailing(Generic[Record]):
+class Unfailing(Generic[Record]):
     """Tells one observer; what it raises is logged the first time, by type and frames."""
 
     def __init__(self, tell: Callable[[Record], None]) -> None:
@@ -23,6 +23,7 @@ class _Unfailing(Generic[Record]):
         self._complained = False
 
     def __call__(self, record: Record) -> None:
+        """Tell it of `record`."""
         try:
             self._tell(record)
         except Exception as error:  # noqa: BLE001  (the wall that this is)
@@ -37,7 +38,7 @@ class UnfailingObserver:
     """A `DecisionObserver` that does not raise, whatever the one inside does."""
 
     def __init__(self, inside: DecisionObserver) -> None:
-        self._tell: _Unfailing[DecisionRecord] = _Unfailing(inside.observe)
+        self._tell: Unfailing[DecisionRecord] = Unfailing(inside.observe)
 
     def observe(self, record: DecisionRecord) -> None:
         """Tell the one inside."""
@@ -48,7 +49,7 @@ class UnfailingResolutionObserver:
     """The same for resolutions."""
 
     def __init__(self, inside: ResolutionObserver) -> None:
-        self._tell: _Unfailing[ResolutionRecord] = _Unfailing(inside.resolved)
+        self._tell: Unfailing[ResolutionRecord] = Unfailing(inside.resolved)
 
     def resolved(self, record: ResolutionRecord) -> None:
         """Tell the one inside."""

@@ -34,7 +34,7 @@ class Batches:
         try:
             requests = parsed_batch(wire)
         except InvalidRequest as error:
-            refused = self._rpc.refuse(origin, self._rpc.open(origin), error)
+            refused = self._rpc.refuse(origin, self._rpc.draw(origin), error)
             return await self._rpc.answer(refused, context)
         done = await self._decide(requests, origin, self._rpc.deadline(context))
         return b"".join([field(_RESULTS, _result(each)) for each in done])

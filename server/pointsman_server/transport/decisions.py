@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from opentelemetry.trace import Span
 from pointsman.v1 import route_decision_pb2 as pb
@@ -21,8 +20,7 @@ Done: TypeAlias = bytes | Refused
 """A `RouteDecisionResponse` as it is sent, or the status in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A decision that takes time. Its span is open until `Decisions.finish` ends it."""
 
     service: Service
@@ -41,16 +39,13 @@ class Decisions:
 
     def begin(self, origin: Origin, message: pb.RouteDecisionRequest | None) -> Done | Pending:
         """The answer, where it is kept. `None` for a message is one that could not be read."""
-        service = self._service()
-        drawn = service.draws()
-        span = self._rpc.open(origin)
+        service, rpc = self._service(), self._rpc
+        drawn, span = service.draws(), rpc.draw(origin)
         if message is not None and not drawn:
-            answer = self._rpc.at_once(
-                origin, span, lambda recorded: service.lane.answer(message, recorded=recorded)
-            )
+            answer = rpc.at_once(origin, span, service.lane.answer, message)
             if answer is not None:
                 return answer
-        return Pending(service, message, drawn, origin, span)
+        return Pending(service, message, drawn, origin, rpc.open(origin, span))
 
     async def finish(
         self, pending: Pending, *, deadline: float | None, within: float | None = None

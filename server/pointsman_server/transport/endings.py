@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from pointsman_server.core import entry
@@ -43,16 +43,7 @@ class Ending:
     count: Callable[[float], None]
     """Counts a decision that was sent with it, and the seconds that took."""
     record: DecisionRecord
-    """Of nobody's call: without an id, and with the scores of the first answer of this shape."""
-
-    def told(self, raw: bytes, decision_id: str) -> DecisionRecord:
-        """What a span tells of the kept answer `raw`, sent under `decision_id`."""
-        outcome, answer = self.record.outcome, _CODEC.load(raw)
-        decision = outcome.decision
-        if decision is not None and answer is not None:
-            decision = replace(decision, answer=answer)
-        outcome = replace(outcome, decision=decision, decision_id=decision_id)
-        return replace(self.record, outcome=outcome)
+    """Of nobody's call: without an id, and with the detail of the first answer of this shape."""
 
 
 class Endings:

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.model import EngineAnswer, RankedModel, Source
+from pointsman_server.core.record import KeptDetail
 
 KeptField: TypeAlias = Literal[
     "source",
@@ -62,6 +63,16 @@ def shape_of(answer: EngineAnswer) -> bytes:
     """A digest of all of `answer` but its scores, labels of no consequence and its words."""
     parts = (answer.source, answer.model, answer.router_model, answer.difficulty)
     return sha256(repr((*parts, [r.model for r in answer.ranking])).encode()).digest()[:SHAPE_BYTES]
+
+
+def detail_of(wire: bytes) -> KeptDetail:
+    """What the kept message `wire` has of its own, among those of its shape."""
+    kept = pb.Decision.FromString(wire)
+    return KeptDetail(
+        confidence=kept.confidence if kept.HasField("confidence") else None,
+        ambiguity=kept.ambiguity if kept.HasField("ambiguity") else None,
+        domain=kept.domain if kept.HasField("domain") else None,
+    )
 
 
 class WireCodec:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from pointsman.v1 import route_decision_pb2 as pb
@@ -30,12 +31,13 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.plan import Plan, Planner
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.core.ports import Clock, DecisionObserver
+from pointsman_server.core.ports import Clock
 from pointsman_server.core.serving import is_served
+from pointsman_server.transport.call_spans import DrawnSpan
 from pointsman_server.transport.decode import API_KINDS, to_request
 from pointsman_server.transport.endings import Ending, Endings, LaneMeter
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
-from pointsman_server.transport.kept import unseal
+from pointsman_server.transport.kept import detail_of, unseal
 from pointsman_server.transport.wire import varint
 
 TRACKS = 4_096
@@ -71,26 +73,25 @@ class Lane:
         new_id: Callable[[], str],
         clock: Clock,
         meter: LaneMeter,
-        spans: DecisionObserver,
     ) -> None:
-        """`spans` writes a decision onto the span of its call."""
         self._rules = rules
         self._keys = keys
         self._switches = switches
         self._peek = peek
         self._new_id = new_id
         self._now = clock.monotonic
-        self._spans = spans
         self._endings = Endings(rules, keys=keys, meter=meter)
         self._planner = Planner(rules)
         self._tracks: dict[tuple[object, ...], _Track] = {}
         self._open = rules.mode is not Mode.OFF
         self._serves = rules.mode is Mode.SERVE
 
-    def answer(self, message: pb.RouteDecisionRequest, *, recorded: bool = False) -> bytes | None:
+    def answer(
+        self, message: pb.RouteDecisionRequest, span: DrawnSpan | None = None
+    ) -> bytes | None:
         """The response's bytes; `None` where the request has to go the long way.
 
-        `recorded` says that the call has a span which is to tell of it.
+        `span` is the call's, if that is recorded: it is told of the answer, which ends it.
         """
         started = self._now()
         if message.classify or message.dry_run or not self._open:
@@ -110,7 +111,8 @@ class Lane:
         if raw is None or whole is None:
             return None
         shape, wire = whole
-        key = (shape, source, self._serves and is_served(conversation, self._rules))
+        # Not the source itself: an enum is hashed in Python.
+        key = (shape, session == "", self._serves and is_served(conversation, self._rules))
         ending = track.endings.get(key)
         if ending is None:
             ending = self._endings.build(
@@ -121,8 +123,9 @@ class Lane:
             _bounded(track.endings, ENDINGS)[key] = ending
         length = varint(len(wire) + len(ending.decision))
         decision_id = self._new_id()
-        if recorded:
-            self._spans.observe(ending.told(raw, decision_id))
+        if span is not None:
+            detail = partial(detail_of, wire)
+            span.kept(ending.record, decision_id=decision_id, detail=detail)
         parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
         ending.count(self._now() - started)
         return b"".join((*parts, decision_id.encode()))

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 import grpc
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode, Tracer, use_span
+from opentelemetry.trace import INVALID_SPAN, Span, StatusCode, use_span
 
 from pointsman_server.core.errors import Overloaded, PointsmanError
 from pointsman_server.core.ports import Clock
+from pointsman_server.transport.call_spans import CallSpans, DrawnSpan
 from pointsman_server.transport.errors import to_status
 
 SERVICE = "pointsman.v1.RoutingService"
@@ -28,6 +29,7 @@ _NOTHING = nullcontext()
 _log = logging.getLogger(__name__)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Answer = TypeVar("Answer")
+Request = TypeVar("Request")
 
 
 class RpcMeter(Protocol):
@@ -100,14 +102,14 @@ class Rpc:
         self,
         *,
         gate: Gate,
-        tracer: Tracer,
+        spans: CallSpans,
         propagator: TextMapPropagator,
         clock: Clock,
         meter: RpcMeter,
         caller: Callable[[Context], str | None],
     ) -> None:
         self._gate = gate
-        self._tracer = tracer
+        self._spans = spans
         self._propagator = propagator
         self._headers = frozenset(propagator.fields)
         self._clock = clock
@@ -122,7 +124,8 @@ class Rpc:
     ) -> Answer:
         """The body's answer; `body` gets the caller's deadline on the monotonic clock."""
         origin = self.origin(method, context)
-        answer = await self.attempt(origin, self.open(origin), body, self.deadline(context))
+        span = self.open(origin, self.draw(origin))
+        answer = await self.attempt(origin, span, body, self.deadline(context))
         return await self.answer(answer, context)
 
     async def attempt(
@@ -144,30 +147,27 @@ class Rpc:
             return answer
 
     def at_once(
-        self, origin: Origin, span: Span, ask: Callable[[bool], Answer | None]
+        self,
+        origin: Origin,
+        drawn: DrawnSpan | None,
+        ask: Callable[[Request, DrawnSpan | None], Answer | None],
+        request: Request,
     ) -> Answer | Refused | None:
-        """What `ask` knows without waiting; `None`: nothing, and `span` is still open.
+        """What `ask` knows without waiting, and has told `drawn`; `None`: nothing.
 
-        `ask` is told whether the span, which is current then, records. It takes no time that the
-        gate would have to bound.
+        It takes no time that the gate would have to bound.
         """
         try:
-            if span.is_recording():
-                with use_span(span, record_exception=False, set_status_on_exception=False):
-                    answer = ask(True)  # noqa: FBT003
-            else:
-                answer = ask(False)  # noqa: FBT003
+            answer = ask(request, drawn)
         except Exception as error:  # noqa: BLE001  (as above)
-            return self.refuse(origin, span, error)
+            return self.refuse(origin, drawn, error)
         if answer is not None:
-            if span.is_recording():
-                _mark(span, grpc.StatusCode.OK)
-                span.end()
             self._meter.call(origin.method, caller=origin.caller, status=_OK)
         return answer
 
-    def refuse(self, origin: Origin, span: Span, error: Exception) -> Refused:
-        """How `error` is answered; ends `span`, and counts it."""
+    def refuse(self, origin: Origin, drawn: DrawnSpan | None, error: Exception) -> Refused:
+        """How `error` is answered; its span says so, and it counts."""
+        span = self.open(origin, drawn)
         refused = self._refused(origin, span, error)
         span.end()
         return refused
@@ -184,10 +184,15 @@ class Rpc:
         """Where the call, and every decision inside it, comes from; `method` with its service."""
         return Origin(method, self._caller(context), self._trace_of(context))
 
-    def open(self, origin: Origin) -> Span:
-        """The span of a call, or of one decision inside it; it does not become current."""
-        attributes = {"rpc.system.name": "grpc", "rpc.method": origin.method}
-        return self._tracer.start_span(origin.method, origin.trace, SpanKind.SERVER, attributes)
+    def draw(self, origin: Origin) -> DrawnSpan | None:
+        """The span of a call, or of one decision inside it; `None` for one that is not recorded."""
+        return self._spans.draw(origin.method, origin.trace)
+
+    def open(self, origin: Origin, drawn: DrawnSpan | None) -> Span:
+        """What was drawn, to be written on; it does not become current."""
+        if drawn is None:
+            return self._spans.unrecorded(origin.method, origin.trace)
+        return drawn.open()
 
     def _trace_of(self, context: Context) -> TraceContext | None:
         """The caller's trace; most callers have none, and reading headers is not free."""

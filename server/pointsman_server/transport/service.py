@@ -8,6 +8,7 @@ from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.model import Outcome, RouteRequest
 from pointsman_server.core.routes import Resolution, ResolveRequest
+from pointsman_server.transport.call_spans import DrawnSpan
 
 
 class Decides(Protocol):
@@ -33,10 +34,12 @@ class Resolves(Protocol):
 class Answers(Protocol):
     """The short way: what is kept, as bytes."""
 
-    def answer(self, message: pb.RouteDecisionRequest, *, recorded: bool = False) -> bytes | None:
+    def answer(
+        self, message: pb.RouteDecisionRequest, span: DrawnSpan | None = None
+    ) -> bytes | None:
         """The response, or `None` where the request has to be decided.
 
-        `recorded` says that the current span is to tell of it.
+        `span` is the call's, if that is recorded: it is told of the answer, which ends it.
         """
         ...
 

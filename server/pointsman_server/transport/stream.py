@@ -156,7 +156,8 @@ class _Stream:
 
     def _refuse(self, name: str, path: str, text: str) -> None:
         error = InvalidRequest([FieldViolation(path, text)])
-        self._answer(name, self._rpc.refuse(self._origin, self._rpc.open(self._origin), error))
+        rpc, origin = self._rpc, self._origin
+        self._answer(name, rpc.refuse(origin, rpc.draw(origin), error))
 
     def _answer(self, name: str, done: Done) -> None:
         result = field(_STATUS, done.wire) if isinstance(done, Refused) else field(_RESPONSE, done)

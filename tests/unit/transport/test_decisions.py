@@ -18,6 +18,7 @@ from pointsman_server.transport.rpc import Gate, Rpc
 from pointsman_server.transport.stream import StreamRules, Streams
 from support.builders import outcome
 from support.fakes import FakeClock, RecordingMeter
+from support.sdk_spans import SdkSpans
 
 OF_CALL, OF_ITEM = "a" * 32, "b" * 32
 
@@ -36,7 +37,7 @@ class Service:
     def draws(self):
         return False
 
-    def answer(self, message, *, recorded=False):
+    def answer(self, message, span=None):
         return None
 
     async def decide(self, request, *, deadline=None, drawn=None):
@@ -71,7 +72,7 @@ class Desk:
         self.meter = RecordingMeter()
         self.rpc = Rpc(
             gate=Gate(limit=9, meter=self.meter),
-            tracer=provider.get_tracer("test"),
+            spans=SdkSpans(provider.get_tracer("test")),
             propagator=TraceContextTextMapPropagator(),
             clock=FakeClock(now=10.0),
             meter=self.meter,

@@ -18,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from pointsman_server.core.errors import FieldViolation, InvalidRequest, Overloaded
 from pointsman_server.transport.rpc import RETRY_AFTER, Gate, Rpc
 from support.fakes import FakeClock, RecordingMeter, settle
+from support.sdk_spans import SdkSpans
 
 METHOD = "pointsman.v1.RoutingService/RouteDecision"
 
@@ -62,7 +63,7 @@ class Desk:
         self.clock, self.meter = FakeClock(), RecordingMeter()
         self.rpc = Rpc(
             gate=Gate(limit=limit, meter=self.meter),
-            tracer=tracer or provider.get_tracer("test"),
+            spans=SdkSpans(tracer or provider.get_tracer("test")),
             propagator=TraceContextTextMapPropagator(),
             clock=self.clock,
             meter=self.meter,
@@ -127,10 +128,10 @@ async def test_a_call_is_counted_once_by_its_caller_and_its_status(body, status)
 async def test_a_call_answered_at_once_is_counted_too():
     desk = Desk(tracer=NoOpTracer())
     origin = desk.rpc.origin(METHOD, Context(caller="edge"))
-    span = desk.rpc.open(origin)
-    assert desk.rpc.at_once(origin, span, lambda _recorded: None) is None
+    drawn = desk.rpc.draw(origin)
+    assert desk.rpc.at_once(origin, drawn, lambda _request, _span: None, "a") is None
     assert desk.meter.calls == []
-    assert desk.rpc.at_once(origin, span, lambda _recorded: "now") == "now"
+    assert desk.rpc.at_once(origin, drawn, lambda request, _span: request * 2, "a") == "aa"
     assert desk.meter.calls == [(METHOD, "edge", "OK")]
 
 
@@ -280,6 +281,19 @@ async def test_a_refusal_is_told_in_the_span_and_only_a_bug_is_its_error(error, 
         "INTERNAL" if status is StatusCode.ERROR else None
     )
     assert desk.span.events == ()
+
+
+async def test_a_bug_in_what_answers_at_once_is_a_refusal_with_its_span():
+    desk = Desk()
+    origin = desk.rpc.origin(METHOD, Context())
+
+    def broken(_request, _span):
+        raise KeyError("canary")
+
+    refused = desk.rpc.at_once(origin, desk.rpc.draw(origin), broken, "a")
+    assert refused.status.code is grpc.StatusCode.INTERNAL
+    assert desk.span.attributes["rpc.response.status_code"] == "INTERNAL"
+    assert desk.meter.calls == [(METHOD, None, "INTERNAL")]
 
 
 async def test_a_call_refused_at_the_gate_has_a_span_too():

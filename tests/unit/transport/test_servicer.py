@@ -11,6 +11,7 @@ from pointsman_server.transport.rpc import Gate, Rpc
 from pointsman_server.transport.servicer import RoutingServicer
 from support.builders import OPUS, SONNET, outcome, rules
 from support.fakes import FakeClock, RecordingMeter
+from support.sdk_spans import SdkSpans
 
 
 class Decider:
@@ -29,7 +30,7 @@ class Kept:
     def __init__(self, wire=None):
         self.wire = wire
 
-    def answer(self, message, *, recorded=False):
+    def answer(self, message, span=None):
         return self.wire
 
 
@@ -63,7 +64,7 @@ def servicer(decider, *, lane=None, drawn=False):
 
     rpc = Rpc(
         gate=Gate(limit=9, meter=RecordingMeter()),
-        tracer=NoOpTracer(),
+        spans=SdkSpans(NoOpTracer()),
         propagator=TraceContextTextMapPropagator(),
         clock=FakeClock(now=10.0),
         meter=RecordingMeter(),
