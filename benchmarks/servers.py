@@ -144,14 +144,22 @@ def span_sink(*, core: int | None = None) -> Iterator[Sink]:
 
 
 @contextmanager
-def traced(name: str, *, sink: int, core: int | None = None) -> Iterator[Running]:
-    """`pointsman serve` that records every call and sends its span to the collector on `sink`."""
-    environment = {
+def traced(
+    name: str,
+    *,
+    sink: int,
+    core: int | None = None,
+    share: float = 1.0,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
+    """`pointsman serve` that records a share of calls, for the collector on `sink`."""
+    settings = dict(environment or {}) | {
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{sink}",
-        "OTEL_TRACES_SAMPLER": "always_on",
+        "OTEL_TRACES_SAMPLER": "traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": str(share),
         "OTEL_BSP_SCHEDULE_DELAY": "500",
     }
-    with pointsman(name, core=core, environment=environment) as running:
+    with pointsman(name, core=core, environment=settings) as running:
         yield running
 
 

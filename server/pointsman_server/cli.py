@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pointsman_server.bootstrap.launch import launch
 from pointsman_server.bootstrap.loop import LoopName, run
 from pointsman_server.bootstrap.morph_api import MorphApiSettings, serve_morph_api
+from pointsman_server.bootstrap.scheduling import schedule
 from pointsman_server.bootstrap.serve import serve as serve_until_stopped
 from pointsman_server.bootstrap.worker import WorkerLine
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid, SettingInvalid
@@ -62,6 +63,10 @@ def serve(argv: Sequence[str]) -> int:
     configure_logging(
         level=settings.log_level, fmt=settings.log_format, secrets=lambda: _secrets(settings)
     )
+    try:
+        schedule(settings.scheduling)
+    except SettingInvalid as error:
+        return _complain([str(error)])
     work = serve_until_stopped(settings, say=_tell, assignments=assignments, worker=worker)
     return _run(work, loop=settings.event_loop)
 
