@@ -23,7 +23,7 @@ from pointsman_server.core.errors import SourceUnreadable
 from pointsman_server.core.model import Classification, Head
 from pointsman_server.core.sampling import effective_rate
 from pointsman_server.transport.decode import to_request
-from pointsman_server.transport.kept import seal
+from pointsman_server.transport.kept import SHAPE_BYTES
 from support.details import detail
 from support.morph import ScriptedMorph
 from support.served import HandClock, Peer, Starter
@@ -313,4 +313,4 @@ def kept_entry(entry: dict[str, Any]) -> bytes:
     sources = {"morph": pb.SOURCE_MORPH, "local": pb.SOURCE_LOCAL}
     values = {k: v for k, v in entry.items() if k != "source" and v is not None}
     kept = pb.Decision(source=sources.get(entry["source"], 99), **values)
-    return seal(kept.SerializeToString())
+    return bytes(SHAPE_BYTES) + kept.SerializeToString()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from pointsman_server.cache.redis_backend import Login
@@ -15,7 +16,7 @@ from support.redis_server import KINDS, RealServer, false_server
 from support.shared_cache import Replica, names
 
 KEY = bytes(range(16))
-NAME = f"pointsman:1:{KEY.hex()}"
+NAME = f"pointsman:2:{KEY.hex()}"
 TTL = 60.0
 
 
@@ -43,12 +44,12 @@ async def test_of_many_replicas_that_add_at_once_one_wins(server):
             await replica.cache.aclose()
 
 
-async def test_what_lies_in_the_server_is_a_hash_a_moment_and_the_value(server):
+async def test_what_lies_in_the_server_is_a_hash_a_moment_a_checksum_and_the_value(server):
     async with Replica(server.url) as replica:
         await replica.cache.put(KEY, b'{"v":1}', ttl=TTL)
         assert names(server) == [NAME]
-        moment, _, value = server("GET", NAME).partition(b" ")
-        assert value == b'{"v":1}'
+        moment, _, rest = server("GET", NAME).partition(b" ")
+        assert rest == crc32(moment + b'{"v":1}').to_bytes(4, "big") + b'{"v":1}'
         left = server("PTTL", NAME)
         seconds, micros = server("TIME")
         assert int(moment) == pytest.approx(seconds * 1_000 + micros / 1_000 + left, abs=1_000)
@@ -91,13 +92,34 @@ async def test_the_decision_that_was_there_first_wins_over_one_made_without_the_
         assert here.meter.failed_writes == 2
 
 
-async def test_foreign_bytes_under_a_key_are_given_as_they_are_and_can_be_replaced(server):
-    async with Replica(server.url) as replica:
-        server("SET", NAME, "foreign")
-        assert await replica.cache.get(KEY) == b"foreign"
-        assert await replica.cache.add(KEY, b"mine", ttl=TTL) == b"foreign"
+def cut(raw: bytes) -> bytes:
+    return raw[:-1]
+
+
+def damaged(raw: bytes) -> bytes:
+    return raw[:-1] + bytes([raw[-1] ^ 1])
+
+
+def foreign(_raw: bytes) -> bytes:
+    return b"foreign"
+
+
+@pytest.mark.parametrize("broken", [cut, damaged, foreign])
+async def test_what_is_broken_in_the_server_means_nothing_and_can_be_replaced(server, broken):
+    async with Replica(server.url) as writer, Replica(server.url, recheck=0.0) as replica:
+        await writer.cache.put(KEY, b"theirs", ttl=TTL)
+        server("SET", NAME, broken(server("GET", NAME)))
+        assert await replica.cache.get(KEY) == b""
+        assert replica.cache.peek(KEY) is None
+        assert await replica.cache.add(KEY, b"mine", ttl=TTL) == b""
         await replica.cache.put(KEY, b"mine", ttl=TTL)
-        assert server("GET", NAME).endswith(b" mine")
+        assert server("GET", NAME).endswith(b"mine")
+        assert await replica.cache.get(KEY) == b"mine"
+
+
+async def test_a_key_of_another_type_is_no_answer(server):
+    async with Replica(server.url) as replica:
+        await replica.cache.put(KEY, b"mine", ttl=TTL)
         server("DEL", NAME)
         server("RPUSH", NAME, "a list")
         assert await replica.slots.get(KEY) == b"mine"
@@ -253,7 +275,7 @@ async def test_sentinels_say_which_server_is_the_primary_now(tmp_path):
                 await replica.until_reachable(True)
                 assert await replica.cache.get(KEY) == b"value"
                 await replica.cache.put(KEY, b"new", ttl=TTL)
-                assert second("GET", NAME).endswith(b" new")
+                assert second("GET", NAME).endswith(b"new")
 
 
 async def test_a_server_that_moves_is_found_again_by_its_name(server):

@@ -17,7 +17,7 @@ from pointsman_server.cache.redis_address import RedisAddress
 from pointsman_server.cache.sentinels import SentinelPool
 from pointsman_server.core.errors import SourceUnreadable
 
-NAMESPACE = "pointsman:1"
+NAMESPACE = "pointsman:2"
 """Before every key of a value; the number is the format's version."""
 CONNECTING = 1.0
 """Seconds that a connection may take; commands have a budget of their own."""

@@ -1,13 +1,14 @@
 """Kept answers in the form in which they are sent: the fields of `Decision` that an engine fills.
 
 A hit is answered by appending to these bytes, without building or encoding a decision again.
+They stand behind `SHAPE_BYTES` bytes of the answer's shape: answers of one shape differ in nothing
+that what is appended to them depends on, so that a hit needs no parsing.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
 from typing import Literal, TypeAlias, get_args
-from zlib import crc32
 
 from google.protobuf.message import DecodeError
 from pointsman.v1 import route_decision_pb2 as pb
@@ -34,29 +35,7 @@ KEPT_FIELDS: tuple[KeptField, ...] = get_args(KeptField)
 SOURCES = {source: pb.Source.Value(f"SOURCE_{source.name}") for source in Source}
 _BY_NUMBER = {number: source for source, number in SOURCES.items()}
 SCORE_DECIMALS = 4
-SEAL_BYTES = 4
 SHAPE_BYTES = 8
-_FORM = 1
-"""Where the checksum starts: values of another form fail it."""
-
-
-def seal(wire: bytes, *, shape: bytes = bytes(SHAPE_BYTES)) -> bytes:
-    """`wire` behind its shape and a checksum: a message that was cut short may still be one.
-
-    Answers of one shape differ in nothing that what is appended to them depends on, so that a
-    hit needs no parsing.
-    """
-    kept = shape + wire
-    return crc32(kept, _FORM).to_bytes(SEAL_BYTES, "big") + kept
-
-
-def unseal(raw: bytes) -> tuple[bytes, bytes] | None:
-    """Shape and message of what was sealed, if it is whole."""
-    kept = raw[SEAL_BYTES:]
-    if crc32(kept, _FORM) != int.from_bytes(raw[:SEAL_BYTES], "big"):
-        return None
-    wire = kept[SHAPE_BYTES:]
-    return (kept[:SHAPE_BYTES], wire) if wire else None
 
 
 def shape_of(answer: EngineAnswer) -> bytes:
@@ -76,7 +55,7 @@ def detail_of(wire: bytes) -> KeptDetail:
 
 
 class WireCodec:
-    """`core.ports.AnswerCodec` in protobuf, sealed."""
+    """`core.ports.AnswerCodec` in protobuf, behind the answer's shape."""
 
     def __init__(self) -> None:
         self._last: tuple[EngineAnswer, bytes] | None = None
@@ -103,15 +82,12 @@ class WireCodec:
             ranking=[ranked(r) for r in answer.ranking],
             explanation=answer.explanation,
         )
-        return seal(kept.SerializeToString(), shape=shape_of(answer))
+        return shape_of(answer) + kept.SerializeToString()
 
     def load(self, raw: bytes) -> EngineAnswer | None:
-        """The answer if `raw` is one as a whole, else `None`."""
-        whole = unseal(raw)
-        if whole is None:
-            return None
+        """The answer if `raw` is one, else `None`; that it is whole is the cache's promise."""
         try:
-            kept = pb.Decision.FromString(whole[1])
+            kept = pb.Decision.FromString(raw[SHAPE_BYTES:])
         except DecodeError:
             return None
         source = _BY_NUMBER.get(kept.source)

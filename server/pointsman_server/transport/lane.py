@@ -37,7 +37,7 @@ from pointsman_server.transport.call_spans import DrawnSpan
 from pointsman_server.transport.decode import API_KINDS, to_request
 from pointsman_server.transport.endings import Ending, Endings, LaneMeter
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
-from pointsman_server.transport.kept import detail_of, unseal
+from pointsman_server.transport.kept import SHAPE_BYTES, detail_of
 from pointsman_server.transport.wire import varint
 
 TRACKS = 4_096
@@ -107,10 +107,9 @@ class Lane:
             caller.organization_id or None, caller.user_id, source, part
         )
         raw = self._peek(conversation + track.plan.fingerprint)
-        whole = None if raw is None else unseal(raw)
-        if raw is None or whole is None:
+        if raw is None:
             return None
-        shape, wire = whole
+        shape, wire = raw[:SHAPE_BYTES], raw[SHAPE_BYTES:]
         # Not the source itself: an enum is hashed in Python.
         key = (shape, session == "", self._serves and is_served(conversation, self._rules))
         ending = track.endings.get(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from pointsman_server.cache.failures import InvalidAnswer, StoreUnavailable, sta
 from pointsman_server.cache.lookups import Lookups
 from pointsman_server.cache.redis_address import RedisAddress, parse_address
 from pointsman_server.cache.rest import FAILURES, Rest
-from pointsman_server.cache.stored import Stored, pack, unpack
+from pointsman_server.cache.stored import BROKEN, Stored, pack, unpack
 from redis import exceptions as redis
 from support.fakes import settle
 
@@ -186,14 +187,34 @@ def test_what_is_packed_is_unpacked(value, expires):
     assert read.expires == pytest.approx(expires, abs=0.001)
 
 
-@given(st.binary())
-def test_foreign_bytes_are_read_without_an_error(raw):
-    unpack(raw)
+PACKED = pack(Stored(b"an answer", 1_790_000_000.123))
 
 
-@pytest.mark.parametrize("raw", [b"", b" ", b"junk", b"-1 x", b"1.5 x", b"9" * 16 + b" x", b"\xff"])
-def test_foreign_bytes_are_a_value_that_has_ended(raw):
-    assert unpack(raw) == Stored(raw, 0.0)
+@given(st.integers(0, len(PACKED) - 1))
+def test_what_was_cut_short_is_broken(length):
+    assert unpack(PACKED[:length]) is BROKEN
+
+
+@given(st.integers(0, len(PACKED) - 1), st.integers(1, 255))
+def test_what_has_a_flipped_byte_is_broken(place, flip):
+    damaged = bytearray(PACKED)
+    damaged[place] ^= flip
+    assert unpack(bytes(damaged)) is BROKEN
+
+
+@given(st.binary() | st.binary().map(b"1790000000123 ".__add__))
+def test_foreign_bytes_are_broken(raw):
+    assert unpack(raw) is BROKEN
+
+
+@pytest.mark.parametrize("moment", [b"", b"-1", b"1.5", b"9" * 16, b"\xff"])
+def test_a_moment_that_is_none_is_broken_whatever_its_checksum(moment):
+    checksum = crc32(moment + b"x").to_bytes(4, "big")
+    assert unpack(moment + b" " + checksum + b"x") is BROKEN
+
+
+def test_what_is_broken_has_ended():
+    assert BROKEN.remaining(0.0) <= 0
 
 
 def test_what_a_foreign_clock_says_is_bounded():
