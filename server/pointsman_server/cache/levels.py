@@ -9,7 +9,7 @@ to it again. docs/caching.md tells the whole.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pointsman_server.cache.adapter import CacheMeter
 from pointsman_server.cache.failures import StoreUnavailable
@@ -21,8 +21,7 @@ from pointsman_server.core.ports import Clock
 _NEVER = float("-inf")
 
 
-@dataclass(frozen=True, slots=True)
-class _Copy:
+class _Copy(NamedTuple):
     """What this process knows of a key, and when (monotonic) the shared store last said so."""
 
     stored: Stored
@@ -54,7 +53,7 @@ class LevelledCache:
 
     async def get(self, key: bytes) -> bytes | None:
         """The value; `None` where there is none, or where nobody who knows could be asked."""
-        copy: _Copy | None = await self._near.get(key)
+        copy: _Copy | None = self._near.peek(key)
         if copy is not None and self._is_good(copy):
             return self._told(copy.stored, "miss")
         mine = copy.stored if copy is not None else None
@@ -63,14 +62,14 @@ class LevelledCache:
         except StoreUnavailable:
             return self._told(mine, "error")
         if found is not None:
-            await self._copy(key, found)
+            self._copy(key, found)
         return self._told(found, "miss")
 
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:
         """Keep `value` for `ttl` seconds, replacing what is there. A failure is only counted."""
         stored = self._stored(value, ttl)
         confirmed = await self._written(self._shared.put(key, stored, ttl=ttl))
-        await self._copy(key, stored, confirmed=confirmed)
+        self._copy(key, stored, confirmed=confirmed)
 
     async def add(self, key: bytes, value: bytes, *, ttl: float) -> bytes | None:
         """Keep `value` unless some replica kept one first: then return that.
@@ -86,10 +85,10 @@ class LevelledCache:
 
         confirmed = await self._written(ask())
         if not confirmed:
-            copy: _Copy | None = await self._near.get(key)
+            copy: _Copy | None = self._near.peek(key)
             if copy is not None:
                 return copy.stored.value
-        await self._copy(key, first or stored, confirmed=confirmed)
+        self._copy(key, first or stored, confirmed=confirmed)
         return first.value if first is not None else None
 
     async def aclose(self) -> None:
@@ -114,11 +113,11 @@ class LevelledCache:
             return False
         return True
 
-    async def _copy(self, key: bytes, stored: Stored, *, confirmed: bool = True) -> None:
+    def _copy(self, key: bytes, stored: Stored, *, confirmed: bool = True) -> None:
         ttl = stored.remaining(self._clock.time())
         if ttl > 0:
             when = self._clock.monotonic() if confirmed else _NEVER
-            await self._near.set(key, _Copy(stored, when), ttl=ttl)
+            self._near.put(key, _Copy(stored, when), ttl=ttl)
 
     def _stored(self, value: bytes, ttl: float) -> Stored:
         return Stored(value, self._clock.time() + ttl)

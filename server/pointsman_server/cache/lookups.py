@@ -16,10 +16,11 @@ from pointsman_server.cache.failures import StoreUnavailable
 MOST_KEYS = 256
 """Keys of one command: the store serves nobody else while it answers."""
 
-Ask: TypeAlias = Callable[[Sequence[str], float], Awaitable[Sequence[bytes | None]]]
+Ask: TypeAlias = Callable[[Sequence[bytes], float], Awaitable[Sequence[bytes | None]]]
 """Takes keys, and since when on the loop's clock the first waits. Raises `StoreUnavailable`."""
 
 _Answer: TypeAlias = bytes | StoreUnavailable | None
+_Waiter: TypeAlias = "tuple[bytes, asyncio.Future[_Answer]]"
 
 
 class Lookups:
@@ -28,12 +29,12 @@ class Lookups:
     def __init__(self, ask: Ask, *, at_once: int) -> None:
         self._ask = ask
         self._at_once = at_once
-        self._waiting: list[tuple[str, asyncio.Future[_Answer]]] = []
+        self._waiting: list[_Waiter] = []
         self._since = 0.0
         self._leaving = False
         self._flying: set[asyncio.Task[None]] = set()
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: bytes) -> bytes | None:
         """The value under `key`. Raises `StoreUnavailable`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_Answer] = loop.create_future()
@@ -70,7 +71,7 @@ class Lookups:
         if self._waiting and not self._leaving:
             self._leave()
 
-    async def _fly(self, batch: list[tuple[str, asyncio.Future[_Answer]]], since: float) -> None:
+    async def _fly(self, batch: list[_Waiter], since: float) -> None:
         answers: Sequence[_Answer] = ()
         failure = StoreUnavailable("closed")
         try:
@@ -86,7 +87,7 @@ class Lookups:
                 _tell(batch, failure)
 
 
-def _tell(batch: Sequence[tuple[str, asyncio.Future[_Answer]]], failure: StoreUnavailable) -> None:
+def _tell(batch: Sequence[_Waiter], failure: StoreUnavailable) -> None:
     for _, future in batch:
         if not future.done():
             future.set_result(failure)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from types import NoneType
 from typing import Any, Protocol, TypeVar
 
 from aiocache.backends.redis import RedisCache
@@ -22,6 +23,7 @@ from pointsman_server.cache.stored import Stored, pack, unpack
 SWITCHES = "pointsman"
 """The namespace of runtime switches: `pointsman:morph_router_enabled`."""
 _PROBE = "probe"
+_KINDS = frozenset((bytes, NoneType))
 _T = TypeVar("_T")
 
 
@@ -48,6 +50,7 @@ class SharedStore:
         self, backend: RedisCache, *, budget: float, connections: int, meter: StoreMeter
     ) -> None:
         self._backend = backend
+        self._prefix: str = backend.build_key("")
         self._budget = budget
         self._meter = meter
         reading = connections // 2
@@ -67,7 +70,7 @@ class SharedStore:
 
     async def get(self, key: bytes) -> Stored | None:
         """What is kept under `key`. Raises `StoreUnavailable`."""
-        raw = await self._lookup(self._backend.build_key(key.hex()))
+        raw = await self._lookup(self._name(key))
         return None if raw is None else unpack(raw)
 
     async def add(self, key: bytes, stored: Stored, *, ttl: float) -> Stored | None:
@@ -88,7 +91,7 @@ class SharedStore:
 
     async def text(self, name: str) -> str | None:
         """The text of a switch, as an operator set it. Raises `StoreUnavailable`."""
-        raw = await self._lookup(self._backend.build_key(name, SWITCHES))
+        raw = await self._lookup(self._backend.build_key(name, SWITCHES).encode())
         return None if raw is None else raw.decode(errors="replace")
 
     async def aclose(self) -> None:
@@ -100,13 +103,16 @@ class SharedStore:
         await asyncio.gather(*self._apart, return_exceptions=True)
         await self._backend.client.aclose()
 
-    async def _lookup(self, name: str) -> bytes | None:
+    def _name(self, key: bytes) -> bytes:
+        return (self._prefix + key.hex()).encode()
+
+    def _lookup(self, name: bytes) -> Awaitable[bytes | None]:
         self._check_awake()
-        return await self._lookups.get(name)
+        return self._lookups.get(name)
 
     async def _write(self, key: bytes, stored: Stored, ttl: float, **how: bool) -> object:
         self._check_awake()
-        name = self._backend.build_key(key.hex())
+        name = self._name(key)
         milliseconds = max(1, round(ttl * 1_000))
         deadline = _now() + self._budget
 
@@ -129,15 +135,15 @@ class SharedStore:
         if not task.cancelled():
             task.exception()  # seen, even where the caller has left
 
-    async def _read(self, keys: Sequence[str], since: float) -> Sequence[bytes | None]:
+    async def _read(self, keys: Sequence[bytes], since: float) -> Sequence[bytes | None]:
         return await self._ask(lambda: self._mget(keys), deadline=since + self._budget)
 
-    async def _mget(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    async def _mget(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         # The keys are whole already: a switch and a value may leave together.
         values = await self._backend.raw("mget", *keys)
         if not isinstance(values, list) or len(values) != len(keys):
             raise InvalidAnswer
-        if any(not (value is None or isinstance(value, bytes)) for value in values):
+        if not _KINDS.issuperset(map(type, values)):
             raise InvalidAnswer
         return values
 
@@ -174,7 +180,7 @@ class SharedStore:
         Connecting may take longer than a command's budget, answering may not. Returns the stage at
         which that failed, if it did.
         """
-        probe = self._backend.build_key(_PROBE)
+        probe = self._backend.build_key(_PROBE).encode()
         try:
             await self._disconnect()
             for patience in (max(CONNECTING, self._budget), self._budget):

@@ -1,14 +1,14 @@
-"""The form in which replicas keep a value for each other: when it ends, a checksum, and the value.
+"""The form in which replicas keep a value for each other: a checksum, when it ends, and the value.
 
-`1790000000123 ....value`: milliseconds since the epoch, a blank, CRC-32 of all else in four bytes,
-the value's bytes. The moment stands there so that a reader knows how long its own copy may live,
-without asking for it; the checksum, since a value that was cut short may still look like one.
+`....1790000000123 value`: CRC-32 of all that follows in four bytes, milliseconds since the epoch, a
+blank, the value's bytes. The checksum stands there since a value that was cut short may still look
+like one; the moment so that a reader knows how long its own copy may live, without asking for it.
 What this process keeps for itself has neither: nobody else writes there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 _MOST_DIGITS = 15
@@ -16,8 +16,7 @@ _CHECKSUM_BYTES = 4
 _LONGEST = 7 * 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A value and when it ends, in seconds since the epoch."""
 
     value: bytes
@@ -35,20 +34,20 @@ so that it can be replaced, and never copied."""
 
 def pack(stored: Stored) -> bytes:
     """`stored` as bytes."""
-    moment = b"%d" % round(stored.expires * 1_000)
-    return b"%b %b%b" % (moment, _checksum(moment, stored.value), stored.value)
+    rest = b"%d %b" % (round(stored.expires * 1_000), stored.value)
+    return _checksum(rest) + rest
 
 
 def unpack(raw: bytes) -> Stored:
     """What `pack` packed; everything else is `BROKEN`."""
-    moment, _, rest = raw.partition(b" ")
-    if not moment.isdigit() or len(moment) > _MOST_DIGITS:
+    rest = raw[_CHECKSUM_BYTES:]
+    if raw[:_CHECKSUM_BYTES] != _checksum(rest):
         return BROKEN
-    value = rest[_CHECKSUM_BYTES:]
-    if rest[:_CHECKSUM_BYTES] != _checksum(moment, value):
+    moment, _, value = rest.partition(b" ")
+    if not moment.isdigit() or len(moment) > _MOST_DIGITS:
         return BROKEN
     return Stored(value, int(moment) / 1_000)
 
 
-def _checksum(moment: bytes, value: bytes) -> bytes:
-    return crc32(value, crc32(moment)).to_bytes(_CHECKSUM_BYTES, "big")
+def _checksum(rest: bytes) -> bytes:
+    return crc32(rest).to_bytes(_CHECKSUM_BYTES, "big")
