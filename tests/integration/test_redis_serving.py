@@ -110,6 +110,24 @@ async def test_nothing_that_a_caller_sent_lies_in_the_shared_cache(start: Starte
             assert 0 < server("PTTL", name) <= 1_800_000
 
 
+async def test_what_was_damaged_in_the_shared_cache_is_decided_again_and_replaced(
+    start: Starter,
+) -> None:
+    with RealServer() as server:
+        policy = policy_text(cache={"url": server.url})
+        first, second, third = [await start(policy=policy) for _ in range(3)]
+        decided = await first.decide(request())
+        for name in server("KEYS", "pointsman:2:*"):
+            raw = server("GET", name)
+            assert decided.decision.explanation.encode() in raw
+            # A message as before, in which one letter of the explanation is another.
+            server("SET", name, raw[:-1] + b"?")
+        again = await second.decide(request())
+        assert not again.decision.cached
+        assert again.decision == decided.decision
+        assert (await third.decide(request())).decision.cached
+
+
 async def test_a_switch_in_redis_is_flipped_once_for_all_replicas_and_is_off_when_unreadable(
     start: Starter,
 ) -> None:
