@@ -187,9 +187,9 @@ async def _everything(peer: Peer, morph: ScriptedMorph) -> None:
 def _cache_contents(peer: Peer) -> str:
     parts = peer.running.runtime._parts
     assert parts is not None
-    entries = parts.cache.cache._backend._entries  # type: ignore[attr-defined]
-    assert entries
-    return repr(entries)
+    cache = parts.cache.cache._backend  # type: ignore[attr-defined]
+    assert len(cache)
+    return repr(cache._sets)
 
 
 async def _error_texts(peer: Peer) -> str:
