@@ -33,7 +33,6 @@ from pointsman_server.policies.schema import Loaded
 from pointsman_server.telemetry import Telemetry
 from pointsman_server.transport.kept import WireCodec
 from pointsman_server.transport.lane import Lane
-from pointsman_server.transport.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,12 @@ class _Parts:
     decider: Decider
     resolver: Resolver
     lane: Lane
-    log_draws: Callable[[], bool]
+    log_draws: Callable[[float], bool]
 
     def draws(self) -> bool | None:
         """Whether the decision log wants the next call; `None` while its rate is not known."""
-        return None if self.switches.remembered() is None else self.log_draws()
+        switches = self.switches
+        return None if switches.remembered() is None else self.log_draws(switches.sample_rate)
 
     def engine(self, name: str) -> EnginePart | None:
         return next((e for e in self.engines if e.name == name), None)
@@ -78,33 +78,35 @@ class Runtime:
         self._parts: _Parts | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def service(self) -> Service:
-        """What answers under the version in force."""
-        return self._in_force()
+    def service(self) -> _Parts:
+        """What answers under the version in force: a `transport.service.Service`."""
+        if self._parts is None:
+            raise RuntimeError("no policy file has been applied")
+        return self._parts
 
     @property
     def rules(self) -> PolicyFile:
         """The version in force."""
-        return self._in_force().rules
+        return self.service().rules
 
     def cache_size(self) -> int:
         """Entries kept in this process."""
-        return self._in_force().cache.size()
+        return self.service().cache.size()
 
     def circuits(self) -> dict[str, str]:
         """The state that the circuit of each engine with one is in."""
-        return {e.name: e.breaker.state for e in self._in_force().engines if e.breaker}
+        return {e.name: e.breaker.state for e in self.service().engines if e.breaker}
 
     def engine_calls(self) -> dict[str, int]:
         """Calls under way of each engine with a bound on them."""
-        return {e.name: e.bounded.inside for e in self._in_force().engines if e.bounded}
+        return {e.name: e.bounded.inside for e in self.service().engines if e.bounded}
 
     async def apply(self, loaded: Loaded) -> None:
         """Put a policy file in force. Raises, and changes nothing, where its parts do not build."""
         before, after = self._parts, await self._build(loaded.policy_file)
         self._parts = after
         rules = loaded.policy_file
-        self._telemetry.sample_with(after.switches.sample_rate)
+        self._telemetry.sample_with(lambda: after.switches.sample_rate)
         self._telemetry.metrics.policy(version=rules.version, mode=rules.mode)
         if before is not None:
             self._retire(before, after)
@@ -113,7 +115,7 @@ class Runtime:
         self, *, loaded_at: float, reload_problems: tuple[Problem, ...]
     ) -> Description:
         """What is in force now."""
-        parts = self._in_force()
+        parts = self.service()
         switches = await parts.switches.current()
         return Description(
             rules=parts.rules,
@@ -230,8 +232,3 @@ class Runtime:
         task = asyncio.create_task(leave())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
-
-    def _in_force(self) -> _Parts:
-        if self._parts is None:
-            raise RuntimeError("no policy file has been applied")
-        return self._parts

@@ -26,14 +26,15 @@ class RememberedSwitches:
         self._memory = memory
         self._readings: dict[str, tuple[float, str | None]] = {}
         self._warned: dict[str, float] = {}
-        self._rate = effective_rate(None)
+        self.sample_rate = effective_rate(None)
+        """The share of decisions that the decision log keeps, as last read."""
         self._values = SwitchValues()
         self._good_until = 0.0
 
     async def current(self) -> SwitchValues:
         """What holds now. The flag is on if and only if its trimmed text is exactly `true`."""
         enabled = await self._read(MORPH_ROUTER_ENABLED)
-        self._rate = effective_rate(await self._read(DECISION_LOG_SAMPLE_RATE))
+        self.sample_rate = effective_rate(await self._read(DECISION_LOG_SAMPLE_RATE))
         self._values = SwitchValues(
             morph_router_enabled=enabled is not None and enabled.strip() == ON
         )
@@ -44,10 +45,6 @@ class RememberedSwitches:
     def remembered(self) -> SwitchValues | None:
         """What holds now, if that needs no reading."""
         return self._values if self._clock.monotonic() < self._good_until else None
-
-    def sample_rate(self) -> float:
-        """The share of decisions that the decision log keeps, as last read."""
-        return self._rate
 
     async def _read(self, name: str) -> str | None:
         now = self._clock.monotonic()

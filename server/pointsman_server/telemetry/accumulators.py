@@ -54,7 +54,8 @@ class Counters:
 
     def add(self, key: Key, amount: int = 1) -> None:
         """Add `amount` to the cell of `key`."""
-        self.cell(key).total += amount
+        cell = self._cells.get(key) or self.cell(key)
+        cell.total += amount
 
     def __iter__(self) -> Iterator[tuple[Key, int]]:
         return ((key, cell.total) for key, cell in self._cells.items())

@@ -37,9 +37,9 @@ class DecisionLog:
         """Write to where `rules` say from now on."""
         self._writer.write_to(build_sinks(rules))
 
-    def draws(self) -> bool:
-        """Throw the dice for a call that is about to be decided."""
-        return self._random() < self._rate()
+    def draws(self, rate: float) -> bool:
+        """Throw the dice for a call that is about to be decided: it is drawn at this rate."""
+        return self._random() < rate
 
     def observe(self, record: DecisionRecord) -> None:
         """Write `record`, if it is drawn or one of those that always are."""

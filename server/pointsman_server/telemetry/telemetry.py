@@ -74,8 +74,8 @@ class Telemetry:
     parts: Parts
 
     @property
-    def draws(self) -> Callable[[], bool]:
-        """Says whether the decision log wants the call that is about to be decided."""
+    def draws(self) -> Callable[[float], bool]:
+        """Says, of a rate, whether the decision log wants the call that is about to be decided."""
         return self.parts.decision_log.draws
 
     def sample_with(self, rate: Callable[[], float]) -> None:

@@ -35,7 +35,7 @@ class Batches:
             requests = parsed_batch(wire)
         except InvalidRequest as error:
             refused = self._rpc.refuse(origin, self._rpc.draw(origin), error)
-            return await self._rpc.answer(refused, context)
+            await refused.end(context)
         done = await self._decide(requests, origin, self._rpc.deadline(context))
         return b"".join([field(_RESULTS, _result(each)) for each in done])
 

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
 import grpc
 from opentelemetry.context import Context as TraceContext
@@ -94,6 +94,12 @@ class Refused:
             v for k, v in self.status.trailing_metadata if k == STATUS_TRAILER and type(v) is bytes
         )
 
+    async def end(self, context: Context) -> NoReturn:
+        """End a whole call by the status."""
+        status = self.status
+        await context.abort(status.code, status.details, status.trailing_metadata)
+        raise AssertionError("abort returned")
+
 
 class Rpc:
     """Runs the body of an RPC behind the gate and inside its span."""
@@ -126,7 +132,9 @@ class Rpc:
         origin = self.origin(method, context)
         span = self.open(origin, self.draw(origin))
         answer = await self.attempt(origin, span, body, self.deadline(context))
-        return await self.answer(answer, context)
+        if isinstance(answer, Refused):
+            await answer.end(context)
+        return answer
 
     async def attempt(
         self,
@@ -172,17 +180,15 @@ class Rpc:
         span.end()
         return refused
 
-    async def answer(self, answer: Answer | Refused, context: Context) -> Answer:
-        """The answer of a whole call; one that was refused ends by its status."""
-        if not isinstance(answer, Refused):
-            return answer
-        status = answer.status
-        await context.abort(status.code, status.details, status.trailing_metadata)
-        raise AssertionError("abort returned")
-
     def origin(self, method: str, context: Context) -> Origin:
         """Where the call, and every decision inside it, comes from; `method` with its service."""
-        return Origin(method, self._caller(context), self._trace_of(context))
+        trace, metadata = None, context.invocation_metadata() or ()
+        # Most callers have no trace, and a propagator takes its time to find none.
+        for key, _ in metadata:
+            if key in self._headers:
+                trace = self.trace_in({k: v for k, v in metadata if isinstance(v, str)})
+                break
+        return Origin(method, self._caller(context), trace)
 
     def draw(self, origin: Origin) -> DrawnSpan | None:
         """The span of a call, or of one decision inside it; `None` for one that is not recorded."""
@@ -193,13 +199,6 @@ class Rpc:
         if drawn is None:
             return self._spans.unrecorded(origin.method, origin.trace)
         return drawn.open()
-
-    def _trace_of(self, context: Context) -> TraceContext | None:
-        """The caller's trace; most callers have none, and reading headers is not free."""
-        metadata = context.invocation_metadata() or ()
-        if self._headers.isdisjoint([key for key, _ in metadata]):
-            return None
-        return self.trace_in({k: v for k, v in metadata if isinstance(v, str)})
 
     def trace_in(self, headers: Mapping[str, str]) -> TraceContext:
         """The trace that these headers tell of."""

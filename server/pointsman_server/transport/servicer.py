@@ -13,7 +13,7 @@ from pointsman_server.transport.decisions import Decisions, Pending
 from pointsman_server.transport.decode import parsed, reader, whole
 from pointsman_server.transport.describe import to_description
 from pointsman_server.transport.resolve import to_resolve_request, to_resolve_response
-from pointsman_server.transport.rpc import SERVICE, Context, Rpc
+from pointsman_server.transport.rpc import SERVICE, Context, Refused, Rpc
 from pointsman_server.transport.service import Service
 from pointsman_server.transport.stream import StreamRules, Streams
 
@@ -71,7 +71,9 @@ class RoutingServicer:
         answer = self._decisions.begin(rpc.origin(METHOD, context), parsed(wire))
         if isinstance(answer, Pending):
             answer = await self._decisions.finish(answer, deadline=rpc.deadline(context))
-        return await rpc.answer(answer, context)
+        if isinstance(answer, Refused):
+            await answer.end(context)
+        return answer
 
     async def ResolveRoute(  # noqa: N802  (the contract's name)
         self, request: resolve_route_pb2.ResolveRouteRequest | None, context: Context

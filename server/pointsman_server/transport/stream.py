@@ -62,7 +62,7 @@ class Streams:
             if age is not None:
                 age.cancel()
         if not whole:
-            await self._rpc.answer(Refused(to_status(StreamEnded())), context)
+            await Refused(to_status(StreamEnded())).end(context)
 
     def end(self) -> None:
         """Take nothing more; each stream ends when what it took is answered."""

@@ -120,9 +120,9 @@ async def test_a_warning_names_the_switch_and_the_kind_of_error_only(caplog):
 @pytest.mark.parametrize(("text", "rate"), [(None, DEFAULT_RATE), ("0.5", 0.5), ("x", 0.01)])
 async def test_the_sample_rate_is_read_with_the_flag(text, rate):
     panel = Panel(decision_log_sample_rate=text)
-    assert panel.switches.sample_rate() == DEFAULT_RATE
+    assert panel.switches.sample_rate == DEFAULT_RATE
     await panel.enabled()
-    assert panel.switches.sample_rate() == rate
+    assert panel.switches.sample_rate == rate
 
 
 async def test_a_sample_rate_that_becomes_unreadable_is_the_default_again():
@@ -131,7 +131,7 @@ async def test_a_sample_rate_that_becomes_unreadable_is_the_default_again():
     panel.clock.advance(60)
     panel.source.texts[RATE] = DOWN
     await panel.enabled()
-    assert panel.switches.sample_rate() == DEFAULT_RATE
+    assert panel.switches.sample_rate == DEFAULT_RATE
 
 
 async def test_one_switchs_failure_leaves_the_other_alone():
@@ -139,4 +139,4 @@ async def test_one_switchs_failure_leaves_the_other_alone():
     assert await panel.enabled()
     panel = Panel(morph_router_enabled=DOWN, decision_log_sample_rate="1")
     assert not await panel.enabled()
-    assert panel.switches.sample_rate() == 1.0
+    assert panel.switches.sample_rate == 1.0
