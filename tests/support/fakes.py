@@ -17,7 +17,7 @@ from pointsman_server.core.model import (
     Prompt,
     SwitchValues,
 )
-from pointsman_server.core.record import DecisionRecord
+from pointsman_server.core.record import DecisionRecord, Told
 
 from support.builders import answer
 
@@ -186,8 +186,8 @@ class RecordingObserver:
     def __init__(self) -> None:
         self.records: list[DecisionRecord] = []
 
-    def observe(self, record: DecisionRecord) -> None:
-        self.records.append(record)
+    def observe(self, told: Told) -> None:
+        self.records.append(told.whole())
 
 
 class RecordingMeter:

@@ -36,7 +36,7 @@ from pointsman_server.core.ports import (
     DecisionObserver,
     Switches,
 )
-from pointsman_server.core.record import build_record
+from pointsman_server.core.record import Telling
 from pointsman_server.core.serving import Serving, is_served, serve
 
 
@@ -208,7 +208,7 @@ class Decider:
     def _tell(
         self, request: RouteRequest, outcome: Outcome, started: float, drawn: bool | None
     ) -> None:
-        record = build_record(
+        told = Telling(
             request,
             outcome,
             rules=self._rules,
@@ -218,7 +218,7 @@ class Decider:
             drawn=drawn,
         )
         for observer in self._observers:
-            observer.observe(record)
+            observer.observe(told)
 
 
 class _Ended(Exception):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pointsman_server.core.model import DataPolicy, Reason, RouteRequest
 from pointsman_server.core.policy_file import PolicyFile
 
 THIRD_PARTY = frozenset({"morph"})
 """Engines outside this process: a prompt that is sent to one has left the house."""
+
+REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,15 @@ class EnginesInForce:
 
 def engines_in_force(request: RouteRequest, *, rules: PolicyFile, flag_on: bool) -> EnginesInForce:
     """The policy file's engines, less those that the flag or the prompt's owner forbids."""
-    names = tuple(n for n in rules.engines if flag_on or n not in THIRD_PARTY)
+    return _in_force(rules.engines, flag_on, _third_party_allowed(request, rules))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _in_force(engines: tuple[str, ...], flag_on: bool, allowed: bool) -> EnginesInForce:
+    names = tuple(n for n in engines if flag_on or n not in THIRD_PARTY)
     if not names:
         return EnginesInForce((), Reason.FLAG_OFF)
-    if not _third_party_allowed(request, rules):
+    if not allowed:
         names = tuple(n for n in names if n not in THIRD_PARTY)
     return EnginesInForce(names, None if names else Reason.THIRD_PARTY_DENIED)
 

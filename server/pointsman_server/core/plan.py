@@ -10,7 +10,13 @@ from functools import lru_cache
 
 from pointsman_server.core.candidates import Selection, default_model, select
 from pointsman_server.core.keys import fingerprint
-from pointsman_server.core.model import CatalogModel, Constraints, RoutingContext, Tier
+from pointsman_server.core.model import (
+    NO_CONSTRAINTS,
+    CatalogModel,
+    Constraints,
+    RoutingContext,
+    Tier,
+)
 from pointsman_server.core.policy_file import PolicyFile
 
 MINIMUM_CANDIDATES = 2
@@ -35,21 +41,38 @@ class Planner:
 
     def __init__(self, rules: PolicyFile) -> None:
         self._rules = rules
-        self.plan = lru_cache(maxsize=REMEMBERED)(self._plan)
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._plan)
 
-    def _plan(
+    def plan(
         self, routing: RoutingContext, constraints: Constraints, engines: tuple[str, ...]
     ) -> Plan | None:
         """The plan; `None` where no tier is called like `routing.auto_model`."""
+        # By its fields, since what hashes and compares a dataclass is Python.
+        return self._remembered(
+            routing.auto_model,
+            routing.candidate_models,
+            routing.resolved_model,
+            None if constraints is NO_CONSTRAINTS else constraints,
+            engines,
+        )
+
+    def _plan(
+        self,
+        auto_model: str,
+        candidate_models: tuple[str, ...],
+        resolved_model: str | None,
+        constraints: Constraints | None,
+        engines: tuple[str, ...],
+    ) -> Plan | None:
         rules = self._rules
-        tier = rules.tiers.get(routing.auto_model)
+        tier = rules.tiers.get(auto_model)
         if tier is None:
             return None
-        ids = rules.candidate_ids(routing, tier)
-        selection = select(ids, rules=rules, constraints=constraints)
+        ids = rules.candidate_ids(candidate_models, tier)
+        selection = select(ids, rules=rules, constraints=constraints or NO_CONSTRAINTS)
         if len(selection.eligible) < MINIMUM_CANDIDATES:
             return Plan(tier, selection, None, b"")
-        static_pick = rules.catalog.get(routing.resolved_model or "")
+        static_pick = rules.catalog.get(resolved_model or "")
         default = default_model(selection.eligible, static_pick)
         mark = fingerprint(
             policy=tier.policy,

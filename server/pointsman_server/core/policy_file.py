@@ -13,7 +13,6 @@ from pointsman_server.core.model import (
     CatalogModel,
     DataPolicy,
     Mode,
-    RoutingContext,
     Tier,
 )
 from pointsman_server.core.routes import NO_LLM, LlmRules
@@ -164,6 +163,7 @@ class PolicyFile:
             return model == static_pick
         return picked.router_id == decided.router_id
 
-    def candidate_ids(self, routing: RoutingContext, tier: Tier) -> tuple[str, ...]:
-        """What the request may use: its own candidates, else the tier's defaults."""
-        return routing.candidate_models or tier.default_candidates
+    @staticmethod
+    def candidate_ids(given: tuple[str, ...], tier: Tier) -> tuple[str, ...]:
+        """What a request may use: its own candidates, if it gives any, else the tier's defaults."""
+        return given or tier.default_candidates

@@ -12,7 +12,7 @@ from pointsman_server.core.model import (
     Prompt,
     SwitchValues,
 )
-from pointsman_server.core.record import DecisionRecord
+from pointsman_server.core.record import Told
 
 
 class DecisionEngine(Protocol):
@@ -116,6 +116,6 @@ class ReadyClassification(Protocol):
 class DecisionObserver(Protocol):
     """Is told of every decision after it was made. It must neither block nor raise."""
 
-    def observe(self, record: DecisionRecord) -> None:
-        """Take note of `record`."""
+    def observe(self, told: Told) -> None:
+        """Take note of it. What is kept of it is its `whole()`."""
         ...

@@ -1,9 +1,13 @@
-"""What observers are told of one decision: request and outcome, without prompt or raw ids."""
+"""What observers are told of one decision: request and outcome, without prompt or raw ids.
+
+Every decision is told and few are written down. So observers get a `Telling`, which answers what
+is asked of it, and whoever writes a line or a span takes the whole `DecisionRecord`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
@@ -37,6 +41,44 @@ class KeptDetail(NamedTuple):
     confidence: float | None
     ambiguity: str | None
     domain: str | None
+
+
+class Told(Protocol):
+    """A decision as observers get it: what is counted of each, and the rest on demand."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        ...
+
+    @property
+    def total_seconds(self) -> float:
+        """From the validated request to the outcome."""
+        ...
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether it was only tried out."""
+        ...
+
+    @property
+    def drawn(self) -> bool | None:
+        """Whether the dice fell for this call before it was decided; `None`: not thrown."""
+        ...
+
+    @property
+    def auto_model(self) -> str | None:
+        """The tier, if the policy file knows it, else `unlisted`."""
+        ...
+
+    @property
+    def agreement(self) -> bool | None:
+        """Whether the decision is the static pick; `None` where there is no such pair."""
+        ...
+
+    def whole(self) -> DecisionRecord:
+        """All that may be told: this, and not what was told, is what may be kept."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,41 +132,85 @@ class DecisionRecord:
     @property
     def is_error(self) -> bool:
         """Whether an engine failed, even where another one answered."""
-        return bool(self.outcome.failures) or self.outcome.reason is Reason.ENGINES_FAILED
+        return is_error(self.outcome)
+
+    def whole(self) -> DecisionRecord:
+        """Itself: a record is whole."""
+        return self
 
 
-def build_record(
-    request: RouteRequest,
-    outcome: Outcome,
-    *,
-    rules: PolicyFile,
-    keys: Keys,
-    time: float,
-    total_seconds: float,
-    drawn: bool | None = None,
-) -> DecisionRecord:
-    """What may be told of a request: names that the policy file knows, hashes, counts."""
-    caller, prompt = request.caller, request.prompt
-    decision = outcome.decision
-    known_mode = caller.mode is None or caller.mode in rules.log.known_modes
-    return DecisionRecord(
-        outcome=outcome,
-        time=time,
-        mode=rules.mode,
-        auto_model=rules.listed(request.routing.auto_model if request.routing else None),
-        static_pick=rules.listed(request.static_pick),
-        served_model=rules.listed(outcome.serve_model or None),
-        requested_model=rules.listed(request.requested_model),
-        api_kind=prompt.api_kind,
-        caller_mode=caller.mode if known_mode else UNLISTED,
-        user_hash=keys.tag("user", caller.user_id) or "",
-        session_hash=keys.tag("session", caller.session_id),
-        request_hash=keys.tag("request", caller.client_request_id),
-        message_count=prompt.message_count,
-        prompt_chars=len(prompt.chosen() or ""),
-        body_bytes=request.body_bytes,
-        total_seconds=total_seconds,
-        dry_run=request.dry_run,
-        agreement=rules.agree(decision.model, request.static_pick) if decision else None,
-        drawn=drawn,
-    )
+def is_error(outcome: Outcome) -> bool:
+    """Whether an engine failed, even where another one answered."""
+    return bool(outcome.failures) or outcome.reason is Reason.ENGINES_FAILED
+
+
+class Telling:
+    """One decision while it is told. It holds the request, so nobody keeps it."""
+
+    __slots__ = ("_keys", "_request", "_rules", "_time", "drawn", "outcome", "total_seconds")
+
+    def __init__(
+        self,
+        request: RouteRequest,
+        outcome: Outcome,
+        *,
+        rules: PolicyFile,
+        keys: Keys,
+        time: float,
+        total_seconds: float,
+        drawn: bool | None = None,
+    ) -> None:
+        self._request = request
+        self._rules = rules
+        self._keys = keys
+        self._time = time
+        self.outcome = outcome
+        self.total_seconds = total_seconds
+        self.drawn = drawn
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether it was only tried out."""
+        return self._request.dry_run
+
+    @property
+    def auto_model(self) -> str | None:
+        """The tier, if the policy file knows it, else `unlisted`."""
+        routing = self._request.routing
+        return None if routing is None else self._rules.listed(routing.auto_model)
+
+    @property
+    def agreement(self) -> bool | None:
+        """Whether the decision is the static pick; `None` where there is no such pair."""
+        decision = self.outcome.decision
+        if decision is None:
+            return None
+        return self._rules.agree(decision.answer.model, self._request.static_pick)
+
+    def whole(self) -> DecisionRecord:
+        """All that may be told: names that the policy file knows, hashes, counts."""
+        request, outcome = self._request, self.outcome
+        rules, tag = self._rules, self._keys.tag
+        caller, prompt = request.caller, request.prompt
+        known_mode = caller.mode is None or caller.mode in rules.log.known_modes
+        return DecisionRecord(
+            outcome=outcome,
+            time=self._time,
+            mode=rules.mode,
+            auto_model=self.auto_model,
+            static_pick=rules.listed(request.static_pick),
+            served_model=rules.listed(outcome.serve_model or None),
+            requested_model=rules.listed(request.requested_model),
+            api_kind=prompt.api_kind,
+            caller_mode=caller.mode if known_mode else UNLISTED,
+            user_hash=tag("user", caller.user_id) or "",
+            session_hash=tag("session", caller.session_id),
+            request_hash=tag("request", caller.client_request_id),
+            message_count=prompt.message_count,
+            prompt_chars=len(prompt.chosen() or ""),
+            body_bytes=request.body_bytes,
+            total_seconds=self.total_seconds,
+            dry_run=self.dry_run,
+            agreement=self.agreement,
+            drawn=self.drawn,
+        )

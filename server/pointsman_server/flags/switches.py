@@ -33,6 +33,9 @@ class RememberedSwitches:
 
     async def current(self) -> SwitchValues:
         """What holds now. The flag is on if and only if its trimmed text is exactly `true`."""
+        remembered = self.remembered()
+        if remembered is not None:
+            return remembered
         enabled = await self._read(MORPH_ROUTER_ENABLED)
         self.sample_rate = effective_rate(await self._read(DECISION_LOG_SAMPLE_RATE))
         self._values = SwitchValues(

@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 from opentelemetry import trace
 
-from pointsman_server.core.model import Decision, Dropped
-from pointsman_server.core.record import DecisionRecord
+from pointsman_server.core.model import Decision, Dropped, Outcome
+from pointsman_server.core.record import DecisionRecord, Told
 
 AUTO_MODEL: Final = "pointsman.auto_model"
 POLICY: Final = "pointsman.policy"
@@ -82,7 +82,7 @@ def decision_attributes(record: DecisionRecord) -> dict[str, AttributeValue]:
         SHADOW: outcome.shadow,
         DRY_RUN: record.dry_run,
         FAILURES: tuple(f"{f.engine}:{f.stage}" for f in outcome.failures) or None,
-        DROPPED: _counted(dropped_by_reason(dropped_of(record))),
+        DROPPED: _counted(dropped_by_reason(dropped_of(outcome))),
         DECISION_ID: outcome.decision_id,
         POLICY_VERSION: outcome.policy_version,
     }
@@ -108,10 +108,9 @@ def _of_decision(decision: Decision) -> dict[str, AttributeValue | None]:
     }
 
 
-def dropped_of(record: DecisionRecord) -> tuple[Dropped, ...]:
+def dropped_of(outcome: Outcome) -> tuple[Dropped, ...]:
     """The candidates that were not decided between."""
-    decision = record.outcome.decision
-    return decision.dropped if decision else record.outcome.dropped
+    return outcome.decision.dropped if outcome.decision else outcome.dropped
 
 
 def dropped_by_reason(dropped: Iterable[Dropped]) -> Mapping[str, int]:
@@ -128,8 +127,8 @@ class SpanAttributes:
 
     __slots__ = ()
 
-    def observe(self, record: DecisionRecord) -> None:
+    def observe(self, told: Told) -> None:
         """Annotate the current span; nothing is built when it does not record."""
         span = trace.get_current_span()
         if span.is_recording():
-            span.set_attributes(decision_attributes(record))
+            span.set_attributes(decision_attributes(told.whole()))

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from opentelemetry import trace
 
-from pointsman_server.core.model import Reason
+from pointsman_server.core.model import Outcome, Reason
 from pointsman_server.core.policy_file import LogRules
-from pointsman_server.core.record import DecisionRecord
+from pointsman_server.core.record import Told, is_error
 from pointsman_server.core.resolver import ResolutionRecord
 from pointsman_server.core.sampling import DEFAULT_RATE
 from pointsman_server.telemetry.log_line import LogEntry
@@ -41,15 +41,17 @@ class DecisionLog:
         """Throw the dice for a call that is about to be decided: it is drawn at this rate."""
         return self._random() < rate
 
-    def observe(self, record: DecisionRecord) -> None:
-        """Write `record`, if it is drawn or one of those that always are."""
-        if record.dry_run or record.outcome.reason in UNLOGGED:
+    def observe(self, told: Told) -> None:
+        """Write it, if it is drawn or one of those that always are."""
+        outcome = told.outcome
+        if told.dry_run or outcome.reason in UNLOGGED:
             return
         rate = self._rate()
-        sampled = self._random() < rate if record.drawn is None else record.drawn
-        if sampled or _always(record):
+        sampled = self._random() < rate if told.drawn is None else told.drawn
+        if sampled or _always(outcome):
+            record, trace_id = told.whole(), _trace_id()
             self._writer.put(
-                LogEntry(record=record, sampled=sampled, sample_rate=rate, trace_id=_trace_id())
+                LogEntry(record=record, sampled=sampled, sample_rate=rate, trace_id=trace_id)
             )
 
     def resolved(self, record: ResolutionRecord) -> None:
@@ -67,9 +69,9 @@ def _default_rate() -> float:
     return DEFAULT_RATE
 
 
-def _always(record: DecisionRecord) -> bool:
-    decision = record.outcome.decision
-    return record.is_error or (decision is not None and decision.switch_reason is not None)
+def _always(outcome: Outcome) -> bool:
+    decision = outcome.decision
+    return is_error(outcome) or (decision is not None and decision.switch_reason is not None)
 
 
 def _trace_id() -> str | None:

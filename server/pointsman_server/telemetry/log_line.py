@@ -68,7 +68,7 @@ def line_fields(entry: LogEntry) -> dict[str, Field]:
         "served_model": record.served_model,
         "agreement": record.agreement,
         **_decision_fields(outcome.decision),
-        "dropped": dict(dropped_by_reason(dropped_of(record))),
+        "dropped": dict(dropped_by_reason(dropped_of(outcome))),
         "failures": [{"engine": f.engine, "stage": f.stage} for f in outcome.failures],
         "router_duration_ms": _millis(record.engine_seconds),
         "duration_ms": _millis(record.total_seconds),

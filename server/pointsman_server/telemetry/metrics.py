@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from pointsman_server.core.model import Mode, Verdict
-from pointsman_server.core.record import DecisionRecord, KeptMark
+from pointsman_server.core.record import KeptMark, Told
 from pointsman_server.core.resolver import ResolutionRecord
 from pointsman_server.telemetry import instruments as i
 from pointsman_server.telemetry.accumulators import Counters, Distribution, Histograms, Key
@@ -57,11 +57,11 @@ class Metrics:
         self._build: Key = (version, python)
         self._watched: dict[i.Instrument, Watched] = {}
 
-    def observe(self, record: DecisionRecord) -> None:
+    def observe(self, told: Told) -> None:
         """Count one decision; a dry run stays out of all figures but its own."""
-        outcome = record.outcome
+        outcome = told.outcome
         verdict = outcome.verdict
-        if record.dry_run:
+        if told.dry_run:
             self._dry_runs.add((verdict.value,))
             return
         decision = outcome.decision
@@ -73,10 +73,10 @@ class Metrics:
             if decision.switch_reason is not None:
                 self._switches.add((decision.switch_reason,))
         self._decisions.add(
-            (verdict, outcome.reason, source, record.auto_model, policy, record.agreement)
+            (verdict, outcome.reason, source, told.auto_model, policy, told.agreement)
         )
-        self._decision_seconds.record((verdict, source, cached), record.total_seconds)
-        for dropped in dropped_of(record):
+        self._decision_seconds.record((verdict, source, cached), told.total_seconds)
+        for dropped in dropped_of(outcome):
             self._dropped.add((dropped.reason,))
 
     def counts_kept(self, mark: KeptMark) -> Callable[[float], None]:

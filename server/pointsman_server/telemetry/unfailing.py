@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from pointsman_server.core.ports import DecisionObserver
-from pointsman_server.core.record import DecisionRecord
+from pointsman_server.core.record import Told
 from pointsman_server.core.resolver import ResolutionObserver, ResolutionRecord
 
 _log = logging.getLogger(__name__)
@@ -38,11 +38,8 @@ class UnfailingObserver:
     """A `DecisionObserver` that does not raise, whatever the one inside does."""
 
     def __init__(self, inside: DecisionObserver) -> None:
-        self._tell: Unfailing[DecisionRecord] = Unfailing(inside.observe)
-
-    def observe(self, record: DecisionRecord) -> None:
-        """Tell the one inside."""
-        self._tell(record)
+        self.observe: Callable[[Told], None] = Unfailing(inside.observe)
+        """Tells the one inside. An attribute: a method would be one more call of every decision."""
 
 
 class UnfailingResolutionObserver:

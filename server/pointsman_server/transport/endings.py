@@ -18,7 +18,7 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.plan import Plan
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.core.record import DecisionRecord, KeptMark, build_record
+from pointsman_server.core.record import DecisionRecord, KeptMark, Telling
 from pointsman_server.core.serving import Serving, serve
 from pointsman_server.transport.encode import to_decision, to_response_frame
 from pointsman_server.transport.kept import KEPT_FIELDS, WireCodec
@@ -110,6 +110,7 @@ class Endings:
             shadow=serving.shadow,
             reason=serving.reason,
         )
-        return build_record(
+        told = Telling(
             request, outcome, rules=self._rules, keys=self._keys, time=0.0, total_seconds=0.0
         )
+        return told.whole()

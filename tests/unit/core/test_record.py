@@ -8,7 +8,7 @@ import pytest
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import EngineFailure, Mode, Reason, Verdict
 from pointsman_server.core.policy_file import UNLISTED, LogRules
-from pointsman_server.core.record import build_record
+from pointsman_server.core.record import Telling
 from support.builders import (
     FRONTIER,
     GPT,
@@ -28,7 +28,11 @@ DOWN = (EngineFailure(engine="morph", stage="http_503"), EngineFailure(engine="l
 
 
 def recorded(given_outcome=None, *, file=None, **changes):
-    return build_record(
+    return telling(given_outcome, file=file, **changes).whole()
+
+
+def telling(given_outcome=None, *, file=None, **changes):
+    return Telling(
         request(**changes),
         given_outcome or outcome(),
         rules=file or rules(),
@@ -114,6 +118,20 @@ def test_no_text_of_the_caller_is_in_a_record_but_in_its_outcome():
         record.requested_model,
         record.caller_mode,
     } == {UNLISTED}
+
+
+def test_a_telling_shows_nothing_of_the_request_that_it_holds():
+    assert "canary" not in repr(telling(outcome(serve_model="canary/static"), **CANARIES))
+
+
+@pytest.mark.parametrize("given", [outcome(), unrouted(Verdict.OFF, Reason.MODE_OFF)])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_is_counted_of_a_telling_is_what_its_record_says(given, dry_run):
+    told = telling(given, dry_run=dry_run, **CANARIES)
+    record = told.whole()
+    assert record.whole() is record
+    for name in ("outcome", "total_seconds", "dry_run", "drawn", "auto_model", "agreement"):
+        assert getattr(told, name) == getattr(record, name)
 
 
 def test_names_that_the_policy_file_knows_are_told():

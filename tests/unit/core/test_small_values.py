@@ -13,7 +13,7 @@ from pointsman_server.core.model import RankedModel, Stickiness, SwitchReason, T
 from pointsman_server.core.policy_file import UNLISTED
 from pointsman_server.core.sampling import DEFAULT_RATE, effective_rate
 from pointsman_server.core.stickiness import fallback_models, is_sticky, switch_reason
-from support.builders import FRONTIER, GPT, OPUS, SONNET, answer, model, routing, rules
+from support.builders import FRONTIER, GPT, OPUS, SONNET, answer, model, rules
 from support.fakes import FakeClock
 
 entropies = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)
@@ -141,7 +141,5 @@ def test_the_requests_candidates_win_over_those_of_its_tier():
     tier = Tier(
         name=FRONTIER, policy="balanced", stickiness=Stickiness.EXACT, default_candidates=(GPT,)
     )
-    assert rules().candidate_ids(routing(OPUS, SONNET), tier) == (OPUS, SONNET)
-    bare = routing()
-    none_sent = type(bare)(auto_model=FRONTIER)
-    assert rules().candidate_ids(none_sent, tier) == (GPT,)
+    assert rules().candidate_ids((OPUS, SONNET), tier) == (OPUS, SONNET)
+    assert rules().candidate_ids((), tier) == (GPT,)
