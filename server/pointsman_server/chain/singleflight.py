@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from typing import Any
 
 from pointsman_server.core import entry
 from pointsman_server.core.errors import EnginesFailed
@@ -17,10 +18,53 @@ DEADLINE = "deadline"
 """The failure stage of an engine that the first caller's deadline cut off."""
 
 
-@dataclass(slots=True)
 class _Flight:
-    task: asyncio.Task[EngineAnswer]
-    waiters: int = 0
+    """One call, and a seat for each who waits for it.
+
+    Seats are bare futures: a shield and a timeout around the task took twice as long as the rest
+    of a flight of one.
+    """
+
+    def __init__(self, answering: Coroutine[Any, Any, EngineAnswer]) -> None:
+        self.task = asyncio.create_task(answering)
+        self._seats: set[asyncio.Future[EngineAnswer | None]] = set()
+
+    async def board(self, patience: float | None) -> EngineAnswer | None:
+        """The call's answer or error; `None` where that took longer than `patience`."""
+        loop = asyncio.get_running_loop()
+        seat: asyncio.Future[EngineAnswer | None] = loop.create_future()
+        self._seats.add(seat)
+        timer = None if patience is None else loop.call_later(patience, _give_up, seat)
+        try:
+            return await seat
+        finally:
+            self._seats.discard(seat)
+            if timer is not None:
+                timer.cancel()
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether everybody left before it landed."""
+        return not self._seats and not self.task.done()
+
+    def land(self, task: asyncio.Task[EngineAnswer]) -> None:
+        """Tell the answer or the error to those who wait."""
+        # Seen, even where every waiter has left.
+        error = None if task.cancelled() else task.exception()
+        for seat in self._seats:
+            if seat.done():
+                continue
+            if task.cancelled():
+                seat.cancel()
+            elif error is not None:
+                seat.set_exception(error)
+            else:
+                seat.set_result(task.result())
+
+
+def _give_up(seat: asyncio.Future[EngineAnswer | None]) -> None:
+    if not seat.done():
+        seat.set_result(None)
 
 
 class SingleFlight:
@@ -54,33 +98,27 @@ class SingleFlight:
         leads = flight is None
         if flight is None:
             flight = self._start(key, query)
-        flight.waiters += 1
         try:
-            async with asyncio.timeout(self._patience(query)):
-                return await asyncio.shield(flight.task)
-        except TimeoutError:
-            return await self._delegate.decide(query)
+            answer = await flight.board(self._patience(query))
         except EnginesFailed as error:
             if leads or all(f.stage != DEADLINE for f in error.failures):
                 raise
             return None
         finally:
-            flight.waiters -= 1
-            if flight.waiters == 0 and not flight.task.done():
+            if flight.is_abandoned:
                 flight.task.cancel()
                 self._flights.pop(key, None)
+        return answer or await self._delegate.decide(query)
 
     def _start(self, key: bytes, query: EngineQuery) -> _Flight:
-        flight = _Flight(asyncio.create_task(self._delegate.decide(query)))
-        self._flights[key] = flight
+        flight = self._flights[key] = _Flight(self._delegate.decide(query))
 
-        def land(task: asyncio.Task[EngineAnswer]) -> None:
+        def landed(task: asyncio.Task[EngineAnswer]) -> None:
             if self._flights.get(key) is flight:
                 del self._flights[key]
-            if not task.cancelled():
-                task.exception()  # seen, even where every waiter has left
+            flight.land(task)
 
-        flight.task.add_done_callback(land)
+        flight.task.add_done_callback(landed)
         return flight
 
     def _patience(self, query: EngineQuery) -> float | None:

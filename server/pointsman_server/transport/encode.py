@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from pointsman.v1 import route_decision_pb2 as pb
@@ -42,7 +43,7 @@ def to_response(outcome: Outcome) -> pb.RouteDecisionResponse:
     """The response that says how a request ended."""
     return pb.RouteDecisionResponse(
         outcome=_OUTCOMES[outcome.verdict],
-        decision=to_decision(outcome.decision) if outcome.decision else None,
+        decision=_decision(outcome.decision) if outcome.decision else None,
         serve_model=outcome.serve_model,
         shadow=outcome.shadow,
         reason=_REASONS[outcome.reason] if outcome.reason else None,
@@ -66,30 +67,35 @@ def to_response_frame(serving: Serving, *, policy_version: str) -> bytes:
 
 def to_decision(decision: Decision) -> pb.Decision:
     """The decision as it is sent."""
+    return pb.Decision(**_decision(decision))
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    """Its fields. Of a message inside another protobuf makes a copy by encoding it."""
     answer = decision.answer
     switch = decision.switch_reason
-    return pb.Decision(
-        source=_SOURCES[answer.source],
-        model=answer.model,
-        router_model=answer.router_model,
-        policy=decision.policy,
-        difficulty=answer.difficulty,
-        confidence=answer.confidence,
-        ambiguity=answer.ambiguity,
-        ambiguity_confidence=answer.ambiguity_confidence,
-        domain=answer.domain,
-        domain_confidence=answer.domain_confidence,
-        cached=answer.cached,
-        sticky=decision.sticky,
-        switch_reason=_SWITCHES[switch] if switch else None,
-        fallback_models=decision.fallback_models,
-        ranking=[ranked(r) for r in answer.ranking],
-        propensity=decision.propensity,
-        conversation_source=_CONVERSATIONS[decision.conversation_source],
-        candidate_count=decision.candidate_count,
-        dropped=_dropped(decision.dropped),
-        explanation=answer.explanation,
-    )
+    return {
+        "source": _SOURCES[answer.source],
+        "model": answer.model,
+        "router_model": answer.router_model,
+        "policy": decision.policy,
+        "difficulty": answer.difficulty,
+        "confidence": answer.confidence,
+        "ambiguity": answer.ambiguity,
+        "ambiguity_confidence": answer.ambiguity_confidence,
+        "domain": answer.domain,
+        "domain_confidence": answer.domain_confidence,
+        "cached": answer.cached,
+        "sticky": decision.sticky,
+        "switch_reason": _SWITCHES[switch] if switch else None,
+        "fallback_models": decision.fallback_models,
+        "ranking": [ranked(r) for r in answer.ranking],
+        "propensity": decision.propensity,
+        "conversation_source": _CONVERSATIONS[decision.conversation_source],
+        "candidate_count": decision.candidate_count,
+        "dropped": _dropped(decision.dropped),
+        "explanation": answer.explanation,
+    }
 
 
 def _dropped(dropped: tuple[Dropped, ...]) -> list[pb.DroppedCandidate]:

@@ -113,10 +113,11 @@ class WireCodec:
         )
 
 
-def ranked(model: RankedModel) -> pb.RankedCandidate:
-    """One candidate as an engine saw it."""
+def ranked(model: RankedModel) -> dict[str, object]:
+    """One candidate as an engine saw it: the fields of a `RankedCandidate`."""
+    # Messages inside others are told as mappings: protobuf copies a message by encoding it.
     score = None if model.score is None else round(model.score, SCORE_DECIMALS)
-    return pb.RankedCandidate(model=model.model, score=score, estimated_cost=model.estimated_cost)
+    return {"model": model.model, "score": score, "estimated_cost": model.estimated_cost}
 
 
 def _read(message: pb.RankedCandidate) -> RankedModel:
