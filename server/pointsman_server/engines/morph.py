@@ -11,7 +11,8 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 
 import httpx
 
@@ -27,6 +28,7 @@ NAME = "morph"
 PATH = "/v1/router/multimodel"
 RESPONSE_BYTES = 64 * 1024
 WARN_EVERY = 60.0
+REMEMBERED = 1_024
 HTTP_STATUSES = range(100, 600)
 """Others are no answer of HTTP (RFC 9110, section 15)."""
 ANSWER_MARGIN = 0.03
@@ -140,13 +142,15 @@ def build_transport(rules: MorphRules) -> httpx.AsyncBaseTransport:
 
 
 def _body(query: EngineQuery) -> bytes:
-    body: dict[str, Any] = {
-        "input": query.prompt,
-        "allowed_models": [m.router_id for m in query.candidates],
-        "policy": query.policy,
-        "default_model": query.default.router_id,
-    }
-    return json.dumps(body).encode()
+    allowed = tuple([m.router_id for m in query.candidates])
+    rest = _but_input(allowed, query.policy, query.default.router_id)
+    return f'{{"input": {_quoted(query.prompt)}, {rest}'.encode("ascii")
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _but_input(allowed: tuple[str | None, ...], policy: str, default: str | None) -> str:
+    """The body behind its first field: the same for all prompts of one routing context."""
+    return json.dumps({"allowed_models": allowed, "policy": policy, "default_model": default})[1:]
 
 
 def _failed(stage: str, *, elapsed: float = 0.0) -> EngineFailed:
