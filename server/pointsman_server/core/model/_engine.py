@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from pointsman_server.core.model._catalog import CatalogModel
 from pointsman_server.core.model._words import Source
+from pointsman_server.core.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EngineQuery:
     """All that an engine is told. It holds no id of a person and no system prompt."""
 
@@ -34,7 +35,7 @@ class EngineQuery:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RankedModel:
     """One candidate as an engine saw it: predicted quality 0..1, expected US dollars a request."""
 
@@ -51,7 +52,7 @@ class EngineFailure:
     stage: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EngineAnswer:
     """What an engine says. `model` is the public id of one of the query's candidates."""
 

@@ -12,6 +12,7 @@ from pointsman_server.core.model._words import (
     SwitchReason,
     Verdict,
 )
+from pointsman_server.core.value import value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class Dropped:
     reason: DropReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Decision:
     """A model, where it came from and why."""
 
@@ -42,7 +43,7 @@ class Decision:
         return self.answer.model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Outcome:
     """How one request ended; what the response is encoded from."""
 

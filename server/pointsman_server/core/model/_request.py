@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pointsman_server.core.model._words import ApiKind, DataPolicy, Modality
+from pointsman_server.core.value import value
 
 PROMPT_CODE_POINTS = 1_000
 """What is kept of each prompt prefix, in Unicode code points."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Prompt:
     """Bounded prefixes of one conversation; each at most `PROMPT_CODE_POINTS` long."""
 
@@ -30,7 +31,7 @@ class Prompt:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Caller:
     """Who asks. Raw ids: they are hashed before they are stored or told to anybody."""
 
@@ -43,7 +44,7 @@ class Caller:
     organization_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RoutingContext:
     """What there is to decide: a tier, the models that it may use, the gateway's static pick."""
 
@@ -66,7 +67,7 @@ class Constraints:
 NO_CONSTRAINTS = Constraints()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RouteRequest:
     """One `RouteDecision` request, validated."""
 
