@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, MutableMapping
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
+from typing import cast
 
 import httpx
 
@@ -29,6 +30,12 @@ PATH = "/v1/router/multimodel"
 RESPONSE_BYTES = 64 * 1024
 WARN_EVERY = 60.0
 REMEMBERED = 1_024
+_HEADERS = {
+    "content-type": "application/json",
+    "accept": "application/json",
+    # A compressed body could unfold past any bound.
+    "accept-encoding": "identity",
+}
 HTTP_STATUSES = range(100, 600)
 """Others are no answer of HTTP (RFC 9110, section 15)."""
 ANSWER_MARGIN = 0.03
@@ -60,6 +67,8 @@ class MorphEngine:
         self._clock = clock
         self._propagate = propagate
         self._warn_at = float("-inf")
+        self._untraced: tuple[str, httpx.Headers] | None = None
+        """The headers of a call without a trace, for this key."""
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Morph's pick among the query's candidates. Raises `EngineFailed`."""
@@ -92,21 +101,18 @@ class MorphEngine:
         left = query.deadline - now - ANSWER_MARGIN
         return min(self._rules.timeout, left), left < self._rules.timeout
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self) -> httpx.Headers:
         try:
             key = self._key.read()
         except SourceUnreadable as error:
             self._warn(error)
             raise _failed("unexpected_error") from None
-        headers = {
-            "authorization": f"Bearer {key}",
-            "content-type": "application/json",
-            "accept": "application/json",
-            # A compressed body could unfold past any bound.
-            "accept-encoding": "identity",
-        }
-        self._propagate(headers)
-        return headers
+        if self._untraced is None or self._untraced[0] != key:
+            self._untraced = key, httpx.Headers({"authorization": f"Bearer {key}"} | _HEADERS)
+        trace: dict[str, str] = {}
+        self._propagate(trace)
+        headers = self._untraced[1]
+        return httpx.Headers({**headers, **trace}) if trace else headers
 
     def _warn(self, error: SourceUnreadable) -> None:
         """Once a minute: it goes on for as long as the key is missing."""
@@ -115,17 +121,18 @@ class MorphEngine:
             self._warn_at = now + WARN_EVERY
             _log.warning("no key for engine morph: %s", error)
 
-    async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+    async def _post(self, body: bytes, headers: httpx.Headers) -> tuple[int, bytes]:
         """Status and body; a body over the bound comes back empty, which no answer is."""
         # As a stream: of `content` httpx would work out headers that the transport sets anyway.
-        stream = httpx.ByteStream(body)
-        request = httpx.Request("POST", self._url, headers=headers, stream=stream)
+        request = httpx.Request("POST", self._url, headers=headers, stream=httpx.ByteStream(body))
         response = await self._transport.handle_async_request(request)
         try:
             if not response.is_success:
                 return response.status_code, b""
             received = bytearray()
-            async for chunk in response.aiter_raw():
+            # As it comes from the transport, which `aiter_raw` would only cut anew.
+            stream = cast("httpx.AsyncByteStream", response.stream)
+            async for chunk in stream:
                 received += chunk
                 if len(received) > RESPONSE_BYTES:
                     return response.status_code, b""

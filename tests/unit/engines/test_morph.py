@@ -120,6 +120,23 @@ async def test_headers_carry_the_key_the_trace_and_ask_for_an_uncompressed_body(
     assert headers["traceparent"] == "00-trace"
 
 
+async def test_a_trace_is_of_its_own_call_alone_and_a_changed_key_of_the_next():
+    traces = [{}, {"traceparent": "00-one"}, {}, {}]
+    key = Key()
+    upstream = Upstream(key=key)
+    upstream.engine._propagate = lambda headers: headers.update(traces.pop(0))
+    for rotated in ("a", "a", "a", "b"):
+        key.key = rotated
+        await upstream.decide()
+    told = [(r.headers["authorization"], r.headers.get("traceparent")) for r in upstream.requests]
+    assert told == [
+        ("Bearer a", None),
+        ("Bearer a", "00-one"),
+        ("Bearer a", None),
+        ("Bearer b", None),
+    ]
+
+
 @pytest.mark.parametrize("url", ["https://morph.test/base", "https://morph.test/base/"])
 async def test_the_path_is_appended_to_the_base_url(url):
     upstream = Upstream(url=url)
