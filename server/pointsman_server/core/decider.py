@@ -177,8 +177,11 @@ class Decider:
         if serving.reason is not None:
             return None
         served = not serving.shadow
-        incumbent = case.incumbent or await self._incumbents.get(case.conversation, served=served)
-        await self._incumbents.put(case.conversation, answer, served=served)
+        incumbent = case.incumbent
+        if incumbent is None:
+            incumbent = await self._incumbents.replace(case.conversation, answer, served=served)
+        else:
+            await self._incumbents.put(case.conversation, answer, served=served)
         before = incumbent.model if incumbent else None
         return sticky.switch_reason(before, answer.model, case.query.candidates)
 

@@ -22,10 +22,24 @@ class Incumbents:
         `served` keeps what was served apart from what was only recorded in shadow mode: a model
         that never saw the conversation holds none of its state.
         """
-        raw = await self._cache.get(self._keys.incumbent(conversation, served=served))
-        return self._codec.load(raw) if raw is not None else None
+        return await self._get(self._keys.incumbent(conversation, served=served))
 
     async def put(self, conversation: bytes, answer: EngineAnswer, *, served: bool) -> None:
         """Note that the conversation is on `answer.model`."""
+        await self._put(self._keys.incumbent(conversation, served=served), answer)
+
+    async def replace(
+        self, conversation: bytes, answer: EngineAnswer, *, served: bool
+    ) -> EngineAnswer | None:
+        """Note that the conversation is on `answer.model`; the answer that put it where it was."""
         slot = self._keys.incumbent(conversation, served=served)
+        before = await self._get(slot)
+        await self._put(slot, answer)
+        return before
+
+    async def _get(self, slot: bytes) -> EngineAnswer | None:
+        raw = await self._cache.get(slot)
+        return self._codec.load(raw) if raw is not None else None
+
+    async def _put(self, slot: bytes, answer: EngineAnswer) -> None:
         await self._cache.put(slot, self._codec.dump(answer), ttl=self._ttl)
