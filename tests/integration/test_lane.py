@@ -78,7 +78,7 @@ async def test_the_span_of_a_plain_repetition_tells_what_the_long_way_tells(peer
         short = {k: v for k, v in span.attributes.items() if not k.startswith("rpc.")}
         sent = pb.RouteDecisionResponse.FromString(wire)
         assert short.pop("pointsman.decision_id") == sent.decision_id
-        told_long = decision_attributes(long[-1])
+        told_long = decision_attributes(long[-1].whole())
         del told_long["pointsman.decision_id"]
         assert short == told_long
     assert len(long) == 200

@@ -13,8 +13,8 @@ ROUNDS = 64
 
 A call comes to the loop through a thread of gRPC's, in several steps, and each call behind it
 waits for its first one. Without work a round of uvloop takes half a microsecond: these rounds leave
-that thread the time for a step. A hundred took 7 % of a decision's processor time, 32 nothing that
-could be measured (docs/performance.md).
+that thread the time for a step. They are 3 to 8 % of a decision's processor time; fewer rounds, or
+more callers a turn, cost cached calls more than they save (docs/performance.md).
 """
 
 
