@@ -155,9 +155,11 @@ class KeptSpan(ReadableSpan):
 
     def own(self) -> dict[str, a.AttributeValue]:
         """Attributes of this one."""
-        said = (self._decision_id, *self._detail())
-        facts = {a.RPC_METHOD: self._name, **dict(zip(OF_ITS_OWN, said, strict=True))}
-        return {key: value for key, value in facts.items() if value is not None}
+        said: dict[str, a.AttributeValue] = {a.RPC_METHOD: self._name}
+        for name, value in zip(OF_ITS_OWN, (self._decision_id, *self._detail()), strict=True):
+            if value is not None:
+                said[name] = value
+        return said
 
     @property
     def _attributes(  # type: ignore[override]  # never written: worked out when it is asked for

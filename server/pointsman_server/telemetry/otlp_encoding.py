@@ -29,6 +29,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from pointsman_server.telemetry.attributes import DECISION_ID
 from pointsman_server.telemetry.call_spans import KeptSpan
 
 AT_ONCE: Final = 32
@@ -172,7 +173,9 @@ class SpanEncoder:
             encoded = remembered.get(item) if type(item[1]) is str else None
             if encoded is None:
                 encoded = _attribute(b"\x4a", *item)
-                if type(item[1]) is str and len(encoded) <= _LONGEST_REMEMBERED:
+                # An id never comes again, and would push out what does.
+                short = type(item[1]) is str and len(encoded) <= _LONGEST_REMEMBERED
+                if short and item[0] != DECISION_ID:
                     if len(remembered) >= _REMEMBERED:
                         remembered.clear()
                     remembered[item] = encoded

@@ -159,6 +159,14 @@ def test_what_is_remembered_is_bounded():
     assert not any("x" * 300 in str(known) for known in encoder._texts)
 
 
+def test_ids_of_decisions_push_nothing_out():
+    encoder = SpanEncoder()
+    for number in range(10):
+        said = {"pointsman.decision_id": f"id-{number}", "pointsman.source": "local"}
+        encoder.encode([Span(name="x", attributes=said)])
+    assert list(encoder._texts) == [("pointsman.source", "local")]
+
+
 def test_others_may_run_between_some_spans():
     yielded = []
     SpanEncoder(yield_to_others=lambda: yielded.append(1)).encode([span()] * (3 * AT_ONCE + 1))
