@@ -1,0 +1,48 @@
+"""Quantiles of durations in bounded memory: a histogram whose bounds grow by a fixed factor."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+GROWTH: Final = 1.02
+"""From one bound to the next; a quantile is exact to half of it, one percent."""
+SHORTEST: Final = 1e-3
+"""Milliseconds; what is shorter counts as this. The log has no finer numbers."""
+LONGEST: Final = 1e9
+"""Milliseconds, a week and a half; what is longer counts as this."""
+_STEP: Final = math.log(GROWTH)
+
+
+class Durations:
+    """Weighted durations in milliseconds; at most 1,400 counts, whatever is added."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[int, float] = {}
+
+    def add(self, millis: float, weight: float) -> None:
+        """Count a duration `weight` times."""
+        place = math.floor(math.log(min(max(millis, SHORTEST), LONGEST)) / _STEP)
+        self._counts[place] = self._counts.get(place, 0.0) + weight
+
+    def merge(self, other: Durations) -> None:
+        """Add all that `other` counted."""
+        for place, weight in other._counts.items():
+            self._counts[place] = self._counts.get(place, 0.0) + weight
+
+    @property
+    def total(self) -> float:
+        """All weights."""
+        return sum(self._counts.values())
+
+    def quantile(self, share: float) -> float | None:
+        """The duration that `share` of them do not exceed; `None` where there are none."""
+        left = share * self.total
+        place = None
+        for place in sorted(self._counts):
+            left -= self._counts[place]
+            if left <= 0:
+                break
+        return None if place is None else math.exp((place + 0.5) * _STEP)

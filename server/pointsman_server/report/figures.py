@@ -1,0 +1,168 @@
+"""The figures of a report. `docs/report.md` says what each of them means.
+
+Amounts of decisions are estimates, and so are shares of them, unless a docstring says "counted".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pointsman_server.report.account import BadLine
+from pointsman_server.report.grouped import Interval
+
+Says = Literal["less", "more", "same", "unclear", "too_few", "no_prices"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What was read. All counted."""
+
+    files: int
+    lines: int
+    decisions: int
+    other_events: int
+    off: int
+    unreadable: int
+    first_unreadable: BadLine | None
+    since: str | None
+    until: str | None
+    days: float | None
+    modes: Mapping[str, int]
+    policy_versions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """What the log does not know."""
+
+    prices_of: str
+    """The version of the policy file whose catalog was taken."""
+    input_tokens: float | None
+    output_tokens: float
+    chars_per_token: int
+    router_price: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """Decisions of a kind, and their share of all."""
+
+    decisions: float
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasons:
+    """Decisions of a kind, by reason."""
+
+    decisions: float
+    share: float | None
+    reasons: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Failures of engines. Counted in all lines, drawn or not."""
+
+    unanswered: int
+    stood_in: int
+    share: float | None
+    stages: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differs:
+    """The share of decisions that are not the static pick, where there is one."""
+
+    share: float
+    low: float
+    high: float
+    lines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One model that would serve in place of another."""
+
+    static: str
+    decided: str
+    decisions: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantiles:
+    """Milliseconds."""
+
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What serving would cost, in a word and in a sentence."""
+
+    says: Says
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """US dollars per thousand requests."""
+
+    verdict: Verdict
+    lines: int
+    conversation_groups: int
+    no_price: float | None
+    static: float | None
+    decided: float | None
+    served: float | None
+    router: float | None
+    difference: Interval | None
+    input_tokens: float | None
+    sized: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Of one tier, or of all."""
+
+    tier: str | None
+    drawn: int
+    decisions: float
+    routed: Amount
+    served: Amount
+    kept: Amount
+    skipped: Reasons
+    held_back: Reasons
+    failed: Failed
+    differs: Differs | None
+    changes: tuple[Change, ...]
+    other_changes: float
+    engines: Mapping[str, float]
+    engine_calls: Mapping[str, float]
+    switches: Mapping[str, int]
+    router_duration_ms: Quantiles
+    duration_ms: Quantiles
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Decisions that were made in one mode."""
+
+    overall: Figures
+    tiers: tuple[Figures, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All figures."""
+
+    read: Read
+    assumed: Assumed
+    shadow: Part | None
+    serve: Part | None
+    quality: str

@@ -1,0 +1,149 @@
+"""One line of the decision log as a value. `docs/decision-log.md` says what each field means."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pointsman_server.core.model import Mode, Verdict
+from pointsman_server.report.fields import (
+    Unreadable,
+    flag,
+    moment,
+    number,
+    optional_flag,
+    optional_text,
+    text,
+)
+
+EVENT: Final = "auto_routing_router_decision"
+GROUPS: Final = 1024
+"""Lines are put into so many groups by conversation, so that one stays together in few bytes."""
+LOWEST_RATE: Final = 1e-9
+"""A drawn line that would stand for more than a thousand million decisions is a mistake."""
+_VERDICTS: Final = {
+    "routed": Verdict.ROUTED,
+    "skipped": Verdict.SKIPPED,
+    "router_error": Verdict.FAILED,
+    "off": Verdict.OFF,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionLine:
+    """What the report reads of one decision. No id and no hash is kept of it."""
+
+    time: datetime
+    mode: Mode
+    policy_version: str
+    tier: str
+    verdict: Verdict
+    reason: str | None
+    """Why it was skipped, or was routed and not served."""
+    weight: float
+    """For how many decisions it stands: 1 / sample rate; 0 for a line that was not drawn."""
+    group: int
+    """Alike for all lines of one conversation; 0 to `GROUPS` - 1."""
+    shadow: bool
+    static_pick: str | None
+    served_model: str | None
+    routed_model: str | None
+    agreement: bool | None
+    source: str | None
+    kept: bool
+    """No engine was asked: the answer, or the conversation's model, was kept from before."""
+    switch_reason: str | None
+    failures: tuple[str, ...]
+    """`<engine> <stage>` of each engine that failed."""
+    router_ms: float
+    duration_ms: float
+    prompt_chars: float
+    body_bytes: float
+
+    @property
+    def would_serve(self) -> str | None:
+        """The model that serving would give: the static pick wherever a decision is held back."""
+        chosen = self.verdict is Verdict.ROUTED and self.reason is None
+        return self.routed_model if chosen else self.static_pick
+
+
+def parse(raw: bytes) -> DecisionLine | None:
+    """Read one line; `None`: another event's. Raises `Unreadable`."""
+    try:
+        fields = json.loads(raw)
+    except (ValueError, RecursionError):
+        # Also what is not UTF-8.
+        raise Unreadable("not JSON") from None
+    if not isinstance(fields, dict):
+        raise Unreadable("not a JSON object")
+    return _decision(fields) if fields.get("event") == EVENT else None
+
+
+def _decision(fields: Mapping[str, object]) -> DecisionLine:
+    verdict, detail = _status(fields)
+    return DecisionLine(
+        time=moment(fields, "time"),
+        mode=_mode(fields),
+        policy_version=text(fields, "policy_version"),
+        tier=optional_text(fields, "auto_model") or "(none)",
+        verdict=verdict,
+        reason=detail if verdict is Verdict.SKIPPED else optional_text(fields, "reason"),
+        weight=_weight(fields),
+        group=_group(fields),
+        shadow=flag(fields, "shadow"),
+        static_pick=optional_text(fields, "resolved_model"),
+        served_model=optional_text(fields, "served_model"),
+        routed_model=(text if verdict is Verdict.ROUTED else optional_text)(fields, "routed_model"),
+        agreement=optional_flag(fields, "agreement"),
+        source=(text if verdict is Verdict.ROUTED else optional_text)(fields, "source"),
+        kept=flag(fields, "cache_hit") or bool(optional_flag(fields, "sticky")),
+        switch_reason=optional_text(fields, "switch_reason"),
+        failures=_failures(fields),
+        router_ms=number(fields, "router_duration_ms"),
+        duration_ms=number(fields, "duration_ms"),
+        prompt_chars=number(fields, "prompt_chars"),
+        body_bytes=number(fields, "body_bytes"),
+    )
+
+
+def _status(fields: Mapping[str, object]) -> tuple[Verdict, str]:
+    word, _, detail = text(fields, "status").partition(":")
+    verdict = _VERDICTS.get(word)
+    if verdict is None or (detail == "") != (verdict is Verdict.ROUTED):
+        raise Unreadable("status: not one of the decision log")
+    return verdict, detail
+
+
+def _mode(fields: Mapping[str, object]) -> Mode:
+    try:
+        return Mode(text(fields, "routing_mode"))
+    except ValueError:
+        raise Unreadable("routing_mode: not off, shadow or serve") from None
+
+
+def _weight(fields: Mapping[str, object]) -> float:
+    rate = number(fields, "sample_rate")
+    # A rate of 0 on a drawn line: it was turned to 0 while the decision was made.
+    if not flag(fields, "sampled") or rate == 0:
+        return 0.0
+    if not LOWEST_RATE <= rate <= 1:
+        raise Unreadable("sample_rate: not a share")
+    return 1 / rate
+
+
+def _group(fields: Mapping[str, object]) -> int:
+    """Of the session where the request had one, else of the user."""
+    session, user = fields.get("session_hash"), fields.get("user_hash")
+    whose = session if isinstance(session, str) else user if isinstance(user, str) else ""
+    return zlib.crc32(whose.encode("utf-8", "surrogatepass")) % GROUPS
+
+
+def _failures(fields: Mapping[str, object]) -> tuple[str, ...]:
+    failures = fields.get("failures")
+    if not isinstance(failures, list) or not all(isinstance(f, dict) for f in failures):
+        raise Unreadable("failures: not a list of objects")
+    return tuple(f"{text(each, 'engine')} {text(each, 'stage')}" for each in failures)

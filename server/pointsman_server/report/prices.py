@@ -1,0 +1,95 @@
+"""What one request costs, by the static pick and by the decision, under stated assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pointsman_server.core.model import CatalogModel, Source, Verdict
+from pointsman_server.report.line import DecisionLine
+
+CHARS_PER_TOKEN: Final = 4
+_MILLION: Final = 1_000_000
+_THOUSAND: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """What the log does not know. Both models are taken to read and to write as many tokens."""
+
+    output_tokens: float = 500.0
+    input_tokens: float | None = None
+    """`None`: of each line, by its size."""
+    router_price: float = 5.0
+    """US dollars per thousand calls of engine `morph`."""
+
+    @property
+    def router_prices(self) -> dict[str, float]:
+        """Engine -> US dollars per thousand calls; the embedded engine has no price."""
+        return {Source.MORPH: self.router_price, Source.LOCAL: 0.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCost:
+    """US dollars for one request."""
+
+    static: float
+    """With the static pick."""
+    decided: float
+    """With the decision served, wherever it may be."""
+    served: float
+    """With what the gateway was told to serve."""
+    router: float
+    input_tokens: float
+
+    @property
+    def difference(self) -> float:
+        """What serving adds, the router's own price included; negative: it saves."""
+        return self.decided + self.router - self.static
+
+
+class Prices:
+    """The catalog's prices under assumptions."""
+
+    def __init__(self, catalog: Mapping[str, CatalogModel], *, assumed: Assumptions) -> None:
+        self._catalog = catalog
+        self._assumed = assumed
+        self._router_prices = assumed.router_prices
+
+    def of(self, line: DecisionLine) -> RequestCost | None:
+        """Give the cost of a line's request; `None` where a model of it has no price."""
+        tokens = self._input_tokens(line)
+        static = self._model(line.static_pick, tokens)
+        decided = self._model(line.would_serve, tokens)
+        served = self._model(line.served_model, tokens)
+        if static is None or decided is None or served is None:
+            return None
+        return RequestCost(
+            static=static,
+            decided=decided,
+            served=served,
+            router=self._router(line),
+            input_tokens=tokens,
+        )
+
+    def _input_tokens(self, line: DecisionLine) -> float:
+        if self._assumed.input_tokens is not None:
+            return self._assumed.input_tokens
+        # Gateways that do not say how large a body is send 0.
+        return (line.body_bytes or line.prompt_chars) / CHARS_PER_TOKEN
+
+    def _model(self, name: str | None, input_tokens: float) -> float | None:
+        model = self._catalog.get(name) if name is not None else None
+        if model is None or model.input_price is None or model.output_price is None:
+            return None
+        dollars = (
+            input_tokens * model.input_price + self._assumed.output_tokens * model.output_price
+        )
+        return dollars / _MILLION
+
+    def _router(self, line: DecisionLine) -> float:
+        """An engine is paid for answers: not for kept ones, and not for calls that failed."""
+        if line.verdict is not Verdict.ROUTED or line.kept or line.source is None:
+            return 0.0
+        return self._router_prices.get(line.source, 0.0) / _THOUSAND

@@ -1,0 +1,136 @@
+"""`pointsman report`: what the decision log says of serving, for whoever decides on it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from io import BufferedReader
+from pathlib import Path
+from typing import Final, cast
+
+from pointsman_server.core.errors import PolicyInvalid
+from pointsman_server.policies.check import rendered as problems_of
+from pointsman_server.policies.config import PolicyConfig
+from pointsman_server.report.account import Account
+from pointsman_server.report.as_json import as_json
+from pointsman_server.report.estimate import report as estimated
+from pointsman_server.report.prices import Assumptions, Prices
+from pointsman_server.report.text import rendered
+
+_USAGE: Final = 2
+_STDIN: Final = "-"
+_MOST: Final = 1e9
+"""Tokens of a request, dollars per thousand calls: more is a mistake."""
+
+
+def report(argv: Sequence[str]) -> int:
+    """Print the report; 0: some line could be read, 2: none could, or the question is wrong."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    names: list[str] = arguments.files or [_STDIN]
+    if not arguments.files and sys.stdin.isatty():
+        parser.error("name a file of the decision log, or - for standard input")
+    assumed = Assumptions(
+        output_tokens=arguments.output_tokens,
+        input_tokens=arguments.input_tokens,
+        router_price=arguments.router_price,
+    )
+    try:
+        policy = PolicyConfig(arguments.policy_file).load().policy_file
+    except PolicyInvalid as error:
+        return _complain(["the policy file has problems:", *problems_of(error.problems)])
+    account = Account(Prices(policy.catalog, assumed=assumed))
+    try:
+        with ExitStack() as opened:
+            # All are opened before the first is read: a log that rotates meanwhile stays whole.
+            streams = [_opened(name, opened) for name in names]
+            if (twice := _twice(names, streams)) is not None:
+                return _complain([twice])
+            for name, stream in zip(names, streams, strict=True):
+                account.read("standard input" if name == _STDIN else name, stream)
+    except OSError as error:
+        return _complain([str(error)])
+    if account.lines == account.unreadable:
+        return _complain([_nothing(account, names)])
+    figures = estimated(account, assumed=assumed, prices_of=policy.version)
+    print(as_json(figures) if arguments.json else rendered(figures))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pointsman report",
+        description="What the decision log says of serving: how often and for which models"
+        " decisions differ from the static picks, and what serving them would cost. See"
+        " docs/report.md.",
+        epilog="Nothing is said about the quality of answers.",
+    )
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="decision logs, gzip or not; -: standard input"
+    )
+    parser.add_argument(
+        "--policy-file", metavar="FILE", type=Path, help="has the prices; default: built in"
+    )
+    parser.add_argument(
+        "--input-tokens",
+        metavar="N",
+        type=_amount,
+        help="of a request; default: of each by its size, four characters a token",
+    )
+    parser.add_argument(
+        "--output-tokens", metavar="N", type=_amount, default=500.0, help="default 500"
+    )
+    parser.add_argument(
+        "--router-price",
+        metavar="DOLLARS",
+        type=_amount,
+        default=5.0,
+        help="of a thousand calls of engine morph; default 5",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return parser
+
+
+def _amount(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= _MOST:
+        raise argparse.ArgumentTypeError(f"not a number from 0 to {_MOST:,.0f}")
+    return value
+
+
+_amount.__name__ = "number"  # argparse: "invalid number value"
+
+
+def _opened(name: str, opened: ExitStack) -> BufferedReader:
+    if name == _STDIN:
+        return cast("BufferedReader", sys.stdin.buffer)
+    return opened.enter_context(Path(name).open("rb"))
+
+
+def _twice(names: Sequence[str], streams: Sequence[BufferedReader]) -> str | None:
+    """What is wrong where one file was named twice."""
+    seen: dict[tuple[int, int], str] = {}
+    for name, stream in zip(names, streams, strict=True):
+        found = os.fstat(stream.fileno())
+        place = found.st_dev, found.st_ino
+        if place in seen:
+            return f"{name} is the same file as {seen[place]}: it would count twice"
+        seen[place] = name
+    return None
+
+
+def _nothing(account: Account, names: Sequence[str]) -> str:
+    where = "standard input" if names == [_STDIN] else ", ".join(names)
+    if (bad := account.first_unreadable) is None:
+        return f"no line in {where}"
+    lines = f"none of the {account.lines:,} lines can be read"
+    return f"{lines}; the first, line {bad.line} of {bad.file}: {bad.why}"
+
+
+def _complain(lines: Sequence[str]) -> int:
+    for line in lines:
+        print(f"pointsman: {line}", file=sys.stderr)
+    return _USAGE
