@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         "--input-tokens",
         metavar="N",
         type=_amount,
-        help="of a request; default: of each by its size, four characters a token",
+        help="of a request; default: of each by its size, four bytes a token; 2000 where it is"
+        " not known",
     )
     parser.add_argument(
         "--output-tokens", metavar="N", type=_amount, default=500.0, help="default 500"

@@ -24,7 +24,7 @@ from pointsman_server.report.figures import (
     Report,
 )
 from pointsman_server.report.grouped import Grouped, Interval
-from pointsman_server.report.prices import CHARS_PER_TOKEN, Assumptions
+from pointsman_server.report.prices import CHARS_PER_TOKEN, UNSIZED_TOKENS, Assumptions
 from pointsman_server.report.sums import CostSums, Sums, merge
 from pointsman_server.report.tally import Tally
 from pointsman_server.report.verdict import judged
@@ -47,6 +47,7 @@ def report(account: Account, *, assumed: Assumptions, prices_of: str) -> Report:
         assumed=Assumed(
             prices_of=prices_of,
             input_tokens=assumed.input_tokens,
+            unsized_input_tokens=UNSIZED_TOKENS,
             output_tokens=assumed.output_tokens,
             chars_per_token=CHARS_PER_TOKEN,
             router_price=assumed.router_prices,

@@ -40,6 +40,7 @@ class Assumed:
     prices_of: str
     """The version of the policy file whose catalog was taken."""
     input_tokens: float | None
+    unsized_input_tokens: float
     output_tokens: float
     chars_per_token: int
     router_price: Mapping[str, float]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Final
 
 from pointsman_server.core.model import Mode, Verdict
@@ -61,7 +61,6 @@ class DecisionLine:
     """`<engine> <stage>` of each engine that failed."""
     router_ms: float
     duration_ms: float
-    prompt_chars: float
     body_bytes: float
 
     @property
@@ -105,7 +104,6 @@ def _decision(fields: Mapping[str, object]) -> DecisionLine:
         failures=_failures(fields),
         router_ms=number(fields, "router_duration_ms"),
         duration_ms=number(fields, "duration_ms"),
-        prompt_chars=number(fields, "prompt_chars"),
         body_bytes=number(fields, "body_bytes"),
     )
 
@@ -139,7 +137,9 @@ def _group(fields: Mapping[str, object]) -> int:
     """Of the session where the request had one, else of the user."""
     session, user = fields.get("session_hash"), fields.get("user_hash")
     whose = session if isinstance(session, str) else user if isinstance(user, str) else ""
-    return zlib.crc32(whose.encode("utf-8", "surrogatepass")) % GROUPS
+    # Not a checksum: of ids that follow one another it would spread unevenly.
+    digest = blake2b(whose.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % GROUPS
 
 
 def _failures(fields: Mapping[str, object]) -> tuple[str, ...]:

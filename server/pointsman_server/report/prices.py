@@ -10,6 +10,8 @@ from pointsman_server.core.model import CatalogModel, Source, Verdict
 from pointsman_server.report.line import DecisionLine
 
 CHARS_PER_TOKEN: Final = 4
+UNSIZED_TOKENS: Final = 2_000
+"""Of a request whose size the gateway did not say."""
 _MILLION: Final = 1_000_000
 _THOUSAND: Final = 1_000
 
@@ -20,7 +22,7 @@ class Assumptions:
 
     output_tokens: float = 500.0
     input_tokens: float | None = None
-    """`None`: of each line, by its size."""
+    """`None`: of each line by its size, or `UNSIZED_TOKENS`."""
     router_price: float = 5.0
     """US dollars per thousand calls of engine `morph`."""
 
@@ -76,8 +78,9 @@ class Prices:
     def _input_tokens(self, line: DecisionLine) -> float:
         if self._assumed.input_tokens is not None:
             return self._assumed.input_tokens
-        # Gateways that do not say how large a body is send 0.
-        return (line.body_bytes or line.prompt_chars) / CHARS_PER_TOKEN
+        # Gateways that do not say how large a body is send 0. `prompt_chars` is no stand-in: it is
+        # cut at a thousand, and of one message.
+        return line.body_bytes / CHARS_PER_TOKEN or UNSIZED_TOKENS
 
     def _model(self, name: str | None, input_tokens: float) -> float | None:
         model = self._catalog.get(name) if name is not None else None

@@ -33,8 +33,8 @@ def rendered(report: Report) -> str:
 
 def _read(read: Read) -> Iterator[str]:
     yield "Read"
-    others = f"{read.decisions:,} decisions, {read.other_events:,} of other events"
-    yield from _row("lines", f"{read.lines:,} in {_files(read.files)}: {others}")
+    others = f"{_count(read.decisions, 'decision')}, {read.other_events:,} of other events"
+    yield from _row("lines", f"{read.lines:,} in {_count(read.files, 'file')}: {others}")
     if read.unreadable:
         yield from _row("unreadable lines", f"{read.unreadable:,}")
         if (bad := read.first_unreadable) is not None:
@@ -59,7 +59,7 @@ def _part(part: Part, *, serving: bool) -> Iterator[str]:
 def _figures(figures: Figures, *, serving: bool) -> Iterator[str]:
     whose = "All tiers" if figures.tier is None else f"Tier {_fit(figures.tier, WIDTH - 50)}"
     yield ""
-    yield f"{whose}, estimated from {figures.drawn:,} drawn lines"
+    yield f"{whose}, estimated from {_count(figures.drawn, 'drawn line')}"
     yield from (f"  {line}" for line in _wrapped(figures.cost.verdict.text, width=WIDTH - 2))
     if figures.drawn:
         yield from _decided(figures, serving=serving)
@@ -81,7 +81,9 @@ def _decided(figures: Figures, *, serving: bool) -> Iterator[str]:
         yield from _row("not the static pick", "no decision had a static pick")
     else:
         share = f"{differs.share:.1%} (95 %: {differs.low:.1%} to {differs.high:.1%})"
-        yield from _row("not the static pick", f"{share} of routed, {differs.lines:,} lines")
+        yield from _row(
+            "not the static pick", f"{share} of routed, {_count(differs.lines, 'line')}"
+        )
     held = figures.held_back
     yield from _row("  static pick kept", _about(held.decisions, held.share, held.reasons))
     yield from _changes(figures)
@@ -91,7 +93,7 @@ def _decided(figures: Figures, *, serving: bool) -> Iterator[str]:
 
 def _changes(figures: Figures) -> Iterator[str]:
     if figures.changes:
-        yield "  would serve, in the place of the static pick"
+        yield "  would serve in the place of the static pick, of all decisions"
     for change in figures.changes:
         pair = f"{_fit(change.decided, _MODEL)} for {_fit(change.static, _MODEL)}"
         yield f"    {change.share:6.1%} {change.decisions:>10,.0f}  {pair}"
@@ -111,7 +113,7 @@ def _failed(figures: Figures) -> Iterator[str]:
 
 
 def _cost(cost: Cost, *, serving: bool) -> Iterator[str]:
-    yield f"  dollars per thousand requests, from {cost.lines:,} lines with prices"
+    yield f"  dollars per thousand requests, from {_count(cost.lines, 'line')} with prices"
     rows = [("static picks", cost.static), ("decisions", cost.decided), ("router", cost.router)]
     rows += [("as served so far", cost.served)] if serving else []
     for name, value in rows:
@@ -145,10 +147,8 @@ def _input_tokens(report: Report) -> str:
     told = f"body_bytes / {assumed.chars_per_token}"
     if sized is None or sized == 1:
         return f"{told} (--input-tokens)"
-    return (
-        f"{told}; of the {1 - sized:.1%} of decisions without body_bytes, prompt_chars /"
-        f" {assumed.chars_per_token}, which is too few: give --input-tokens"
-    )
+    unsized = f"{assumed.unsized_input_tokens:,.0f} for the {1 - sized:.1%} of decisions without"
+    return f"{told}; {unsized} body_bytes (--input-tokens)"
 
 
 def _row(label: str, value: str) -> Iterator[str]:
@@ -185,8 +185,8 @@ def _millis(value: float) -> str:
     return f"{value:,.0f} ms" if value >= _ROUND else f"{value:.3g} ms"
 
 
-def _files(count: int) -> str:
-    return f"{count:,} file" if count == 1 else f"{count:,} files"
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _fit(text: str, width: int) -> str:

@@ -16,8 +16,8 @@ _NOTHING: Final = 1e-9
 def judged(difference: Interval | None, *, lines: int, groups: int, no_price: float) -> Verdict:
     """Judge a difference in dollars per thousand requests; negative: serving saves.
 
-    `lines` are drawn ones with prices, `groups` those of their conversations, `no_price` is the share
-    of decisions without prices.
+    `lines` are drawn ones with prices, `groups` those of their conversations, `no_price` is the
+    share of decisions without prices.
     """
     priced = f" Of the {1 - no_price:.1%} of decisions that have prices." if no_price > 0 else ""
     if no_price == 1:

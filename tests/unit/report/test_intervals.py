@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pointsman_server.report.grouped import Grouped
+from pointsman_server.report.intervals import student_t, wilson
+from pointsman_server.report.line import GROUPS
+
+# Quantiles from tables of Student's t.
+TABLE = [(29, 2.0452), (40, 2.0211), (60, 2.0003), (120, 1.9799), (1023, 1.9623)]
+
+
+@pytest.mark.parametrize(("degrees", "quantile"), TABLE)
+def test_students_quantiles_are_those_of_the_tables(degrees: int, quantile: float) -> None:
+    assert student_t(degrees) == pytest.approx(quantile, abs=5e-4)
+
+
+# R. G. Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+NEWCOMBE = [
+    (81, 263, 0.2553, 0.3662),
+    (15, 148, 0.0624, 0.1605),
+    (0, 20, 0.0, 0.1611),
+    (1, 29, 0.0061, 0.1718),
+]
+
+
+@pytest.mark.parametrize(("hits", "n", "low", "high"), NEWCOMBE)
+def test_wilsons_interval_is_the_published_one(hits: int, n: int, low: float, high: float) -> None:
+    assert wilson(hits / n, n=n) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(st.floats(0, 1), st.floats(1, 1e9))
+def test_wilsons_interval_holds_the_share_and_stays_one(share: float, n: float) -> None:
+    low, high = wilson(share, n=n)
+    assert 0 <= low <= share + 1e-12
+    assert share - 1e-12 <= high <= 1
+
+
+def grouped(values: list[tuple[float, float, int]]) -> Grouped:
+    sums = Grouped()
+    for value, weight, group in values:
+        sums.add(value, weight=weight, group=group % GROUPS)
+    return sums
+
+
+def test_one_line_a_conversation_gives_the_interval_of_a_plain_mean() -> None:
+    dice = random.Random(1)
+    values = [dice.gauss(3, 2) for _ in range(GROUPS)]
+    found = grouped([(value, 1, at) for at, value in enumerate(values)]).mean_interval()
+    mean = sum(values) / GROUPS
+    error = (sum((v - mean) ** 2 for v in values) / (GROUPS - 1) / GROUPS) ** 0.5
+    assert found is not None
+    assert (found.low, found.value, found.high) == pytest.approx(
+        (mean - student_t(GROUPS - 1) * error, mean, mean + student_t(GROUPS - 1) * error)
+    )
+
+
+def test_a_conversation_that_says_the_same_a_hundred_times_says_it_once() -> None:
+    dice = random.Random(2)
+    values = [(float(dice.random() < 0.3), 1.0, at) for at in range(400)]
+    once, often = grouped(values), grouped(values * 100)
+    for ours, theirs in (
+        (once.mean_interval(), often.mean_interval()),
+        (once.share_interval(), often.share_interval()),
+    ):
+        assert ours is not None
+        assert theirs is not None
+        assert (theirs.low, theirs.high) == pytest.approx((ours.low, ours.high), rel=0.01)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_that_never_varies_is_as_sure_as_there_are_conversations(share: float) -> None:
+    few = grouped([(share, 1.0, at % 5) for at in range(1_000)]).share_interval()
+    many = grouped([(share, 1.0, at) for at in range(1_000)]).share_interval()
+    assert few is not None
+    assert many is not None
+    assert few.high - few.low == pytest.approx(0.434, abs=0.001)
+    assert many.high - many.low == pytest.approx(0.0038, abs=0.0001)
+
+
+def test_of_nothing_and_of_few_conversations_there_is_no_mean_interval() -> None:
+    assert grouped([]).share_interval() is None
+    assert grouped([]).mean_interval() is None
+    assert grouped([(1.0, 1.0, at % 29) for at in range(500)]).mean_interval() is None
+    assert grouped([(1.0, 1.0, at % 30) for at in range(500)]).mean_interval() is not None
+
+
+@pytest.mark.parametrize("rates", [(1.0,), (0.2,), (0.1, 0.5)])
+def test_nineteen_of_twenty_intervals_hold_the_truth_over_drawn_lines_of_conversations(
+    rates: tuple[float, ...],
+) -> None:
+    # Conversations of one to twenty lines that are all alike: a third of them differ and save 2.
+    dice, held, runs = random.Random(3), [0, 0], 300
+    for _ in range(runs):
+        sums, costs = Grouped(), Grouped()
+        for conversation in range(400):
+            differs, rate = float(dice.random() < 1 / 3), rates[conversation % len(rates)]
+            for _ in range(dice.randint(1, 20)):
+                if dice.random() < rate:
+                    sums.add(differs, weight=1 / rate, group=conversation)
+                    costs.add(-2 * differs, weight=1 / rate, group=conversation)
+        for at, (found, truth) in enumerate(
+            ((sums.share_interval(), 1 / 3), (costs.mean_interval(), -2 / 3))
+        ):
+            assert found is not None
+            held[at] += found.low <= truth <= found.high
+    assert all(0.92 * runs <= each <= 0.98 * runs for each in held), held
