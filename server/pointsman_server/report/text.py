@@ -85,7 +85,7 @@ def _decided(figures: Figures, *, serving: bool) -> Iterator[str]:
             "not the static pick", f"{share} of routed, {_count(differs.lines, 'line')}"
         )
     held = figures.held_back
-    yield from _row("  static pick kept", _about(held.decisions, held.share, held.reasons))
+    yield from _row("  held back", _about(held.decisions, held.share, held.reasons))
     yield from _changes(figures)
     yield from _row("kept from before", _about(figures.kept.decisions, figures.kept.share))
     yield from _row("decided by", _named(figures.engines))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fuzz.targets import bodies, headers, kept, morph, overrides, policy, request, tokens
+from fuzz.targets import bodies, headers, kept, log, morph, overrides, policy, request, tokens
 from fuzz.targets.target import Target
 
 TARGETS: Mapping[str, Target] = {
@@ -16,4 +16,5 @@ TARGETS: Mapping[str, Target] = {
     "kept": kept.TARGET,
     "tokens": tokens.TARGET,
     "headers": headers.TARGET,
+    "log": log.TARGET,
 }

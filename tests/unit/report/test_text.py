@@ -103,7 +103,7 @@ def test_what_people_are_shown() -> None:
         "    routed                  100.0%          1",
         "    skipped                   0.0%          0",
         "  not the static pick       0.0% (95 %: 0.0% to 79.3%) of routed, 1 line",
-        "    static pick kept          0.0%          0",
+        "    held back                 0.0%          0",
         "  kept from before            0.0%          0",
         "  decided by                local 1",
         "  engines failed            0 counted",
