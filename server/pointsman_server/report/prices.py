@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pointsman_server.core.model import CatalogModel, Source, Verdict
+from pointsman_server.core.model import CatalogModel, Source
 from pointsman_server.report.line import DecisionLine
 
 CHARS_PER_TOKEN: Final = 4
@@ -93,6 +93,6 @@ class Prices:
 
     def _router(self, line: DecisionLine) -> float:
         """An engine is paid for answers: not for kept ones, and not for calls that failed."""
-        if line.verdict is not Verdict.ROUTED or line.kept or line.source is None:
+        if line.kept or line.source is None:
             return 0.0
         return self._router_prices.get(line.source, 0.0) / _THOUSAND

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pointsman_server.core.model import Mode, Reason, Source, Verdict
 from pointsman_server.core.record import DecisionRecord
 from pointsman_server.report import account as account_of_files
+from pointsman_server.report import tally
 from pointsman_server.report.estimate import MOST_CHANGES
 from pointsman_server.report.figures import Figures
 from pointsman_server.report.prices import Assumptions
@@ -77,10 +78,19 @@ def test_pairs_beyond_the_first_are_added_up() -> None:
     assert found.other_changes == 6
 
 
+def test_pairs_that_are_too_many_to_be_named_count_as_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tally, "DIFFERENT", 2)
+    found = overall(*(raw(decided(f"m{at}", auto_model=f"t{at % 2}")) for at in range(8)))
+    assert sum(change.decisions for change in found.changes) == 2
+    assert found.other_changes == 6
+
+
 def test_kept_decisions_name_their_engine_and_are_no_calls() -> None:
     found = overall(
         raw(cached()), *[raw(decided(source=Source.MORPH, cached=True))] * 2,
-        raw(decided(source=Source.MORPH)),
+        raw(decided(source=Source.MORPH)), *[raw(skipped())] * 4,
     )  # fmt: skip
     assert found.kept.share == 0.75
     assert dict(found.engines) == {"morph": 3, "local": 1}
@@ -167,6 +177,8 @@ def test_what_was_read_is_told_with_the_place_of_the_first_line_that_could_not()
     assert asdict(read.first_unreadable) == {"file": "file-1", "line": 3, "why": "not JSON"}
     assert (read.since, read.until) == ("2026-11-21T10:26:40Z", "2026-11-21T22:26:40Z")
     assert read.days == pytest.approx(0.5, abs=1e-4)
+    assert report.shadow is not None
+    assert report.shadow.overall.drawn == 2
     assert dict(read.policy_versions) == {"9f86d081884c": 3}
 
 

@@ -71,6 +71,14 @@ def test_a_conversation_that_says_the_same_a_hundred_times_says_it_once() -> Non
         assert (theirs.low, theirs.high) == pytest.approx((ours.low, ours.high), rel=0.01)
 
 
+def test_lines_are_never_taken_for_more_than_they_are() -> None:
+    # Half of each conversation's lines, so that conversations hardly differ from one another.
+    values = [(float(half), 1.0, at) for at in range(50) for half in (0, 1)]
+    found = grouped([*values, (1.0, 1.0, 50)]).share_interval()
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(wilson(51 / 101, n=101))
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_share_that_never_varies_is_as_sure_as_there_are_conversations(share: float) -> None:
     few = grouped([(share, 1.0, at % 5) for at in range(1_000)]).share_interval()
