@@ -155,11 +155,11 @@ class KeptSpan(ReadableSpan):
 
     def own(self) -> dict[str, a.AttributeValue]:
         """Attributes of this one."""
-        said: dict[str, a.AttributeValue] = {a.RPC_METHOD: self._name}
-        for name, value in zip(OF_ITS_OWN, (self._decision_id, *self._detail()), strict=True):
-            if value is not None:
-                said[name] = value
-        return said
+        values = (self._decision_id, *self._detail())
+        said = {
+            name: value for name, value in zip(OF_ITS_OWN, values, strict=True) if value is not None
+        }
+        return {a.RPC_METHOD: self._name, **said}
 
     @property
     def _attributes(  # type: ignore[override]  # never written: worked out when it is asked for
