@@ -70,10 +70,14 @@ class CountingSpanExporter(SpanExporter):
 
     def __init__(self, delegate: SpanExporter) -> None:
         self._delegate = delegate
+        self._closed = False
         self.failures = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send `spans`; blocks."""
+        """Send `spans`; blocks. After the end they are lost and counted, and no line is logged."""
+        if self._closed:
+            self.failures += 1
+            return SpanExportResult.FAILURE
         try:
             result = self._delegate.export(spans)
         except Exception:
@@ -89,4 +93,5 @@ class CountingSpanExporter(SpanExporter):
 
     def shutdown(self) -> None:
         """Let go of the connection; an export under way is cut off."""
+        self._closed = True
         self._delegate.shutdown()
