@@ -44,10 +44,13 @@ _KINDS: Final = {
     SpanKind.PRODUCER: b"\x30\x04",
     SpanKind.CONSUMER: b"\x30\x05",
 }
+_NO_STATUS: Final = b"\x7a\x00"
+_SERVER: Final = _KINDS[SpanKind.SERVER]
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _FIXED64: Final = Struct("<BQ").pack
 _DOUBLE: Final = Struct("<Bd").pack
+_MOMENTS: Final = Struct("<BQBQ").pack
 _FLAGS: Final = Struct("<HI").pack
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _MASK: Final = (1 << 64) - 1
@@ -60,7 +63,7 @@ class SpanEncoder:
 
     def __init__(self, *, yield_to_others: Callable[[], None] = lambda: time.sleep(0)) -> None:
         self._texts: dict[tuple[str, str], bytes] = {}
-        self._alike: dict[int, tuple[Mapping[str, Any], bytes]] = {}
+        self._alike: dict[tuple[int, str], tuple[Mapping[str, Any], bytes, bytes]] = {}
         self._yield = yield_to_others
 
     def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
@@ -76,7 +79,8 @@ class SpanEncoder:
             ):
                 resource, scope = span.resource, span.instrumentation_scope
                 encoded = grouped.setdefault(resource, {}).setdefault(scope, [])
-            encoded.append(_field(b"\x12", self._span(span)))
+            written = self._kept(span) if isinstance(span, KeptSpan) else self._span(span)
+            encoded.append(_field(b"\x12", written))
             if number % AT_ONCE == 0:
                 self._yield()
         return b"".join(
@@ -117,7 +121,7 @@ class SpanEncoder:
             _KINDS[span.kind],
             _FIXED64(0x39, span.start_time) if span.start_time else b"",
             _FIXED64(0x41, span.end_time) if span.end_time else b"",
-            *self._attributes_of(span),
+            *self._pairs(span.attributes),
             _count(b"\x50", span.dropped_attributes),
             *(_field(b"\x5a", self._event(event)) for event in span.events),
             _count(b"\x60", span.dropped_events),
@@ -149,17 +153,31 @@ class SpanEncoder:
             )
         )
 
-    def _attributes_of(self, span: ReadableSpan) -> list[bytes]:
-        """Its attributes. What many spans of kept decisions say alike is encoded once."""
-        if not isinstance(span, KeptSpan):
-            return self._pairs(span.attributes)
-        alike = span.alike
-        known = self._alike.get(id(alike))
+    def _kept(self, span: KeptSpan) -> bytes:
+        """The same of a kept decision, which has neither events nor links and lost nothing."""
+        alike, method, parent = span.alike, span.name, span.parent
+        known = self._alike.get((id(alike), method))
         if known is None or known[0] is not alike:
             if len(self._alike) >= _REMEMBERED:
                 self._alike.clear()
-            known = self._alike[id(alike)] = alike, b"".join(self._pairs(alike))
-        return [known[1], *self._pairs(span.own())]
+            about = _text(b"\x2a", method) + _SERVER + _NO_STATUS
+            known = alike, about, b"".join(self._pairs(alike))
+            self._alike[id(alike), method] = known
+        context = span.context
+        parts = (
+            b"\x0a\x10",
+            context.trace_id.to_bytes(16, "big"),
+            b"\x12\x08",
+            context.span_id.to_bytes(8, "big"),
+            b"" if parent is None else _state(context.trace_state),
+            b"" if parent is None else b"\x22\x08" + parent.span_id.to_bytes(8, "big"),
+            known[1],
+            _MOMENTS(0x39, span.start_time, 0x41, span.end_time),
+            known[2],
+            *self._pairs(span.own()),
+            _FLAGS(0x0185, _flags(parent)),
+        )
+        return b"".join(parts)
 
     def _pairs(self, attributes: Mapping[str, Any] | None) -> list[bytes]:
         """Attributes of a span itself: the same texts come again and again."""
