@@ -111,7 +111,8 @@ async def test_what_is_broken_in_the_server_means_nothing_and_can_be_replaced(se
     async with Replica(server.url) as writer, Replica(server.url, recheck=0.0) as replica:
         await writer.cache.put(KEY, b"theirs", ttl=TTL)
         server("SET", NAME, broken(server("GET", NAME)))
-        assert await replica.cache.get(KEY) == b""
+        assert await replica.cache.get(KEY) is None
+        assert replica.meter.lookups == {"miss": 1}
         assert replica.cache.peek(KEY) is None
         assert await replica.cache.add(KEY, b"mine", ttl=TTL) == b""
         await replica.cache.put(KEY, b"mine", ttl=TTL)

@@ -45,3 +45,23 @@ def test_elsewhere_than_on_linux_it_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(SettingInvalid, match="POINTSMAN_SCHEDULING"):
         scheduling.schedule("batch")
     scheduling.schedule("normal")
+
+
+@pytest.mark.parametrize("error", [PermissionError(1, "no"), OSError(22, "no")], ids=repr)
+def test_where_the_system_does_not_allow_it_the_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(scheduling.os, "sched_setscheduler", refuse)
+    with pytest.raises(SettingInvalid, match="POINTSMAN_SCHEDULING"):
+        scheduling.schedule("batch")
+
+
+def test_a_thread_that_has_ended_is_no_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise ProcessLookupError
+
+    monkeypatch.setattr(scheduling.os, "sched_setscheduler", gone)
+    scheduling.schedule("batch")

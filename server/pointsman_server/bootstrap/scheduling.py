@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from pointsman_server.core.errors import SettingInvalid
 
+SETTING = "POINTSMAN_SCHEDULING"
 Scheduling: TypeAlias = Literal["normal", "batch"]
 
 
@@ -24,6 +25,11 @@ def schedule(policy: Scheduling) -> None:
     if policy == "normal":
         return
     if sys.platform != "linux":
-        raise SettingInvalid("POINTSMAN_SCHEDULING", "batch is a policy of Linux")
+        raise SettingInvalid(SETTING, "batch is a policy of Linux")
     for thread in Path("/proc/self/task").iterdir():
-        os.sched_setscheduler(int(thread.name), os.SCHED_BATCH, os.sched_param(0))
+        try:
+            os.sched_setscheduler(int(thread.name), os.SCHED_BATCH, os.sched_param(0))
+        except ProcessLookupError:
+            continue  # it has ended
+        except OSError as error:
+            raise SettingInvalid(SETTING, f"batch is not allowed here: {error.strerror}") from None

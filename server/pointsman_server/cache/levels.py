@@ -15,7 +15,7 @@ from pointsman_server.cache.adapter import CacheMeter
 from pointsman_server.cache.failures import StoreUnavailable
 from pointsman_server.cache.memory import BoundedMemoryCache
 from pointsman_server.cache.shared import SharedStore
-from pointsman_server.cache.stored import Stored
+from pointsman_server.cache.stored import BROKEN, Stored
 from pointsman_server.core.ports import Clock
 
 _NEVER = float("-inf")
@@ -58,7 +58,9 @@ class LevelledCache:
             return self._told(copy.stored, "miss")
         mine = copy.stored if copy is not None else None
         try:
-            found = await self._shared.get(key) or await self._offer(key, mine)
+            found = await self._shared.get(key)
+            if found is None or found is BROKEN:
+                found = await self._offer(key, mine, damaged=found is BROKEN)
         except StoreUnavailable:
             return self._told(mine, "error")
         if found is not None:
@@ -98,11 +100,14 @@ class LevelledCache:
     def _is_good(self, copy: _Copy) -> bool:
         return self._clock.monotonic() < copy.confirmed + self._recheck
 
-    async def _offer(self, key: bytes, mine: Stored | None) -> Stored | None:
-        """Give the shared store back what it lost; returns what is there then."""
+    async def _offer(self, key: bytes, mine: Stored | None, *, damaged: bool) -> Stored | None:
+        """Give the shared store back what it lost or damaged; returns what is there then."""
         ttl = mine.remaining(self._clock.time()) if mine is not None else 0.0
         if mine is None or ttl <= 0:
             return None
+        if damaged:
+            await self._shared.put(key, mine, ttl=ttl)
+            return mine
         return await self._shared.add(key, mine, ttl=ttl) or mine
 
     async def _written(self, write: Awaitable[None]) -> bool:

@@ -18,8 +18,11 @@ Value = TypeVar("Value")
 def value(plain: type[Value]) -> type[Value]:
     """`dataclass(frozen=True, slots=True, kw_only=True)` in all but the time that making takes.
 
-    For those of which each decision makes some. Default factories are not among what it knows.
+    For those of which each decision makes some. It knows neither default factories nor
+    `__post_init__`, and has no subclasses.
     """
+    if hasattr(plain, "__post_init__"):
+        raise TypeError("a value is made by its fields alone")
     made: Any = dataclass(frozen=True, slots=True, kw_only=True)(plain)
     found = fields(made)
     twin = type(made.__name__, (), {"__slots__": tuple(field.name for field in found)})
@@ -35,8 +38,8 @@ def value(plain: type[Value]) -> type[Value]:
 
 
 def _source(found: tuple[Field[Any], ...]) -> str:
-    if any(field.default_factory is not MISSING for field in found):
-        raise TypeError("a value has no default factories")
+    if any(field.default_factory is not MISSING or not field.init for field in found):
+        raise TypeError("a value has no default factories, and no fields that are not given")
     parameters = [
         field.name if field.default is MISSING else f"{field.name}={_default(field)}"
         for field in found

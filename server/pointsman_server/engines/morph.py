@@ -108,7 +108,12 @@ class MorphEngine:
             self._warn(error)
             raise _failed("unexpected_error") from None
         if self._untraced is None or self._untraced[0] != key:
-            self._untraced = key, httpx.Headers({"authorization": f"Bearer {key}"} | _HEADERS)
+            try:
+                fresh = httpx.Headers({"authorization": f"Bearer {key}"} | _HEADERS)
+            except UnicodeEncodeError:
+                self._warn(SourceUnreadable("a key is written in ASCII"))
+                raise _failed("unexpected_error") from None
+            self._untraced = key, fresh
         trace: dict[str, str] = {}
         self._propagate(trace)
         headers = self._untraced[1]

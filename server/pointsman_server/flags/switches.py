@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from pointsman_server.core.model import SwitchValues
 from pointsman_server.core.ports import Clock, SwitchSource
@@ -10,11 +11,17 @@ from pointsman_server.core.sampling import effective_rate
 
 MORPH_ROUTER_ENABLED = "morph_router_enabled"
 DECISION_LOG_SAMPLE_RATE = "decision_log_sample_rate"
-READ = (MORPH_ROUTER_ENABLED, DECISION_LOG_SAMPLE_RATE)
 ON = "true"
 
 _WARN_EVERY = 60.0
 _log = logging.getLogger(__name__)
+
+
+class _Reading(NamedTuple):
+    """A switch's text, and until when (monotonic) it is good: one that failed never is."""
+
+    text: str | None
+    good_until: float
 
 
 class RememberedSwitches:
@@ -24,7 +31,7 @@ class RememberedSwitches:
         self._source = source
         self._clock = clock
         self._memory = memory
-        self._readings: dict[str, tuple[float, str | None]] = {}
+        self._readings: dict[str, _Reading] = {}
         self._warned: dict[str, float] = {}
         self.sample_rate = effective_rate(None)
         """The share of decisions that the decision log keeps, as last read."""
@@ -37,31 +44,34 @@ class RememberedSwitches:
         if remembered is not None:
             return remembered
         enabled = await self._read(MORPH_ROUTER_ENABLED)
-        self.sample_rate = effective_rate(await self._read(DECISION_LOG_SAMPLE_RATE))
-        self._values = SwitchValues(
-            morph_router_enabled=enabled is not None and enabled.strip() == ON
+        rate = await self._read(DECISION_LOG_SAMPLE_RATE)
+        values = SwitchValues(
+            morph_router_enabled=enabled.text is not None and enabled.text.strip() == ON
         )
-        ends = [self._readings[n][0] for n in READ if n in self._readings]
-        self._good_until = min(ends) if len(ends) == len(READ) else 0.0
-        return self._values
+        good_until = min(enabled.good_until, rate.good_until)
+        # Another call may have read something newer in the meantime, which then holds.
+        if self.remembered() is None or good_until >= self._good_until:
+            self._values, self._good_until = values, good_until
+            self.sample_rate = effective_rate(rate.text)
+        return values
 
     def remembered(self) -> SwitchValues | None:
         """What holds now, if that needs no reading."""
         return self._values if self._clock.monotonic() < self._good_until else None
 
-    async def _read(self, name: str) -> str | None:
+    async def _read(self, name: str) -> _Reading:
         now = self._clock.monotonic()
         reading = self._readings.get(name)
-        if reading is not None and now < reading[0]:
-            return reading[1]
+        if reading is not None and now < reading.good_until:
+            return reading
         try:
             text = await self._source.read(name)
         except Exception as error:  # noqa: BLE001  (whatever a source raises: closed)
             self._readings.pop(name, None)
             self._warn(name, error, now)
-            return None
-        self._readings[name] = (now + self._memory, text)
-        return text
+            return _Reading(None, 0.0)
+        reading = self._readings[name] = _Reading(text, now + self._memory)
+        return reading
 
     def _warn(self, name: str, error: Exception, now: float) -> None:
         if now - self._warned.get(name, -_WARN_EVERY) < _WARN_EVERY:

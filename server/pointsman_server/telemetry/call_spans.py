@@ -56,15 +56,20 @@ class CallSpans:
         ids: IdGenerator | None = None,
         resource: Resource | None = None,
         scope: InstrumentationScope | None = None,
+        limited: bool = False,
     ) -> None:
-        """`processors` get what was answered at once; without `ids` nothing is recorded."""
+        """`processors` get what was answered at once; without `ids` nothing is recorded.
+
+        `limited` says that spans have limits, which are the SDK's to keep.
+        """
         self.tracer = tracer
         self.ids = ids
         self.resource = resource or Resource({})
         self.scope = scope
+        self._limited = limited
         self._processors = tuple(processors)
         self._alike: dict[int, tuple[DecisionRecord, Mapping[str, a.AttributeValue]]] = {}
-        self.finish: Callable[[ReadableSpan], None] = Unfailing(self._finish)
+        self.finish: Callable[[KeptSpan], None] = Unfailing(self._finish)
 
     def draw(self, method: str, trace: Context | None) -> KeptSpan | None:
         """The span of a call that begins; `None`: it is not recorded."""
@@ -92,7 +97,12 @@ class CallSpans:
             self._alike[id(record)] = found
         return found[1]
 
-    def _finish(self, span: ReadableSpan) -> None:
+    def _finish(self, span: KeptSpan) -> None:
+        if self._limited:
+            whole = span.open()
+            whole.set_attributes(span.said)
+            whole.end()
+            return
         for processor in self._processors:
             processor.on_end(span)
 
@@ -162,12 +172,17 @@ class KeptSpan(ReadableSpan):
         return {a.RPC_METHOD: self._name, **said}
 
     @property
-    def _attributes(  # type: ignore[override]  # never written: worked out when it is asked for
-        self,
-    ) -> dict[str, a.AttributeValue]:
+    def said(self) -> dict[str, a.AttributeValue]:
+        """All attributes."""
         return {**self.alike, **self.own()}
 
     @property
+    def _attributes(  # type: ignore[override]  # never written: worked out when it is asked for
+        self,
+    ) -> dict[str, a.AttributeValue]:
+        return self.said
+
+    @property
     def attributes(self) -> Any:
-        """All of them."""
-        return MappingProxyType(self._attributes)
+        """All attributes, read-only."""
+        return MappingProxyType(self.said)

@@ -9,7 +9,7 @@ from typing import cast
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Tracer
@@ -25,6 +25,8 @@ from pointsman_server.telemetry.tracer import HeadTracer
 from pointsman_server.telemetry.variables import EnvironmentInvalid
 
 SCOPE = "pointsman_server"
+MOST_ATTRIBUTES = 64
+"""More than any span has."""
 
 
 class Spans:
@@ -33,11 +35,15 @@ class Spans:
     def __init__(self, rules: TelemetryRules, *, resource: Resource) -> None:
         self._exporters = tuple(map(CountingSpanExporter, build_span_exporters(rules.spans)))
         self._processors = tuple(_processor(each, rules) for each in self._exporters)
+        self._limits = SpanLimits()  # from the standard variables
         self._provider: TracerProvider | None = None
         self.tracer: Tracer | None = None
         if self._exporters:
             self._provider = TracerProvider(
-                sampler=HeadSampler(rules.sampler), resource=resource, shutdown_on_exit=False
+                sampler=HeadSampler(rules.sampler),
+                resource=resource,
+                shutdown_on_exit=False,
+                span_limits=self._limits,
             )
             for processor in self._processors:
                 self._provider.add_span_processor(processor)
@@ -53,6 +59,8 @@ class Spans:
             ids=self._provider.id_generator,
             resource=self._provider.resource,
             scope=InstrumentationScope(SCOPE, version("pointsman")),
+            limited=self._limits.max_span_attribute_length is not None
+            or (self._limits.max_span_attributes or MOST_ATTRIBUTES) < MOST_ATTRIBUTES,
         )
 
     @property

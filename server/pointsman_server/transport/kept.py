@@ -46,7 +46,10 @@ def shape_of(answer: EngineAnswer) -> bytes:
 
 def detail_of(wire: bytes) -> KeptDetail:
     """What the kept message `wire` has of its own, among those of its shape."""
-    kept = pb.Decision.FromString(wire)
+    try:
+        kept = pb.Decision.FromString(wire)
+    except DecodeError:
+        return KeptDetail(None, None, None)
     return KeptDetail(
         confidence=kept.confidence if kept.HasField("confidence") else None,
         ambiguity=kept.ambiguity if kept.HasField("ambiguity") else None,

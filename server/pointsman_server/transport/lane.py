@@ -122,12 +122,13 @@ class Lane:
             _bounded(track.endings, ENDINGS)[key] = ending
         length = varint(len(wire) + len(ending.decision))
         decision_id = self._new_id()
+        parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
+        response = b"".join((*parts, decision_id.encode()))
+        ending.count(self._now() - started)
         if span is not None:
             detail = partial(detail_of, wire)
             span.kept(ending.record, decision_id=decision_id, detail=detail)
-        parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
-        ending.count(self._now() - started)
-        return b"".join((*parts, decision_id.encode()))
+        return response
 
     def _track(self, message: pb.RouteDecisionRequest) -> _Track | None:
         switches = self._switches()

@@ -8,7 +8,7 @@ import pytest
 from pointsman_server.cache import BoundedMemoryCache
 from pointsman_server.cache.failures import StoreUnavailable
 from pointsman_server.cache.levels import LevelledCache
-from pointsman_server.cache.stored import Stored
+from pointsman_server.cache.stored import BROKEN, Stored
 from support.fakes import FakeClock, RecordingMeter
 
 KEY = b"k" * 16
@@ -198,3 +198,21 @@ async def test_a_lookup_counts_once_as_what_the_caller_got():
     bench.store.away = True
     await bench.cache.get(b"o" * 16)
     assert bench.meter.lookups == ["miss", "hit", "hit", "error"]
+
+
+async def test_what_the_store_damaged_is_replaced_by_a_copy_that_still_lives():
+    bench = Bench()
+    await bench.cache.add(KEY, b"mine", ttl=TTL)
+    bench.store.values[KEY] = BROKEN
+    bench.clock.advance(RECHECK)
+    assert await bench.cache.get(KEY) == b"mine"
+    assert bench.store.values[KEY].value == b"mine"
+    assert bench.store.calls[-1] == ("put", pytest.approx(TTL - RECHECK))
+
+
+async def test_what_the_store_damaged_is_a_miss_where_nobody_has_a_copy():
+    bench = Bench()
+    bench.store.values[KEY] = BROKEN
+    assert await bench.cache.get(KEY) is None
+    assert bench.meter.lookups == ["miss"]
+    assert bench.cache.peek(KEY) is None

@@ -84,3 +84,19 @@ def test_a_default_that_is_made_anew_each_time_is_refused():
 
     with pytest.raises(TypeError):
         value(Growing)
+
+
+def test_a_value_that_is_not_made_by_its_fields_alone_is_refused():
+    class Checked:
+        name: str
+
+        def __post_init__(self):
+            raise AssertionError("never called")
+
+    class Derived:
+        name: str
+        length: int = dataclasses.field(init=False, default=0)
+
+    for each in (Checked, Derived):
+        with pytest.raises(TypeError):
+            value(each)

@@ -292,6 +292,14 @@ async def test_a_cancelled_caller_is_cancelled_and_no_timeout():
 # ---------------------------------------------------------------- the key
 
 
+async def test_a_key_that_no_header_can_hold_is_like_none_and_not_told(caplog):
+    upstream = Upstream(key=Key("k\u00e9y-canary"))
+    assert await upstream.stage() == "unexpected_error"
+    assert upstream.requests == []
+    assert "ASCII" in caplog.text
+    assert "canary" not in caplog.text
+
+
 async def test_without_a_key_nobody_is_called_and_the_log_says_so(caplog):
     upstream = Upstream(key=Key(SourceUnreadable("key file: empty")))
     assert await upstream.stage() == "unexpected_error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -140,3 +141,57 @@ async def test_one_switchs_failure_leaves_the_other_alone():
     panel = Panel(morph_router_enabled=DOWN, decision_log_sample_rate="1")
     assert not await panel.enabled()
     assert panel.switches.sample_rate == 1.0
+
+
+class Waiting:
+    """A source whose next reading of one switch waits, and is then answered as given."""
+
+    def __init__(self, **texts):
+        self.texts, self.held = texts, None
+
+    def hold(self, name):
+        self.held = name
+        self.asked, self.free = asyncio.Event(), asyncio.Event()
+
+    async def read(self, name):
+        if name == self.held:
+            self.held = None
+            self.asked.set()
+            await self.free.wait()
+        text = self.texts.get(name)
+        if isinstance(text, Exception):
+            raise text
+        return text
+
+
+async def test_a_reading_that_was_overtaken_does_not_turn_the_flag_on_again():
+    clock = FakeClock()
+    source = Waiting(morph_router_enabled="true", decision_log_sample_rate=DOWN)
+    switches = RememberedSwitches(source, clock=clock, memory=60.0)
+    assert (await switches.current()).morph_router_enabled
+    clock.advance(59.9)
+    source.hold(RATE)
+    slow = asyncio.create_task(switches.current())
+    await source.asked.wait()
+    clock.advance(0.2)
+    source.texts |= {ENABLED: "false", RATE: "1"}
+    assert not (await switches.current()).morph_router_enabled
+    source.free.set()
+    await slow
+    clock.advance(55)
+    assert not (await switches.current()).morph_router_enabled
+    assert not switches.remembered().morph_router_enabled
+
+
+async def test_a_failure_that_was_overtaken_does_not_turn_the_flag_off():
+    clock = FakeClock()
+    source = Waiting(morph_router_enabled=DOWN, decision_log_sample_rate="1")
+    switches = RememberedSwitches(source, clock=clock, memory=60.0)
+    source.hold(RATE)
+    slow = asyncio.create_task(switches.current())
+    await source.asked.wait()
+    source.texts[ENABLED] = "true"
+    assert (await switches.current()).morph_router_enabled
+    source.free.set()
+    assert not (await slow).morph_router_enabled
+    assert switches.remembered().morph_router_enabled

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -38,13 +38,16 @@ DETAILS = [
 class Setup:
     """Both kinds of spans over one SDK, and what was exported."""
 
-    def __init__(self, *, share=1.0, follow_caller=True, shows=0.4):
+    def __init__(self, *, share=1.0, follow_caller=True, shows=0.4, limits=None):
         rules = SamplerRules(share=share, follow_caller=follow_caller)
         self.exporter = InMemorySpanExporter()
         processor = SimpleSpanProcessor(self.exporter)
         resource = Resource({"service.name": "test"})
         provider = TracerProvider(
-            sampler=HeadSampler(rules), resource=resource, shutdown_on_exit=False
+            sampler=HeadSampler(rules),
+            resource=resource,
+            shutdown_on_exit=False,
+            span_limits=limits,
         )
         provider.add_span_processor(processor)
         self.thrown = 0
@@ -58,6 +61,7 @@ class Setup:
             ids=provider.id_generator,
             resource=resource,
             scope=InstrumentationScope("scope", "1"),
+            limited=limits is not None,
         )
 
     def dice(self, shows):
@@ -185,3 +189,11 @@ def test_a_processor_that_raises_fails_no_answer(caplog):
     setup.calls.draw(METHOD, None).kept(routed(), decision_id="x", detail=lambda: DETAILS[0])
     assert "RuntimeError" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_where_spans_have_limits_they_hold_for_kept_ones_too():
+    setup = Setup(limits=SpanLimits(max_span_attributes=5, max_span_attribute_length=4))
+    setup.calls.draw(METHOD, None).kept(routed(), decision_id="id-1", detail=lambda: DETAILS[0])
+    [span] = setup.spans
+    assert len(span.attributes) == 5
+    assert all(len(value) <= 4 for value in span.attributes.values() if isinstance(value, str))
