@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from io import BufferedReader
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TextIO, cast
 
 from pointsman_server.core.errors import PolicyInvalid
 from pointsman_server.policies.check import rendered as problems_of
@@ -27,10 +27,15 @@ _MOST: Final = 1e9
 
 
 def report(argv: Sequence[str]) -> int:
-    """Print the report; 0: some line could be read, 2: none could, or the question is wrong."""
+    """Print the report; 2: there is no decision, it cannot be printed or the question is wrong."""
+    _print_anything()
     parser = _parser()
     arguments = parser.parse_args(argv)
     names: list[str] = arguments.files or [_STDIN]
+    # Python has no stream for a descriptor that is closed.
+    stdin = cast("TextIO | None", sys.stdin)
+    if stdin is None and _STDIN in names:
+        parser.error("standard input is closed: name a file of the decision log")
     if not arguments.files and sys.stdin.isatty():
         parser.error("name a file of the decision log, or - for standard input")
     assumed = Assumptions(
@@ -53,10 +58,33 @@ def report(argv: Sequence[str]) -> int:
                 account.read("standard input" if name == _STDIN else name, stream)
     except OSError as error:
         return _complain([str(error)])
-    if account.lines == account.unreadable:
+    if not account.decisions:
         return _complain([_nothing(account, names)])
-    figures = estimated(account, assumed=assumed, prices_of=policy.version)
-    print(as_json(figures) if arguments.json else rendered(figures))
+    figures = estimated(
+        account,
+        assumed=assumed,
+        prices_of=policy.version,
+        built_in=arguments.policy_file is None,
+    )
+    return _printed(as_json(figures) if arguments.json else rendered(figures))
+
+
+def _print_anything() -> None:
+    """Names of files and models may have characters that a terminal's encoding has not."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _printed(text: str) -> int:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # A full disk, for one; the interpreter must not flush once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain([f"the report cannot be printed: {error.strerror}"])
     return 0
 
 
@@ -105,13 +133,13 @@ def _amount(text: str) -> float:
 _amount.__name__ = "number"  # argparse: "invalid number value"
 
 
-def _opened(name: str, opened: ExitStack) -> BufferedReader:
+def _opened(name: str, opened: ExitStack) -> io.BufferedReader:
     if name == _STDIN:
-        return cast("BufferedReader", sys.stdin.buffer)
+        return cast("io.BufferedReader", sys.stdin.buffer)
     return opened.enter_context(Path(name).open("rb"))
 
 
-def _twice(names: Sequence[str], streams: Sequence[BufferedReader]) -> str | None:
+def _twice(names: Sequence[str], streams: Sequence[io.BufferedReader]) -> str | None:
     """What is wrong where one file was named twice."""
     seen: dict[tuple[int, int], str] = {}
     for name, stream in zip(names, streams, strict=True):
@@ -125,10 +153,15 @@ def _twice(names: Sequence[str], streams: Sequence[BufferedReader]) -> str | Non
 
 def _nothing(account: Account, names: Sequence[str]) -> str:
     where = "standard input" if names == [_STDIN] else ", ".join(names)
-    if (bad := account.first_unreadable) is None:
+    if not account.lines:
         return f"no line in {where}"
-    lines = f"none of the {account.lines:,} lines can be read"
-    return f"{lines}; the first, line {bad.line} of {bad.file}: {bad.why}"
+    told = f"no decisions in {where}: is this the decision log?"
+    if (bad := account.first_unreadable) is not None:
+        told += (
+            f" {account.unreadable:,} of {account.lines:,} lines cannot be read;"
+            f" the first, line {bad.line} of {bad.file}: {bad.why}"
+        )
+    return told
 
 
 def _complain(lines: Sequence[str]) -> int:

@@ -80,5 +80,5 @@ class Account:
             return
         tiers = self.sums.setdefault(line.mode, {})
         tier = line.tier if line.tier in tiers or len(tiers) < MOST_TIERS else FURTHER
-        cost = self._prices.of(line) if line.weight else None
+        cost = self._prices.of(line) if line.weight else ()
         tiers.setdefault(tier, Sums()).add(line, cost)

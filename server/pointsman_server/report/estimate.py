@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from pointsman_server.core.model import Mode
@@ -27,7 +27,7 @@ from pointsman_server.report.grouped import Grouped, Interval
 from pointsman_server.report.prices import CHARS_PER_TOKEN, UNSIZED_TOKENS, Assumptions
 from pointsman_server.report.sums import CostSums, Sums, merge
 from pointsman_server.report.tally import Tally
-from pointsman_server.report.verdict import judged
+from pointsman_server.report.verdict import Basis, judged
 
 MOST_CHANGES: Final = 10
 """Pairs of models that are named."""
@@ -40,12 +40,15 @@ _DAY: Final = 86_400
 _OTHERS: Final = "(others)"
 
 
-def report(account: Account, *, assumed: Assumptions, prices_of: str) -> Report:
+def report(
+    account: Account, *, assumed: Assumptions, prices_of: str, built_in: bool = False
+) -> Report:
     """Give all figures; `prices_of` is the version of the policy file that has the prices."""
     return Report(
         read=_read(account),
         assumed=Assumed(
             prices_of=prices_of,
+            built_in=built_in,
             input_tokens=assumed.input_tokens,
             unsized_input_tokens=UNSIZED_TOKENS,
             output_tokens=assumed.output_tokens,
@@ -78,7 +81,8 @@ def _read(account: Account) -> Read:
 
 
 def _utc(time: datetime | None) -> str | None:
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if time else None
+    # Not strftime: it pads no year before 1000.
+    return f"{time.replace(tzinfo=None).isoformat(timespec='seconds')}Z" if time else None
 
 
 def _part(account: Account, mode: Mode) -> Part | None:
@@ -138,27 +142,46 @@ def _differs(shares: Grouped) -> Differs | None:
 
 
 def _cost(sums: CostSums) -> Cost:
-    difference, all_lines = sums.difference.mean_interval(), sums.priced + sums.unpriced
-    if difference is not None:
-        difference = Interval(
-            value=difference.value * _THOUSAND,
-            low=difference.low * _THOUSAND,
-            high=difference.high * _THOUSAND,
-        )
-    lines, groups = sums.difference.lines, sums.difference.groups
-    no_price = _share(sums.unpriced, all_lines)
+    basis = _basis(sums)
     return Cost(
-        verdict=judged(difference, lines=lines, groups=groups, no_price=no_price or 0.0),
-        lines=lines,
-        conversation_groups=groups,
-        no_price=no_price,
+        verdict=judged(basis),
+        lines=basis.lines,
+        effective_lines=basis.effective_lines,
+        conversation_groups=basis.groups,
+        effective_groups=basis.effective_groups,
+        no_session=_share(sums.no_session, sums.priced),
+        alike=basis.alike,
+        no_price=_share(sums.unpriced, sums.priced + sums.unpriced),
+        models_without_price=_amounts(sums.models_without_price),
         static=_per_thousand(sums.static, sums),
         decided=_per_thousand(sums.decided, sums),
         served=_per_thousand(sums.served, sums),
         router=_per_thousand(sums.router, sums),
-        difference=difference,
+        difference=basis.interval,
         input_tokens=_share(sums.input_tokens, sums.priced),
         sized=_share(sums.sized, sums.priced),
+    )
+
+
+def _basis(sums: CostSums) -> Basis:
+    difference = sums.difference
+    interval = difference.mean_interval()
+    if interval is not None:
+        interval = Interval(
+            value=interval.value * _THOUSAND,
+            low=interval.low * _THOUSAND,
+            high=interval.high * _THOUSAND,
+        )
+    return Basis(
+        mean=(difference.mean or 0.0) * _THOUSAND,
+        interval=interval,
+        lines=difference.lines,
+        effective_lines=difference.effective_lines,
+        groups=difference.groups,
+        effective_groups=difference.effective_groups,
+        alike=difference.alike,
+        no_price=_share(sums.unpriced, sums.priced + sums.unpriced) or 0.0,
+        no_session=_share(sums.no_session, sums.priced) or 0.0,
     )
 
 

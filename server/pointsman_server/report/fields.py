@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 LONGEST_TEXT: Final = 256
@@ -52,11 +52,14 @@ def optional_flag(fields: Mapping[str, object], name: str) -> bool | None:
 
 
 def moment(fields: Mapping[str, object], name: str) -> datetime:
-    """A point in time, RFC 3339. Raises `Unreadable`."""
+    """A point in time, RFC 3339, as UTC. Raises `Unreadable`."""
     try:
         value = datetime.fromisoformat(text(fields, name))
     except ValueError:
         raise Unreadable(f"{name}: not a time") from None
     if value.tzinfo is None:
         raise Unreadable(f"{name}: without a time zone")
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise Unreadable(f"{name}: before the year 1 or after 9999 in UTC") from None

@@ -39,6 +39,8 @@ class Assumed:
 
     prices_of: str
     """The version of the policy file whose catalog was taken."""
+    built_in: bool
+    """Whether that is the catalog that comes with Pointsman."""
     input_tokens: float | None
     unsized_input_tokens: float
     output_tokens: float
@@ -115,8 +117,14 @@ class Cost:
 
     verdict: Verdict
     lines: int
+    effective_lines: float
     conversation_groups: int
+    effective_groups: float
+    no_session: float | None
+    alike: bool
+    """Whether all lines make the same difference, so that there is no interval."""
     no_price: float | None
+    models_without_price: Mapping[str, float]
     static: float | None
     decided: float | None
     served: float | None

@@ -48,6 +48,8 @@ class DecisionLine:
     """For how many decisions it stands: 1 / sample rate; 0 for a line that was not drawn."""
     group: int
     """Alike for all lines of one conversation; 0 to `GROUPS` - 1."""
+    session: bool
+    """Whether the request said which conversation it is of."""
     shadow: bool
     static_pick: str | None
     served_model: str | None
@@ -79,7 +81,7 @@ def parse(raw: bytes) -> DecisionLine | None:
         raise Unreadable("not JSON") from None
     if not isinstance(fields, dict):
         raise Unreadable("not a JSON object")
-    return _decision(fields) if fields.get("event") == EVENT else None
+    return _decision(fields) if text(fields, "event") == EVENT else None
 
 
 def _decision(fields: Mapping[str, object]) -> DecisionLine:
@@ -93,6 +95,7 @@ def _decision(fields: Mapping[str, object]) -> DecisionLine:
         reason=detail if verdict is Verdict.SKIPPED else optional_text(fields, "reason"),
         weight=_weight(fields),
         group=_group(fields),
+        session=isinstance(fields.get("session_hash"), str),
         shadow=flag(fields, "shadow"),
         static_pick=optional_text(fields, "resolved_model"),
         served_model=optional_text(fields, "served_model"),

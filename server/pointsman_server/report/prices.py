@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,8 @@ from pointsman_server.core.model import CatalogModel, Source
 from pointsman_server.report.line import DecisionLine
 
 CHARS_PER_TOKEN: Final = 4
+NO_MODEL: Final = "(none)"
+"""Stands for the model of a request without a static pick."""
 UNSIZED_TOKENS: Final = 2_000
 """Of a request whose size the gateway did not say."""
 _MILLION: Final = 1_000_000
@@ -59,14 +61,15 @@ class Prices:
         self._assumed = assumed
         self._router_prices = assumed.router_prices
 
-    def of(self, line: DecisionLine) -> RequestCost | None:
-        """Give the cost of a line's request; `None` where a model of it has no price."""
+    def of(self, line: DecisionLine) -> RequestCost | Collection[str]:
+        """Give the cost of a line's request, or the models of it that have no price."""
         tokens = self._input_tokens(line)
         static = self._model(line.static_pick, tokens)
         decided = self._model(line.would_serve, tokens)
         served = self._model(line.served_model, tokens)
         if static is None or decided is None or served is None:
-            return None
+            models = (line.static_pick, line.would_serve, line.served_model)
+            return {name or NO_MODEL for name in models if self._model(name, tokens) is None}
         return RequestCost(
             static=static,
             decided=decided,

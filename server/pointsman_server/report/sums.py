@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
@@ -40,13 +41,19 @@ class CostSums:
     input_tokens: float = 0.0
     sized: float = 0.0
     """Requests of which the gateway said how large the body is."""
+    no_session: float = 0.0
+    """Requests with prices that named no conversation."""
+    models_without_price: Tally[str] = field(default_factory=Tally)
+    """Requests without prices, by each model of theirs that has none."""
     difference: Grouped = field(default_factory=Grouped)
 
-    def add(self, line: DecisionLine, cost: RequestCost | None) -> None:
-        """Count a drawn line."""
+    def add(self, line: DecisionLine, cost: RequestCost | Collection[str]) -> None:
+        """Count a drawn line, with its cost or its models without a price."""
         weight = line.weight
-        if cost is None:
+        if not isinstance(cost, RequestCost):
             self.unpriced += weight
+            for model in cost:
+                self.models_without_price.add(model, weight)
             return
         self.priced += weight
         self.static += weight * cost.static
@@ -55,6 +62,7 @@ class CostSums:
         self.router += weight * cost.router
         self.input_tokens += weight * cost.input_tokens
         self.sized += weight if line.body_bytes else 0.0
+        self.no_session += 0.0 if line.session else weight
         self.difference.add(cost.difference, weight=weight, group=line.group)
 
 
@@ -86,8 +94,8 @@ class Sums:
     switches: Tally[str] = field(default_factory=Tally)
     """Lines, drawn or not."""
 
-    def add(self, line: DecisionLine, cost: RequestCost | None) -> None:
-        """Count a line; `cost` matters where it was drawn."""
+    def add(self, line: DecisionLine, cost: RequestCost | Collection[str]) -> None:
+        """Count a line; `cost` (or what has no price) matters where it was drawn."""
         self._count(line)
         if not line.weight:
             return

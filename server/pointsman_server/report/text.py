@@ -11,8 +11,11 @@ from pointsman_server.report.verdict import money
 
 WIDTH: Final = 100
 _LABEL: Final = 26
-_MODEL: Final = 36
+_MODEL: Final = 64
+_PAIR: Final = 23
+"""Columns before a pair of models."""
 _MOST_NAMED: Final = 8
+_MOST_UNPRICED: Final = 3
 _WEEK: Final = 7
 _ROUND: Final = 100
 """Milliseconds, from which on fractions say nothing."""
@@ -87,29 +90,42 @@ def _decided(figures: Figures, *, serving: bool) -> Iterator[str]:
     held = figures.held_back
     yield from _row("  held back", _about(held.decisions, held.share, held.reasons))
     yield from _changes(figures)
-    yield from _row("kept from before", _about(figures.kept.decisions, figures.kept.share))
-    yield from _row("decided by", _named(figures.engines))
+    if figures.kept.decisions:
+        yield from _row("kept from before", _about(figures.kept.decisions, figures.kept.share))
+    if figures.engines:
+        yield from _row("decided by", _named(figures.engines))
 
 
 def _changes(figures: Figures) -> Iterator[str]:
     if figures.changes:
         yield "  would serve in the place of the static pick, of all decisions"
     for change in figures.changes:
-        pair = f"{_fit(change.decided, _MODEL)} for {_fit(change.static, _MODEL)}"
-        yield f"    {change.share:6.1%} {change.decisions:>10,.0f}  {pair}"
+        decided, static = _fit(change.decided, _MODEL), _fit(change.static, _MODEL)
+        numbers = f"    {change.share:6.1%} {change.decisions:>10,.0f}  "
+        one_line = _PAIR + len(f"{decided} for {static}") <= WIDTH
+        yield f"{numbers}{decided} for {static}" if one_line else f"{numbers}{decided}"
+        if not one_line:
+            yield f"{'':{_PAIR}}for {static}"
     if figures.other_changes:
         yield f"{'':11}{figures.other_changes:>10,.0f}  of other pairs"
 
 
 def _failed(figures: Figures) -> Iterator[str]:
     failed = figures.failed
-    counted = f"{failed.unanswered + failed.stood_in:,} counted"
+    counted = _counted(failed.unanswered + failed.stood_in, figures)
     if failed.stages:
         counted += f", in {failed.stood_in:,} another one answered: {_named(failed.stages)}"
     yield from _row("engines failed", counted)
-    switches = f"{sum(figures.switches.values()):,} counted"
+    switches = _counted(sum(figures.switches.values()), figures)
     reasons = f": {_named(figures.switches)}" if figures.switches else ""
-    yield from _row("conversations left model", switches + reasons)
+    yield from _row("changes of model", switches + reasons)
+
+
+def _counted(lines: int, figures: Figures) -> str:
+    """What is counted in all lines, as a rate of what the drawn ones stand for."""
+    if not lines or not figures.decisions:
+        return f"{lines:,} counted"
+    return f"{lines:,} counted ({min(1.0, lines / figures.decisions):.1%} of decisions)"
 
 
 def _cost(cost: Cost, *, serving: bool) -> Iterator[str]:
@@ -122,8 +138,11 @@ def _cost(cost: Cost, *, serving: bool) -> Iterator[str]:
     if (difference := cost.difference) is not None:
         between = f"(95 %: {money(difference.low)} to {money(difference.high)})"
         yield from _row("  difference", f"{money(difference.value):>12} {between}")
+    elif cost.alike and cost.lines > 1:
+        yield from _row("  difference", f"no interval: all {cost.lines:,} lines are alike")
     if cost.no_price:
-        yield from _row("  no price", f"{cost.no_price:>11.1%}  of decisions")
+        models = _named(cost.models_without_price, most=_MOST_UNPRICED)
+        yield from _row("  no price", f"{cost.no_price:>11.1%}  of decisions: {models}")
     if cost.input_tokens is not None:
         yield from _row("  input tokens, assumed", f"{cost.input_tokens:>12,.0f}  a request")
 
@@ -134,21 +153,31 @@ def _assumed(report: Report) -> Iterator[str]:
     yield from _row("input tokens", _input_tokens(report))
     yield from _row("output tokens", f"{assumed.output_tokens:,.0f} a request (--output-tokens)")
     yield from _row("both models", "read and write as many tokens; no provider's prompt cache")
-    yield from _row("prices", f"catalog of policy file {assumed.prices_of} (--policy-file)")
+    version = f"catalog of policy file {assumed.prices_of}"
+    catalog = "built-in catalog" if assumed.built_in else version
+    yield from _row("prices", f"{catalog} (--policy-file)")
     engines = ", ".join(f"{name} {money(price)}" for name, price in assumed.router_price.items())
     yield from _row("router, a thousand calls", f"{engines} (--router-price)")
 
 
 def _input_tokens(report: Report) -> str:
-    assumed, part = report.assumed, report.shadow or report.serve
+    assumed = report.assumed
     if assumed.input_tokens is not None:
         return f"{assumed.input_tokens:,.0f} a request (--input-tokens)"
-    sized = part.overall.cost.sized if part is not None else None
+    parts = {"SHADOW": report.shadow, "SERVE": report.serve}
+    sized = {name: part.overall.cost.sized for name, part in parts.items() if part is not None}
+    unsized = {name: 1 - share for name, share in sized.items() if share is not None and share < 1}
     told = f"body_bytes / {assumed.chars_per_token}"
-    if sized is None or sized == 1:
-        return f"{told} (--input-tokens)"
-    unsized = f"{assumed.unsized_input_tokens:,.0f} for the {1 - sized:.1%} of decisions without"
-    return f"{told}; {unsized} body_bytes (--input-tokens)"
+    if unsized:
+        shares = " and ".join(
+            f"{name} {share:.1%}" if len(sized) > 1 else f"{share:.1%}"
+            for name, share in unsized.items()
+        )
+        told += (
+            f"; {assumed.unsized_input_tokens:,.0f} where there is no body_bytes:"
+            f" {shares} of decisions with prices"
+        )
+    return f"{told} (--input-tokens)"
 
 
 def _row(label: str, value: str) -> Iterator[str]:
@@ -169,8 +198,8 @@ def _about(
     return f"{of_all or ' ' * 7}{decisions:>10,.0f}{named}"
 
 
-def _named(amounts: Mapping[str, float]) -> str:
-    first = list(amounts.items())[:_MOST_NAMED]
+def _named(amounts: Mapping[str, float], *, most: int = _MOST_NAMED) -> str:
+    first = list(amounts.items())[:most]
     more = f", and {len(amounts) - len(first):,} more" if len(amounts) > len(first) else ""
     return ", ".join(f"{_fit(name, _MODEL)} {amount:,.0f}" for name, amount in first) + more
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,16 +15,23 @@ from pointsman_server.report_command import report
 from support.log_lines import decided, raw
 from support.records import skipped
 
-LINES = [raw(decided(conversation=at)) for at in range(120)]
+LINES = [raw(decided(conversation=at, body_bytes=4_000 + at)) for at in range(120)]
 
 
-def run(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run(*argv: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "pointsman_server", "report", *argv],
         input=stdin,
         capture_output=True,
         check=False,
+        env=os.environ | env,
     )
+
+
+def shell(command: str) -> subprocess.CompletedProcess[bytes]:
+    """Run `report` and what follows, redirections too."""
+    line = f"{sys.executable} -m pointsman_server report {command}"
+    return subprocess.run(["bash", "-c", line], capture_output=True, check=False)
 
 
 @pytest.fixture
@@ -78,8 +86,9 @@ def test_prices_and_tokens_are_those_that_are_given(
     assert figures["assumed"]["router_price"] == {"morph": 3, "local": 0}
     cost = figures["shadow"]["overall"]["cost"]
     assert (cost["static"], cost["decided"]) == (10, 1)
-    assert cost["difference"] == {"value": -9, "low": -9, "high": -9}
-    assert cost["verdict"]["says"] == "less"
+    assert (cost["difference"], cost["alike"]) == (None, True)
+    assert cost["verdict"]["says"] == "unclear"
+    assert "each costs $9.00 less" in cost["verdict"]["text"]
 
 
 BAD_USAGE = {
@@ -114,13 +123,15 @@ def test_a_file_that_would_count_twice_is_refused(
 NOTHING = {
     "an empty file": (b"", "no line in"),
     "blank lines": (b"\n \n", "no line in"),
-    "a file of another kind": (b"canary\nelse\n", "none of the 2 lines can be read; the first,"),
+    "a file of another kind": (b"canary\nelse\n", "2 of 2 lines cannot be read; the first,"),
+    "a log of other events": (b'{"event":"canary"}\n', "is this the decision log?"),
+    "another program's log": (b'{"level":"canary"}\n', "is this the decision log?"),
     "data that is cut off": (b"\x1f\x8b\x08\x00", "compressed data that is damaged or cut off"),
 }
 
 
 @pytest.mark.parametrize(("content", "said"), NOTHING.values(), ids=NOTHING)
-def test_without_a_readable_line_the_status_says_so_and_the_file_is_named(
+def test_without_a_decision_the_status_says_so_and_the_file_is_named(
     content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "some.log"
@@ -144,6 +155,39 @@ def test_at_a_terminal_without_a_file_it_asks_for_one(
 
 
 def test_a_reader_that_goes_away_is_no_traceback(log: str) -> None:
-    command = f"{sys.executable} -m pointsman_server report {log} | true"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
-    assert done.stderr == b""
+    assert shell(f"{log} | true").stderr == b""
+
+
+def test_standard_input_that_is_closed_is_told_and_a_file_does_without(log: str) -> None:
+    done = shell("<&-")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"standard input is closed" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert shell(f"{log} <&-").returncode == 0
+
+
+@pytest.mark.parametrize("option", ["", "--json"])
+def test_a_disk_that_is_full_is_told(option: str, log: str) -> None:
+    done = shell(f"{log} {option} > /dev/full")
+    assert done.returncode == 2
+    told = b"pointsman: the report cannot be printed: No space left on device\n"
+    assert done.stderr == told
+
+
+def test_names_that_a_terminal_cannot_show_are_shown_escaped(tmp_path: Path) -> None:
+    odd = os.fsdecode(bytes(tmp_path) + b"/b\xff\xc3\xa9.jsonl")
+    model = "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    Path(odd).write_bytes(b"".join(LINES) + raw(decided(model)) + b"canary\n")
+    for encoding in ("ascii", "utf-8"):
+        done = run(odd, PYTHONIOENCODING=encoding)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"\\udcff" in done.stdout
+        assert (b"caf\\xe9" in done.stdout) == (encoding == "ascii")
+    missing = run(f"{odd}.1", PYTHONIOENCODING="ascii")
+    assert missing.returncode == 2
+    assert b"Traceback" not in missing.stderr
+
+
+def test_the_built_in_catalog_is_called_that(log: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report([log]) == 0
+    assert "built-in catalog (--policy-file)" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import asdict, replace
 from typing import Any
@@ -182,6 +183,24 @@ def test_what_was_read_is_told_with_the_place_of_the_first_line_that_could_not()
     assert dict(read.policy_versions) == {"9f86d081884c": 3}
 
 
+def test_years_have_four_digits_and_times_are_utc() -> None:
+    lines = [json.dumps(json.loads(raw(routed())) | {"time": "0987-01-01T01:00:00.5+02:00"})]
+    assert report_of([each.encode() for each in lines]).read.since == "0986-12-31T23:00:00Z"
+
+
+def test_one_line_that_outweighs_all_others_gives_no_verdict() -> None:
+    light = [
+        raw(decided(HAIKU if at % 2 else OPUS, source=Source.MORPH, conversation=at))
+        for at in range(120)
+    ]
+    assert overall(*light).cost.verdict.says == "less"
+    found = overall(*light, raw(decided(conversation=500), rate=1e-4)).cost
+    assert (found.verdict.says, found.difference) == ("too_few", None)
+    assert found.lines == 121
+    assert found.effective_lines == pytest.approx(1.02, abs=0.01)
+    assert "121 drawn, by their weights no more than 1 (effective number);" in found.verdict.text
+
+
 def test_without_drawn_lines_what_is_counted_is_told_and_nothing_is_estimated() -> None:
     found = overall(*[raw(failed(), sampled=False, rate=0.0)] * 3)
     assert (found.drawn, found.decisions, found.failed.unanswered) == (0, 0, 3)
@@ -208,7 +227,7 @@ LINES = st.lists(
         sampled=st.booleans(),
         rate=st.sampled_from([0.01, 0.3, 1.0]),
     )
-    | st.sampled_from([b"{\n", b"{}\n"]),
+    | st.sampled_from([b"{\n", b'{"event":"another"}\n']),
     min_size=1,
     max_size=60,
 )

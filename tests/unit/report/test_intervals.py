@@ -92,8 +92,61 @@ def test_a_share_that_never_varies_is_as_sure_as_there_are_conversations(share: 
 def test_of_nothing_and_of_few_conversations_there_is_no_mean_interval() -> None:
     assert grouped([]).share_interval() is None
     assert grouped([]).mean_interval() is None
-    assert grouped([(1.0, 1.0, at % 29) for at in range(500)]).mean_interval() is None
-    assert grouped([(1.0, 1.0, at % 30) for at in range(500)]).mean_interval() is not None
+    assert grouped([(at % 7, 1.0, at % 29) for at in range(580)]).mean_interval() is None
+    assert grouped([(at % 7, 0.1, at % 30) for at in range(600)]).mean_interval() is not None
+
+
+def test_of_few_lines_there_is_no_mean_interval() -> None:
+    assert grouped([(at % 7, 0.1, at) for at in range(99)]).mean_interval() is None
+    assert grouped([(at % 7, 0.1, at) for at in range(100)]).mean_interval() is not None
+
+
+HEAVY = {
+    "one line at a ten-thousandth": [(-13.0, 1e4, 500)],
+    "three lines at a hundredth": [(-13.0, 100.0, 500 + at) for at in range(3)],
+    "a conversation without end": [(float(at % 5), 1.0, 500) for at in range(5_000)],
+}
+
+
+@pytest.mark.parametrize("heavy", HEAVY.values(), ids=HEAVY)
+def test_what_outweighs_all_else_gives_no_mean_interval(
+    heavy: list[tuple[float, float, int]],
+) -> None:
+    # It would pull the mean to itself, and then nothing would differ from the mean.
+    light = [(20.0 - 33 * (at % 2), 1.0, at) for at in range(120)]
+    assert grouped(light).mean_interval() is not None
+    assert grouped([*light, *heavy]).mean_interval() is None
+
+
+def test_effective_numbers_are_those_of_equal_weights() -> None:
+    found = grouped([(0.0, 1.0, at % 2) for at in range(8)])
+    assert (found.effective_lines, found.effective_groups) == (8, 2)
+    uneven = grouped([(0.0, 3.0, 1), (0.0, 1.0, 2)])
+    assert (uneven.effective_lines, uneven.effective_groups) == (1.6, 1.6)
+    assert (grouped([]).effective_lines, grouped([]).effective_groups) == (0, 0)
+
+
+def test_lines_that_are_all_alike_give_no_mean_interval_in_one_file_or_in_two() -> None:
+    alike, other = (grouped([(v, 1.0, at) for at in range(200)]) for v in (0.1 + 0.2, 0.3))
+    assert alike.alike
+    assert alike.mean_interval() is None
+    alike.merge(other)
+    assert alike.alike
+    alike.merge(grouped([(0.31, 1.0, 7)]))
+    assert not alike.alike
+    assert alike.mean_interval() is not None
+    assert not grouped([]).alike
+
+
+def test_a_variance_of_nothing_and_one_of_dust_give_the_same_interval_of_a_share() -> None:
+    # Both conversations have the same share; tenths do not add up exactly.
+    halves = [(float(at % 2), 1.0, at % 4 // 2) for at in range(40)]
+    tenths = [(value, 0.1, group) for value, _, group in halves]
+    exact, dusty = grouped(halves).share_interval(), grouped(tenths).share_interval()
+    assert exact is not None
+    assert dusty is not None
+    assert (exact.low, exact.high) == pytest.approx(wilson(0.5, n=40))
+    assert (dusty.low, dusty.high) == pytest.approx((exact.low, exact.high))
 
 
 @pytest.mark.parametrize("rates", [(1.0,), (0.2,), (0.1, 0.5)])

@@ -109,6 +109,14 @@ BAD = {
     "no object": (b'["canary"]', "not a JSON object"),
     "no time": (changed(time=None), "time: not a name"),
     "a time that is none": (changed(time="canary"), "time: not a time"),
+    "a time before all": (
+        changed(time="0001-01-01T00:00:00+14:00"), "time: before the year 1 or after 9999 in UTC",
+    ),
+    "a time after all": (
+        changed(time="9999-12-31T23:59:59-12:00"), "time: before the year 1 or after 9999 in UTC",
+    ),
+    "an object of no event": (b'{"level": "info"}', "event: not a name"),
+    "an event without a name": (changed(event=7), "event: not a name"),
     "a time of nowhere": (changed(time="2026-11-22T00:00:00"), "time: without a time zone"),
     "an unknown mode": (changed(routing_mode="canary"), "routing_mode: not off, shadow or serve"),
     "an unknown status": (changed(status="canary:x"), "status: not one of the decision log"),
@@ -127,7 +135,7 @@ BAD = {
     "a number without end": (changed(body_bytes=1e300), "body_bytes: not a number from 0 on"),
     "failures that are none": (changed(failures=["canary"]), "failures: not a list of objects"),
     "a failure without a stage": (changed(failures=[{"engine": "morph"}]), "stage: not a name"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "why"), BAD.values(), ids=BAD)

@@ -56,15 +56,20 @@ def test_a_request_costs(
 
 
 UNPRICED = {
-    "no static pick": replace(skipped(), static_pick=None, served_model=None),
-    "a static pick that is unlisted": decided(static_pick="unlisted"),
-    "a decision without an output price": decided("half"),
-}
+    "no static pick": (
+        replace(skipped(), static_pick=None, served_model=None), {"(none)"},
+    ),
+    "a static pick that is unlisted": (decided(static_pick="unlisted"), {"unlisted"}),
+    "a decision without an output price": (decided("half"), {"half"}),
+    "neither of two": (decided("half", static_pick="unlisted"), {"half", "unlisted"}),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("record", UNPRICED.values(), ids=UNPRICED)
-def test_without_prices_for_both_there_is_no_cost(record: DecisionRecord) -> None:
-    assert cost(record) is None
+@pytest.mark.parametrize(("record", "models"), UNPRICED.values(), ids=UNPRICED)
+def test_without_prices_for_both_the_models_without_one_are_told(
+    record: DecisionRecord, models: set[str]
+) -> None:
+    assert cost(record) == models
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def week() -> Iterator[bytes]:
     yield from (raw(each) for each in (failed(), fell_back("http_503"), switched(), skipped()))
     yield raw(decided(outcome=HELD))
     yield raw(decided(static_pick=None, served_model=None, agreement=None, body_bytes=0))
-    yield b"{}\n"
+    yield b'{"event":"another"}\n'
     yield b"canary\n"
 
 
@@ -52,7 +52,7 @@ REPORTS = {
     "a week": report_of(week()),
     "tokens that are given": report_of(week(), assumed=Assumptions(input_tokens=1e9)),
     "one line": report_of([raw(routed())]),
-    "nothing but other events": report_of([b"{}\n"]),
+    "nothing but other events": report_of([b'{"event":"another"}\n']),
     "nothing drawn": report_of([raw(failed(), sampled=False)]),
     "names without end": report_of(
         [raw(decided(f"{at}{LONG}"[:256], auto_model=LONG, static_pick=LONG)) for at in range(30)],
@@ -104,10 +104,9 @@ def test_what_people_are_shown() -> None:
         "    skipped                   0.0%          0",
         "  not the static pick       0.0% (95 %: 0.0% to 79.3%) of routed, 1 line",
         "    held back                 0.0%          0",
-        "  kept from before            0.0%          0",
         "  decided by                local 1",
         "  engines failed            0 counted",
-        "  conversations left model  0 counted",
+        "  changes of model          0 counted",
         "  waited for engines        p50 2.1 ms, p95 2.1 ms",
         "  a whole decision          p50 3.52 ms, p95 3.52 ms",
         "  dollars per thousand requests, from 1 line with prices",
@@ -138,9 +137,62 @@ def test_tiers_are_shown_where_there_are_several_and_served_decisions_apart() ->
     assert "as served so far" not in text.split("SERVE")[0]
 
 
-def test_what_is_taken_is_told_where_sizes_are_not_known() -> None:
-    unsized = report_of([raw(decided(body_bytes=0)), *[raw(decided())] * 3])
-    assert "2,000 for the 25.0% of decisions without" in rendered(unsized)
+def flat(report: Report) -> str:
+    """The text without its line breaks."""
+    return " ".join(rendered(report).split())
+
+
+def test_what_is_taken_is_told_where_sizes_are_not_known_for_each_mode() -> None:
+    def sizes(mode: Mode, sized: int) -> list[bytes]:
+        known = [raw(decided(mode=mode))] * sized
+        return [raw(decided(mode=mode, body_bytes=0)), *known, raw(decided("m", mode=mode))]
+
+    told = "body_bytes / 4; 2,000 where there is no body_bytes:"
+    shadow, serve = sizes(Mode.SHADOW, 3), sizes(Mode.SERVE, 1)
+    assert f"{told} 25.0% of decisions with prices" in flat(report_of(shadow))
+    assert f"{told} 50.0% of decisions with prices" in flat(report_of(serve))
+    both = f"{told} SHADOW 25.0% and SERVE 50.0% of decisions with prices"
+    assert both in flat(report_of(shadow, serve))
+    only = [raw(decided(mode=Mode.SHADOW))]
+    assert f"{told} SERVE 50.0% of decisions with prices" in flat(report_of(only, serve))
+
+
+def test_lines_that_are_all_alike_have_no_interval() -> None:
+    text = flat(report_of(raw(decided(conversation=at)) for at in range(150)))
+    assert "difference no interval: all 150 lines are alike" in text
+    assert "Not clear yet: of the drawn decisions each costs" in text
+
+
+def test_models_without_a_price_are_named_the_most_frequent_first() -> None:
+    lines = [raw(decided("rare")), *[raw(decided("m"))] * 2, raw(decided()), raw(decided("n"))]
+    lines += [raw(decided(static_pick=None, served_model=None, agreement=None))] * 3
+    text = flat(report_of(lines))
+    assert "no price 87.5% of decisions: (none) 3, m 2, n 1, and 1 more" in text
+
+
+def test_missing_session_ids_are_told_where_conversations_are_too_few() -> None:
+    lines = [raw(decided(session_hash=None, body_bytes=at)) for at in range(90)]
+    lines += [raw(decided(conversation=at % 3, body_bytes=at)) for at in range(30)]
+    text = flat(report_of(lines))
+    assert "Too few conversations to say: 4," in text
+    assert "Session ids are missing in 75.0% of decisions:" in text
+
+
+def test_long_names_of_models_are_shown_whole() -> None:
+    names = "a" * 60, "b" * 37, "c" * 30
+    lines = [raw(decided(name, static_pick=names[0], agreement=False)) for name in names[1:]]
+    shown = rendered(report_of(lines)).splitlines()
+    pairs = [line.strip() for line in shown if " 50.0% " in line or line.strip().startswith("for")]
+    assert [" ".join(line.split()) for line in pairs] == [
+        f"50.0% 1 {names[1]}", f"for {names[0]}", f"50.0% 1 {names[2]}", f"for {names[0]}",
+    ]  # fmt: skip
+
+
+def test_what_is_counted_is_told_with_its_rate() -> None:
+    lines = [raw(failed(), rate=0.5), raw(switched(), rate=0.5), *[raw(decided(), rate=0.5)] * 18]
+    text = flat(report_of(lines))
+    assert "engines failed 1 counted (2.5% of decisions)" in text
+    assert "changes of model 1 counted (2.5% of decisions)" in text
 
 
 def documented() -> dict[str, list[str]]:
