@@ -11,13 +11,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 import httpx
 import yarl
+from aiohttp.connector import Connection
 
-_kept: ContextVar[bool] = ContextVar("kept", default=True)
-"""Whether the connection that the running call got was there before."""
+_kept: ContextVar[bool] = ContextVar("kept")
+"""Whether the connection that the running call got had been used before."""
 
 
 class KeptAliveTransport(httpx.AsyncBaseTransport):
@@ -63,7 +65,7 @@ class KeptAliveTransport(httpx.AsyncBaseTransport):
         A server may close an idle connection at any time, also just when it is used again. Then
         nothing was answered, and asking for a decision twice changes nothing (RFC 9110, 9.2.2).
         """
-        _kept.set(True)
+        _kept.set(False)
         try:
             return await self._send(request, content)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
@@ -98,14 +100,20 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Says of each call whether a connection was made for it.
+    """Says of each call whether its connection had served another one before.
 
     aiohttp's tracing says so too, for a twentieth of what a decision by Morph costs here.
     """
 
-    async def _create_connection(self, *asked: Any, **rest: Any) -> Any:
-        _kept.set(False)
-        return await super()._create_connection(*asked, **rest)
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._used: WeakSet[object] = WeakSet()
+
+    async def connect(self, *asked: Any, **rest: Any) -> Connection:
+        connection = await super().connect(*asked, **rest)
+        _kept.set(connection.protocol in self._used)
+        self._used.add(connection.protocol)
+        return connection
 
 
 @contextmanager
