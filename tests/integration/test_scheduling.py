@@ -9,6 +9,7 @@ import pytest
 from pointsman_client import RoutingClient
 from pointsman_server.bootstrap import scheduling
 from pointsman_server.core.errors import SettingInvalid
+from pointsman_server.transport.poller import NICENESS
 from support.fleet import fleet
 
 POLICIES = {"batch": os.SCHED_BATCH, "normal": os.SCHED_OTHER}
@@ -32,6 +33,17 @@ async def test_every_thread_of_a_server_is_scheduled_as_asked(
             threads = threads_of(pid)
             assert len(threads) > 1
             assert {os.sched_getscheduler(thread) for thread in threads} == {POLICIES[name]}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_of_all_threads_only_the_poller_gives_way(tmp_path: Path, workers: str) -> None:
+    async with fleet(tmp_path, "--workers", workers) as running:
+        async with RoutingClient(f"127.0.0.1:{running.port}") as client:
+            assert (await client.describe()).policy_version
+        for pid in [worker.pid for worker in running.workers] or [running.process.pid]:
+            own = os.getpriority(os.PRIO_PROCESS, pid)
+            nicer = [os.getpriority(os.PRIO_PROCESS, thread) - own for thread in threads_of(pid)]
+            assert sorted(nicer, reverse=True)[:2] == [NICENESS, 0]
 
 
 async def test_a_policy_that_there_is_not_is_refused_by_name(tmp_path: Path) -> None:

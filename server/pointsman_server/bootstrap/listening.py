@@ -22,6 +22,7 @@ from pointsman_server.telemetry.environment import read_environment
 from pointsman_server.transport.auth import BearerAuthentication
 from pointsman_server.transport.credentials import Certificates, PemFile
 from pointsman_server.transport.limits import Limits
+from pointsman_server.transport.poller import polite_poller
 from pointsman_server.transport.server import Server
 from pointsman_server.transport.servicer import RoutingServicer
 from pointsman_server.transport.tokens import TokenFile
@@ -86,6 +87,7 @@ async def listen(
         [BearerAuthentication(tokens, meter=telemetry.metrics)] if tokens is not None else []
     )
     servers: list[Server] = []
+    stack.enter_context(polite_poller())
     stack.push_async_callback(_stop, servers, settings)
 
     async def start(address: str, *, for_admins: bool) -> int:
