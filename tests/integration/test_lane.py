@@ -17,8 +17,9 @@ from pointsman_server.telemetry.environment import SamplerRules
 from pointsman_server.telemetry.tracer import HeadTracer
 from pointsman_server.transport.decode import to_request
 from pointsman_server.transport.encode import to_response
+from pointsman_server.transport.lane import LONGEST_CONTEXT, TRACKS
 from support.requests import STATIC_PICKS, drawn, messages
-from support.served import FRONTIER, Peer, Starter, policy_text, request
+from support.served import CATALOG, FRONTIER, Peer, Starter, policy_text, request
 
 
 @pytest.fixture(params=["shadow", "serve", "some served"])
@@ -121,6 +122,55 @@ async def test_what_is_remembered_holds_no_word_and_no_id_of_a_caller(start: Sta
     assert service.lane.answer(message) is not None
     assert service.lane._tracks
     assert "canary" not in repr(service.lane._tracks)
+
+
+async def test_an_estimate_of_its_own_keeps_no_request_from_the_short_way(start: Starter) -> None:
+    peer = await start()
+    service: Any = peer.running.runtime.service()
+    for tokens in range(1_000, 1_100):
+        message = request(constraints=pb.Constraints(prompt_tokens_estimate=tokens))
+        assert (await peer.decide(message)).decision.cached == (tokens > 1_000)
+        assert service.lane.answer(message) is not None
+    assert len(service.lane._tracks) == 1
+
+
+async def test_an_estimate_that_fits_other_models_is_another_context(start: Starter) -> None:
+    known = {name: facts | {"context_window": 1_000_000} for name, facts in CATALOG.items()}
+    known[FRONTIER[-1]]["context_window"] = 10_000
+    peer = await start(policy=policy_text(catalog=known))
+    service: Any = peer.running.runtime.service()
+    for tokens in (10_000, 10_001):
+        message = request(constraints=pb.Constraints(prompt_tokens_estimate=tokens))
+        long = await service.decider.decide(to_request(message))
+        wire = service.lane.answer(message)
+        assert wire is not None
+        short = pb.RouteDecisionResponse.FromString(wire)
+        assert short.decision.candidate_count == long.decision.candidate_count
+        assert len(short.decision.dropped) == (tokens > 10_000)
+
+
+async def test_a_long_context_goes_the_long_way_and_is_not_remembered(start: Starter) -> None:
+    peer = await start()
+    service: Any = peer.running.runtime.service()
+    for number in range(10):
+        denied = [f"x/{number}-{other:0200}" for other in range(LONGEST_CONTEXT // 200)]
+        message = request(constraints=pb.Constraints(denied_models=denied))
+        await peer.decide(message)
+        assert service.lane.answer(message) is None
+    assert not service.lane._tracks
+
+
+async def test_what_was_learned_first_is_forgotten_for_what_is_new(start: Starter) -> None:
+    peer = await start()
+    service: Any = peer.running.runtime.service()
+    asked = [
+        request(constraints=pb.Constraints(denied_models=[f"x/{n}"])) for n in range(TRACKS + 1)
+    ]
+    await peer.decide(asked[0])
+    for message in asked:
+        assert service.lane.answer(message) is not None
+    assert len(service.lane._tracks) == TRACKS
+    assert service.lane.answer(asked[0]) is not None
 
 
 async def test_what_the_cache_does_not_hold_goes_the_long_way(start: Starter) -> None:

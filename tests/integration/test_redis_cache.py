@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 from pointsman_server.cache.redis_backend import Login
@@ -13,7 +12,7 @@ from pointsman_server.core.errors import SourceUnreadable
 from support.eventually import eventually
 from support.ports import free_port
 from support.redis_server import KINDS, RealServer, false_server
-from support.shared_cache import Replica, names
+from support.shared_cache import SEALS, Replica, names
 
 KEY = bytes(range(16))
 NAME = f"pointsman:2:{KEY.hex()}"
@@ -44,17 +43,28 @@ async def test_of_many_replicas_that_add_at_once_one_wins(server):
             await replica.cache.aclose()
 
 
-async def test_what_lies_in_the_server_is_a_hash_a_checksum_a_moment_and_the_value(server):
+async def test_what_lies_in_the_server_is_a_seal_a_moment_and_the_value(server):
     async with Replica(server.url) as replica:
         await replica.cache.put(KEY, b'{"v":1}', ttl=TTL)
         assert names(server) == [NAME]
         raw = server("GET", NAME)
-        moment, _, value = raw[4:].partition(b" ")
+        moment, _, value = raw[8:].partition(b" ")
         assert value == b'{"v":1}'
-        assert raw[:4] == crc32(raw[4:]).to_bytes(4, "big")
+        assert SEALS.unpack(KEY, raw).value == value
         left = server("PTTL", NAME)
         seconds, micros = server("TIME")
         assert int(moment) == pytest.approx(seconds * 1_000 + micros / 1_000 + left, abs=1_000)
+
+
+async def test_what_another_writes_there_is_not_used_and_is_replaced(server):
+    other = bytes(reversed(KEY))
+    async with Replica(server.url, recheck=0.0) as replica, Replica(server.url) as fresh:
+        await replica.cache.put(KEY, b"mine", ttl=TTL)
+        await replica.cache.put(other, b"of another conversation", ttl=TTL)
+        server("SET", NAME, server("GET", f"pointsman:2:{other.hex()}"))
+        assert await fresh.cache.get(KEY) is None
+        assert await replica.cache.get(KEY) == b"mine"
+        assert await fresh.cache.get(KEY) == b"mine"
 
 
 async def test_a_copy_is_used_until_it_is_time_to_ask_again(server):

@@ -12,6 +12,7 @@ from pointsman_server.cache.levels import LevelledCache
 from pointsman_server.cache.redis_address import parse_address
 from pointsman_server.cache.redis_backend import Login, build_backend
 from pointsman_server.cache.shared import SharedStore
+from pointsman_server.cache.stored import Seals
 from pointsman_server.core.ports import Clock
 
 from support.eventually import eventually
@@ -39,6 +40,9 @@ class CountingMeter:
         self.reachable.append(reachable)
 
 
+SEALS = Seals(b"secret of all replicas")
+
+
 class Replica:
     """Levels over a store of their own; an async context manager."""
 
@@ -59,7 +63,9 @@ class Replica:
         backend = build_backend(
             parse_address(url), connections=connections, login=login or Login(), ca_file=ca_file
         )
-        self.store = SharedStore(backend, budget=budget, connections=connections, meter=self.meter)
+        self.store = SharedStore(
+            backend, seals=SEALS, budget=budget, connections=connections, meter=self.meter
+        )
         self.cache = LevelledCache(
             self.near, self.store, recheck=recheck, clock=clock, meter=self.meter
         )

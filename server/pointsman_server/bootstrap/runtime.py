@@ -208,7 +208,7 @@ class Runtime:
             rules.cache,
             ambient=self._ambient,
             telemetry=self._telemetry,
-            hash_key_is_shared=self._hash_key_is_shared,
+            seal_key=self._keys.derived("seals") if self._hash_key_is_shared else None,
         )
 
     def _retire(self, before: _Parts, after: _Parts) -> None:

@@ -53,23 +53,31 @@ class CachePart:
 
 
 async def build_cache(
-    rules: CacheRules, *, ambient: Ambient, telemetry: Telemetry, hash_key_is_shared: bool
+    rules: CacheRules, *, ambient: Ambient, telemetry: Telemetry, seal_key: bytes | None
 ) -> CachePart:
     """A bounded cache in this process, in front of the shared one where there is one.
 
-    Raises `PolicyInvalid`; a shared cache that does not answer is not a reason.
+    `seal_key` is the secret of all replicas; `None`: they have none in common. Raises
+    `PolicyInvalid`; a shared cache that does not answer is not a reason.
     """
     near = BoundedMemoryCache(max_entries=rules.max_entries, now=ambient.clock.monotonic)
     if rules.shared:
-        if not hash_key_is_shared:
+        if seal_key is None:
             raise PolicyInvalid([Problem("cache.url", NEEDS_HASH_KEY)])
-        return await _build_shared(rules, near=near, ambient=ambient, telemetry=telemetry)
+        return await _build_shared(
+            rules, near=near, ambient=ambient, telemetry=telemetry, seal_key=seal_key
+        )
     cache = AiocacheDecisionCache(near, meter=telemetry.metrics)
     return CachePart(rules=rules, cache=cache, slots=cache, peek=near.peek, size=lambda: len(near))
 
 
 async def _build_shared(
-    rules: CacheRules, *, near: BoundedMemoryCache, ambient: Ambient, telemetry: Telemetry
+    rules: CacheRules,
+    *,
+    near: BoundedMemoryCache,
+    ambient: Ambient,
+    telemetry: Telemetry,
+    seal_key: bytes,
 ) -> CachePart:
     try:
         # Here, since who keeps decisions in memory need not have these modules' library.
@@ -77,6 +85,7 @@ async def _build_shared(
         from pointsman_server.cache.redis_address import parse_address  # noqa: PLC0415
         from pointsman_server.cache.redis_backend import Login, build_backend  # noqa: PLC0415
         from pointsman_server.cache.shared import SharedStore  # noqa: PLC0415
+        from pointsman_server.cache.stored import Seals  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("redis"):
             raise
@@ -89,6 +98,7 @@ async def _build_shared(
     )
     store = SharedStore(
         backend,
+        seals=Seals(seal_key),
         budget=rules.timeout,
         connections=rules.max_connections,
         meter=telemetry.metrics,

@@ -9,6 +9,7 @@ to it again. docs/caching.md tells the whole.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from struct import Struct
 from typing import NamedTuple
 
 from pointsman_server.cache.adapter import CacheMeter
@@ -20,12 +21,24 @@ from pointsman_server.core.ports import Clock
 
 _NEVER = float("-inf")
 
+_MOMENTS = Struct("<dd")
+_VALUE = _MOMENTS.size
+
 
 class _Copy(NamedTuple):
     """What this process knows of a key, and when (monotonic) the shared store last said so."""
 
     stored: Stored
     confirmed: float
+
+    def packed(self) -> bytes:
+        """As it is kept: the garbage collector walks everything but bytes."""
+        return _MOMENTS.pack(self.confirmed, self.stored.expires) + self.stored.value
+
+
+def _unpacked(raw: bytes) -> _Copy:
+    confirmed, expires = _MOMENTS.unpack_from(raw)
+    return _Copy(Stored(raw[_VALUE:], expires), confirmed)
 
 
 class LevelledCache:
@@ -48,12 +61,15 @@ class LevelledCache:
 
     def peek(self, key: bytes) -> bytes | None:
         """The value of a copy that is good enough; neither waits nor counts."""
-        copy: _Copy | None = self._near.peek(key)
-        return copy.stored.value if copy is not None and self._is_good(copy) else None
+        # Each kept decision comes by here, hence without a copy's objects.
+        raw: bytes | None = self._near.peek(key)
+        if raw is None or self._clock.monotonic() >= _MOMENTS.unpack_from(raw)[0] + self._recheck:
+            return None
+        return raw[_VALUE:]
 
     async def get(self, key: bytes) -> bytes | None:
         """The value; `None` where there is none, or where nobody who knows could be asked."""
-        copy: _Copy | None = self._near.peek(key)
+        copy = self._known(key)
         if copy is not None and self._is_good(copy):
             return self._told(copy.stored, "miss")
         mine = copy.stored if copy is not None else None
@@ -87,7 +103,7 @@ class LevelledCache:
 
         confirmed = await self._written(ask())
         if not confirmed:
-            copy: _Copy | None = self._near.peek(key)
+            copy = self._known(key)
             if copy is not None:
                 return copy.stored.value
         self._copy(key, first or stored, confirmed=confirmed)
@@ -96,6 +112,10 @@ class LevelledCache:
     async def aclose(self) -> None:
         """Let go of connections."""
         await self._shared.aclose()
+
+    def _known(self, key: bytes) -> _Copy | None:
+        raw: bytes | None = self._near.peek(key)
+        return None if raw is None else _unpacked(raw)
 
     def _is_good(self, copy: _Copy) -> bool:
         return self._clock.monotonic() < copy.confirmed + self._recheck
@@ -122,7 +142,7 @@ class LevelledCache:
         ttl = stored.remaining(self._clock.time())
         if ttl > 0:
             when = self._clock.monotonic() if confirmed else _NEVER
-            self._near.put(key, _Copy(stored, when), ttl=ttl)
+            self._near.put(key, _Copy(stored, when).packed(), ttl=ttl)
 
     def _stored(self, value: bytes, ttl: float) -> Stored:
         return Stored(value, self._clock.time() + ttl)

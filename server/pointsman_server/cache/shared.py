@@ -18,7 +18,7 @@ from pointsman_server.cache.failures import InvalidAnswer, StoreUnavailable, sta
 from pointsman_server.cache.lookups import Lookups
 from pointsman_server.cache.redis_backend import CONNECTING
 from pointsman_server.cache.rest import Rest
-from pointsman_server.cache.stored import Stored, pack, unpack
+from pointsman_server.cache.stored import Seals, Stored
 
 SWITCHES = "pointsman"
 """The namespace of runtime switches: `pointsman:morph_router_enabled`."""
@@ -47,9 +47,16 @@ class SharedStore:
     """
 
     def __init__(
-        self, backend: RedisCache, *, budget: float, connections: int, meter: StoreMeter
+        self,
+        backend: RedisCache,
+        *,
+        seals: Seals,
+        budget: float,
+        connections: int,
+        meter: StoreMeter,
     ) -> None:
         self._backend = backend
+        self._seals = seals
         self._prefix: str = backend.build_key("")
         self._budget = budget
         self._meter = meter
@@ -71,7 +78,7 @@ class SharedStore:
     async def get(self, key: bytes) -> Stored | None:
         """What is kept under `key`. Raises `StoreUnavailable`."""
         raw = await self._lookup(self._name(key))
-        return None if raw is None else unpack(raw)
+        return None if raw is None else self._seals.unpack(key, raw)
 
     async def add(self, key: bytes, stored: Stored, *, ttl: float) -> Stored | None:
         """Keep `stored` unless there is something already: then leave and return that.
@@ -83,7 +90,7 @@ class SharedStore:
             return None
         if not isinstance(there, bytes):
             raise self._unavailable(failures.INVALID_ANSWER)
-        return unpack(there)
+        return self._seals.unpack(key, there)
 
     async def put(self, key: bytes, stored: Stored, *, ttl: float) -> None:
         """Keep `stored`, replacing what is there. Raises `StoreUnavailable`."""
@@ -118,7 +125,7 @@ class SharedStore:
 
         async def command() -> object:
             async with self._free:
-                value = pack(stored)
+                value = self._seals.pack(key, stored)
                 return await self._backend.raw("set", name, value, px=milliseconds, **how)
 
         return await self._alone(self._ask(command, deadline=deadline))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import EngineAnswer
 from pointsman_server.core.ports import AnswerCodec, DecisionCache
@@ -17,7 +19,7 @@ class Incumbents:
         self._ttl = ttl
 
     async def get(self, conversation: bytes, *, served: bool) -> EngineAnswer | None:
-        """The answer that put the conversation on its model.
+        """The answer that put the conversation on its model, without ranking and explanation.
 
         `served` keeps what was served apart from what was only recorded in shadow mode: a model
         that never saw the conversation holds none of its state.
@@ -31,7 +33,7 @@ class Incumbents:
     async def replace(
         self, conversation: bytes, answer: EngineAnswer, *, served: bool
     ) -> EngineAnswer | None:
-        """Note that the conversation is on `answer.model`; the answer that put it where it was."""
+        """Note that the conversation is on `answer.model`; what `get` would have said before."""
         slot = self._keys.incumbent(conversation, served=served)
         before = await self._get(slot)
         await self._put(slot, answer)
@@ -42,4 +44,6 @@ class Incumbents:
         return self._codec.load(raw) if raw is not None else None
 
     async def _put(self, slot: bytes, answer: EngineAnswer) -> None:
-        await self._cache.put(slot, self._codec.dump(answer), ttl=self._ttl)
+        # How others ranked is no matter once the conversation is on this one, and is most of it.
+        bare = replace(answer, ranking=(), explanation=None)
+        await self._cache.put(slot, self._codec.dump(bare), ttl=self._ttl)

@@ -71,6 +71,10 @@ class Keys:
         mac.update(encode(parts))
         return mac.digest()
 
+    def derived(self, purpose: str) -> bytes:
+        """A secret of its own for another purpose, the same wherever the secret is."""
+        return self._digest("derived", purpose)
+
     def content(self, prompt: Prompt) -> bytes:
         """Identifies all that an engine could see, plus the start of the system prompt."""
         return self._digest(

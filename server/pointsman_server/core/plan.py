@@ -5,7 +5,8 @@ Gateways send few distinct contexts, so plans are remembered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pointsman_server.core.candidates import Selection, default_model, select
@@ -22,7 +23,11 @@ from pointsman_server.core.policy_file import PolicyFile
 MINIMUM_CANDIDATES = 2
 """With fewer there is no decision to make, and nobody is called."""
 
-REMEMBERED = 4_096
+BEYOND = 2**32
+"""Tokens that no context window holds."""
+REMEMBERED = 1_024
+LONGEST_REMEMBERED = 4_096
+"""Characters of all names of a context; one with more is thought through each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +47,32 @@ class Planner:
     def __init__(self, rules: PolicyFile) -> None:
         self._rules = rules
         self._remembered = lru_cache(maxsize=REMEMBERED)(self._plan)
+        windows = {m.context_window for m in rules.catalog.values() if m.context_window is not None}
+        self._windows = sorted(windows)
 
     def plan(
         self, routing: RoutingContext, constraints: Constraints, engines: tuple[str, ...]
     ) -> Plan | None:
         """The plan; `None` where no tier is called like `routing.auto_model`."""
+        if constraints.prompt_tokens_estimate is not None:
+            alike = self.alike(constraints.prompt_tokens_estimate)
+            constraints = replace(constraints, prompt_tokens_estimate=alike)
+        names = *routing.candidate_models, *constraints.denied_models
+        is_long = sum(map(len, names)) > LONGEST_REMEMBERED
         # By its fields, since what hashes and compares a dataclass is Python.
-        return self._remembered(
+        return (self._plan if is_long else self._remembered)(
             routing.auto_model,
             routing.candidate_models,
             routing.resolved_model,
             None if constraints is NO_CONSTRAINTS else constraints,
             engines,
         )
+
+    def alike(self, tokens: int) -> int:
+        """The largest estimate of a prompt's tokens that fits the same models as `tokens`."""
+        # Each request has an estimate of its own, and each catalog but a few windows.
+        place = bisect_left(self._windows, tokens)
+        return self._windows[place] if place < len(self._windows) else BEYOND
 
     def _plan(
         self,

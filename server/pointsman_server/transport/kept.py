@@ -60,18 +60,9 @@ def detail_of(wire: bytes) -> KeptDetail:
 class WireCodec:
     """`core.ports.AnswerCodec` in protobuf, behind the answer's shape."""
 
-    def __init__(self) -> None:
-        self._last: tuple[EngineAnswer, bytes] | None = None
-
-    def dump(self, answer: EngineAnswer) -> bytes:
-        """`answer` as bytes; scores keep four decimals."""
-        # A fresh answer is kept twice in a row: as the decision, and as its conversation's model.
-        if self._last is None or self._last[0] is not answer:
-            self._last = answer, self._dumped(answer)
-        return self._last[1]
-
     @staticmethod
-    def _dumped(answer: EngineAnswer) -> bytes:
+    def dump(answer: EngineAnswer) -> bytes:
+        """`answer` as bytes; scores keep four decimals."""
         kept = pb.Decision(
             source=pb.Source.Name(SOURCES[answer.source]),
             model=answer.model,
@@ -87,7 +78,8 @@ class WireCodec:
         )
         return shape_of(answer) + kept.SerializeToString()
 
-    def load(self, raw: bytes) -> EngineAnswer | None:
+    @staticmethod
+    def load(raw: bytes) -> EngineAnswer | None:
         """The answer if `raw` is one, else `None`; that it is whole is the cache's promise."""
         try:
             kept = pb.Decision.FromString(raw[SHAPE_BYTES:])

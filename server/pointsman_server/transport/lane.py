@@ -40,9 +40,11 @@ from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
 from pointsman_server.transport.kept import SHAPE_BYTES, detail_of
 from pointsman_server.transport.wire import varint
 
-TRACKS = 4_096
+TRACKS = 1_024
 ENDINGS = 256
-"""Bounds of what is remembered; over them everything is forgotten and learned anew."""
+"""Bounds of what is remembered; what was learned first is forgotten for what is new."""
+LONGEST_CONTEXT = 4_096
+"""Bytes of a routing context and its constraints; longer ones are not remembered."""
 
 _T = TypeVar("_T")
 _ROUTED = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString()
@@ -138,9 +140,14 @@ class Lane:
         named = message.requested_model
         if named and named != routing.auto_model:
             return None
+        context = routing.SerializeToString()
+        constraints, tokens = self._constraints(message)
+        if len(context) + len(constraints) > LONGEST_CONTEXT:
+            return None
         key = (
-            routing.SerializeToString(),
-            message.constraints.SerializeToString() if message.HasField("constraints") else None,
+            context,
+            constraints,
+            tokens,
             message.data_policy,
             message.caller.HasField("organization_id"),
             switches.morph_router_enabled,
@@ -151,6 +158,18 @@ class Lane:
             if track is not None:
                 _bounded(self._tracks, TRACKS)[key] = track
         return track
+
+    def _constraints(self, message: pb.RouteDecisionRequest) -> tuple[bytes, int | None]:
+        """The constraints without the estimate, and what that comes to for the catalog."""
+        if not message.HasField("constraints"):
+            return b"", None
+        constraints = message.constraints
+        if not constraints.HasField("prompt_tokens_estimate"):
+            return constraints.SerializeToString(), None
+        rest = pb.Constraints()
+        rest.CopyFrom(constraints)
+        rest.ClearField("prompt_tokens_estimate")
+        return rest.SerializeToString(), self._planner.alike(constraints.prompt_tokens_estimate)
 
     def _learn(self, message: pb.RouteDecisionRequest, switches: SwitchValues) -> _Track | None:
         """The track of a request that may go this way, if it has one."""
@@ -198,5 +217,5 @@ def _is_plain(message: pb.RouteDecisionRequest) -> bool:
 
 def _bounded(remembered: dict[tuple[object, ...], _T], most: int) -> dict[tuple[object, ...], _T]:
     if len(remembered) >= most:
-        remembered.clear()
+        del remembered[next(iter(remembered))]
     return remembered

@@ -1,6 +1,6 @@
 """What stands in a cache, whoever wrote it: an answer as a whole, or none.
 
-The input is read as a shared store's bytes, and as a value whose checksum was right: nobody guesses
+The input is read as a shared store's bytes, and as a value whose seal was right: nobody makes
 one.
 """
 
@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pointsman_server.cache.stored import Stored, pack, unpack
+from pointsman_server.cache.stored import Seals, Stored
 from pointsman_server.transport.kept import SHAPE_BYTES, WireCodec
 from support.builders import CODEC, answer
 
 from fuzz.targets.target import Target, plain
 
 WEEK = 7 * 86_400
+KEY = bytes(16)
+SEALS = Seals(b"fuzzed")
 
 
 def read(data: bytes) -> None:
@@ -23,7 +25,7 @@ def read(data: bytes) -> None:
         found = CODEC.load(value)
         if found is not None:
             assert CODEC.load(WireCodec().dump(found)) is not None
-    stored = unpack(data)
+    stored = SEALS.unpack(KEY, data)
     remaining = stored.remaining(0.0)
     assert math.isfinite(remaining), "an entry that never ends"
     assert remaining <= WEEK
@@ -33,7 +35,7 @@ def seeds() -> Iterator[bytes]:
     kept = CODEC.dump(answer())
     yield kept
     yield kept[SHAPE_BYTES:]
-    yield pack(Stored(kept, 1_790_000_000.123))
+    yield SEALS.pack(KEY, Stored(kept, 1_790_000_000.123))
     yield b"999999999999999 "
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from zlib import crc32
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from pointsman_server.cache.failures import InvalidAnswer, StoreUnavailable, sta
 from pointsman_server.cache.lookups import Lookups
 from pointsman_server.cache.redis_address import RedisAddress, parse_address
 from pointsman_server.cache.rest import FAILURES, Rest
-from pointsman_server.cache.stored import BROKEN, Stored, pack, unpack
+from pointsman_server.cache.stored import BROKEN, Seals, Stored
 from redis import exceptions as redis
 from support.fakes import settle
 
@@ -180,37 +180,61 @@ async def test_a_rest_ends_when_a_probe_finds_nothing_wrong(caplog):
     assert resting.probes == probes
 
 
+SECRET = b"secret of all replicas"
+SEALS = Seals(SECRET)
+KEY = bytes(16)
+
+
 @given(st.binary(), st.floats(0, 4e9))
 def test_what_is_packed_is_unpacked(value, expires):
-    read = unpack(pack(Stored(value, expires)))
+    read = SEALS.unpack(KEY, SEALS.pack(KEY, Stored(value, expires)))
     assert read.value == value
     assert read.expires == pytest.approx(expires, abs=0.001)
 
 
-PACKED = pack(Stored(b"an answer", 1_790_000_000.123))
+PACKED = SEALS.pack(KEY, Stored(b"an answer", 1_790_000_000.123))
 
 
 @given(st.integers(0, len(PACKED) - 1))
 def test_what_was_cut_short_is_broken(length):
-    assert unpack(PACKED[:length]) is BROKEN
+    assert SEALS.unpack(KEY, PACKED[:length]) is BROKEN
 
 
 @given(st.integers(0, len(PACKED) - 1), st.integers(1, 255))
 def test_what_has_a_flipped_byte_is_broken(place, flip):
     damaged = bytearray(PACKED)
     damaged[place] ^= flip
-    assert unpack(bytes(damaged)) is BROKEN
+    assert SEALS.unpack(KEY, bytes(damaged)) is BROKEN
 
 
-@given(st.binary() | st.binary().map(b"....1790000000123 ".__add__))
+@given(st.binary() | st.binary().map(b"........1790000000123 ".__add__))
 def test_foreign_bytes_are_broken(raw):
-    assert unpack(raw) is BROKEN
+    assert SEALS.unpack(KEY, raw) is BROKEN
+
+
+@given(st.binary(min_size=1, max_size=40).filter(lambda key: key != KEY))
+def test_what_was_put_under_another_key_is_broken(key):
+    assert SEALS.unpack(key, PACKED) is BROKEN
+
+
+@pytest.mark.parametrize("cut", range(1, 17))
+def test_no_part_of_a_key_passes_for_the_beginning_of_a_value(cut):
+    moved = Stored(b"x", 1_790_000_000.123)
+    raw = SEALS.pack(KEY + b"1" * cut, moved)
+    assert SEALS.unpack(KEY, raw[:8] + b"1" * cut + raw[8:]) is BROKEN
+
+
+@given(st.binary(min_size=1, max_size=64).filter(lambda secret: secret != SECRET))
+def test_nobody_makes_a_value_without_the_secret(secret):
+    assert Seals(secret).unpack(KEY, PACKED) is BROKEN
 
 
 @pytest.mark.parametrize("moment", [b"", b"-1", b"1.5", b"9" * 16, b"\xff"])
-def test_a_moment_that_is_none_is_broken_whatever_its_checksum(moment):
+def test_a_moment_that_is_none_is_broken_whatever_its_seal(moment):
     rest = moment + b" x"
-    assert unpack(crc32(rest).to_bytes(4, "big") + rest) is BROKEN
+    seal = blake2b(bytes((len(KEY),)) + KEY + rest, digest_size=8, key=SECRET)
+    assert SEALS.unpack(KEY, seal.digest() + b"1 x") is BROKEN
+    assert SEALS.unpack(KEY, seal.digest() + rest) is BROKEN
 
 
 def test_what_is_broken_has_ended():
