@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvloop
@@ -15,10 +15,13 @@ from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.serve import serving
 from pointsman_server.bootstrap.stores import build_cache
 from pointsman_server.cache import BoundedMemoryCache
+from pointsman_server.core.keys import KEY_BYTES
+from pointsman_server.core.model import EngineAnswer, Source
 from pointsman_server.core.policy_file import CacheRules, LogRules
 from pointsman_server.settings import Settings
 from pointsman_server.telemetry import build_telemetry
 from pointsman_server.transport.decode import to_request
+from pointsman_server.transport.kept import WireCodec
 
 from benchmarks import load, servers
 
@@ -66,17 +69,20 @@ class Kept:
 
 
 def cache_growth() -> Kept:
-    """A million kept decisions of 140 bytes, when two million were put in."""
+    """A million conversations that Morph decided, when two million were put in.
+
+    Each is two entries: its decision, and the model that it is on.
+    """
     return asyncio.run(_fill())
 
 
 async def _fill() -> Kept:
-    cache = BoundedMemoryCache(max_entries=CONVERSATIONS_KEPT, now=time.monotonic)
+    cache = BoundedMemoryCache(max_entries=2 * CONVERSATIONS_KEPT, now=time.monotonic)
     before = _resident(os.getpid())
     for first in (0, CONVERSATIONS_KEPT):
         await _insert(cache, first=first)
     grown = _resident(os.getpid()) - before
-    if len(cache) != CONVERSATIONS_KEPT:
+    if len(cache) < 0.97 * 2 * CONVERSATIONS_KEPT:
         raise RuntimeError("the cache does not fill its bound")
     pauses = []
     for _ in range(3):
@@ -87,14 +93,20 @@ async def _fill() -> Kept:
 
 
 async def _insert(cache: BoundedMemoryCache, *, first: int) -> None:
-    """As many as it keeps, a thousand at a time, none twice."""
+    """As many conversations as it keeps, a thousand at a time, none twice."""
+    on = EngineAnswer(
+        source=Source.MORPH, model="anthropic/claude-opus-4.8", router_model="claude-opus-4-8"
+    )
+    slot, decision = WireCodec.dump(on), WireCodec.dump(replace(on, confidence=0.91))
     for start in range(first, first + CONVERSATIONS_KEPT, AT_A_TIME):
-        pairs = [
-            (number.to_bytes(32, "big"), number.to_bytes(140, "big"))
-            for number in range(start, start + AT_A_TIME)
-        ]
+        pairs = []
+        for number in range(start, start + AT_A_TIME):
+            # The confidence stands last, and each has one of its own.
+            sure = decision[:-8] + number.to_bytes(8, "big")
+            pairs.append((number.to_bytes(2 * KEY_BYTES, "big"), sure))
+            pairs.append((number.to_bytes(KEY_BYTES, "big"), slot))
         await cache.multi_set(pairs, ttl=1_800)
-        if len(cache) > CONVERSATIONS_KEPT:
+        if len(cache) > 2 * CONVERSATIONS_KEPT:
             raise RuntimeError("the cache does not keep its bound")
 
 

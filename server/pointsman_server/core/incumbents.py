@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import EngineAnswer
 from pointsman_server.core.ports import AnswerCodec, DecisionCache
@@ -19,7 +17,7 @@ class Incumbents:
         self._ttl = ttl
 
     async def get(self, conversation: bytes, *, served: bool) -> EngineAnswer | None:
-        """The answer that put the conversation on its model, without ranking and explanation.
+        """The answer that put the conversation on its model: its source, and the model's names.
 
         `served` keeps what was served apart from what was only recorded in shadow mode: a model
         that never saw the conversation holds none of its state.
@@ -44,6 +42,8 @@ class Incumbents:
         return self._codec.load(raw) if raw is not None else None
 
     async def _put(self, slot: bytes, answer: EngineAnswer) -> None:
-        # How others ranked is no matter once the conversation is on this one, and is most of it.
-        bare = replace(answer, ranking=(), explanation=None)
+        # Of no matter for what comes next, and most of it: why, how sure, and how others ranked.
+        bare = EngineAnswer(
+            source=answer.source, model=answer.model, router_model=answer.router_model
+        )
         await self._cache.put(slot, self._codec.dump(bare), ttl=self._ttl)

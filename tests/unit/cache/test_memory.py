@@ -144,6 +144,40 @@ async def test_a_value_is_there_until_its_time_is_over(passed, found):
     assert await cache.exists("k") is (found is not None)
 
 
+@given(st.floats(1e-3, 1e6), st.floats(0, 1e9))
+async def test_a_lifetime_is_never_longer_and_hardly_shorter_than_asked_for(ttl, now):
+    clock = FakeClock()
+    clock.now = now
+    cache = bounded(clock=clock)
+    cache.put("key", b"value", ttl=ttl)
+    clock.now = now + ttl * (1 - 1.5 / memory.MOMENTS)
+    assert cache.peek("key") == b"value" or clock.now + 1e-6 >= now + ttl
+    clock.now = now + ttl * (1 + 1e-9) + 1e-6
+    assert cache.peek("key") is None
+
+
+def held(cache):
+    return {id(entry) for entries in cache._sets for entry in entries.values()}
+
+
+def test_equal_values_that_end_together_take_room_once():
+    cache = bounded(clock=(clock := FakeClock()))
+    for number in range(50):
+        cache.put(number, b"an answer", ttl=60)
+    assert len(held(cache)) == 1
+    clock.advance(1)
+    cache.put("later", b"an answer", ttl=60)
+    cache.put("other", b"another answer", ttl=60)
+    assert len(held(cache)) == 3
+
+
+def test_what_equal_values_are_looked_for_among_is_bounded():
+    cache = bounded(max_entries=10 * memory._ALIKE)
+    for number in range(3 * memory._ALIKE):
+        cache.put(number, b"%d" % number, ttl=60)
+        assert len(cache._alike) <= memory._ALIKE
+
+
 async def test_reading_does_not_prolong_a_life_and_writing_gives_a_new_one():
     clock = FakeClock()
     cache = bounded(clock=clock)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pointsman_server.core.keys import Keys, encode, fingerprint, message_bucket
+from pointsman_server.core.keys import KEY_BYTES, Keys, encode, fingerprint, message_bucket
 from pointsman_server.core.model import ApiKind, ConversationSource, DataPolicy, Stickiness
 from support.builders import FRONTIER, SMALL, caller, prompt, request, routing
 
@@ -47,7 +47,7 @@ def test_moving_a_border_between_parts_changes_the_form(strings, cut):
 
 def test_keys_are_short_and_depend_on_the_secret():
     key, _ = conversation()
-    assert len(key) == 16
+    assert len(key) == KEY_BYTES
     assert Keys(b"another").conversation(request())[0] != key
     assert Keys(b"secret").conversation(request())[0] == key
 
@@ -263,7 +263,7 @@ def test_a_fingerprint_changes_with_all_that_a_decision_depends_on(changes):
 
 @given(st.permutations(MARK["router_ids"]))
 def test_a_fingerprint_is_short_and_does_not_depend_on_the_order_of_candidates(router_ids):
-    assert len(fingerprint(**MARK)) == 16
+    assert len(fingerprint(**MARK)) == KEY_BYTES
     assert fingerprint(**{**MARK, "router_ids": tuple(router_ids)}) == fingerprint(**MARK)
 
 

@@ -36,7 +36,7 @@ class CacheSection(Section):
     `redis+sentinel://host:port,host:port/name/database`. Plain to another machine is a warning.
     """
     max_entries: Annotated[int, whole(1, 100_000_000)] = _CACHE.max_entries
-    """The most decisions kept in this process; the least recently used go first."""
+    """The most entries in this process, two a conversation; the least recently used go first."""
     ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.ttl
     """How long a decision is kept."""
     fallback_ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.fallback_ttl
