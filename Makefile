@@ -66,8 +66,8 @@ build/stock/.ready:
 	build/stock/bin/pip install --quiet --disable-pip-version-check $(STOCK)
 	@touch $@
 
-bench: setup build/stock/.ready ## Measure the bars (needs h2load); ROUNDS=15 for more, SHIPPED=PYTHON for P3.
-	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --stock build/stock/bin/python \
+bench: setup build/stock/.ready ## Measure the bars in three minutes (needs h2load); ROUNDS=15 for more, SHIPPED=PYTHON for P3.
+	$(BIN)/python -m benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) --stock build/stock/bin/python \
 	  $(if $(SHIPPED),--shipped $(SHIPPED))
 
 build/litellm/.ready: requirements/litellm.txt
@@ -75,8 +75,8 @@ build/litellm/.ready: requirements/litellm.txt
 	build/litellm/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/litellm.txt
 	@touch $@
 
-bench-litellm: setup build/litellm/.ready ## The same prompts to LiteLLM's preview endpoint.
-	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --out build/bench-litellm --litellm build/litellm/bin/litellm
+bench-litellm: setup build/litellm/.ready ## P12: the same prompts to LiteLLM's preview endpoint; bench shows it.
+	$(BIN)/python -m benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) --out build/bench-litellm --litellm build/litellm/bin/litellm
 
 simulate: setup ## Hit rates and engine calls of 1 to 1,000 replicas; what a node and a fleet carry.
 	$(BIN)/python -m benchmarks.simulate

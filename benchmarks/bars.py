@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+ENOUGH = 0.9
+"""A server's core that was less busy than this may have waited for the load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Processor time in a burst, as a share of the time that the burst took."""
+
+    server: float
+    load: float
+    """Of the generator."""
+
+
+def least_sure(each: Iterable[Busy]) -> Busy:
+    """The idlest server and the busiest generator of these."""
+    seen = list(each)
+    return Busy(min(busy.server for busy in seen), max(busy.load for busy in seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +33,13 @@ class Series:
     controls: Sequence[float] = ()
     tried: int = 0
     """Rounds that were played; 0 where there is no control, and all count."""
+    busy: Busy | None = None
+    """Where throughput is compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar. `measured`, `low` and `high` are `None` where no round counted."""
+    """One bar. `measured`, `low` and `high` are `None` where no round counts."""
 
     name: str
     what: str
@@ -32,10 +52,18 @@ class Bar:
     counted: int = 0
     tried: int = 0
     limit: float = field(default=0.0)
+    server_busy: float | None = None
+    load_busy: float | None = None
+    run: str = ""
+    """The head of the run that measured it; empty: this one."""
+    missing: str = ""
+    """What it takes to measure it, if nothing did."""
 
     @property
     def verdict(self) -> str:
         """In the table."""
+        if self.missing:
+            return f"not measured: {self.missing}"
         if self.measured is None:
             return "**no round counts**"
         return "reached" if self.reached else "**missed**"
@@ -60,22 +88,50 @@ def bar(name: str, what: str, limit: str, series: Series) -> Bar:
         counted=len(series.values),
         tried=series.tried or len(series.values),
         limit=number,
+        server_busy=series.busy.server if series.busy else None,
+        load_busy=series.busy.load if series.busy else None,
     )
+
+
+def unmeasured(name: str, what: str, limit: str, missing: str) -> Bar:
+    """The row of a bar that no run has measured, which says what that takes."""
+    return replace(bar(name, what, limit, Series([])), missing=missing)
 
 
 def table(bars: Sequence[Bar]) -> str:
     """The bars in Markdown."""
     rows = [
-        "| # | what | bar | median | min | max | A/A | rounds | |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| # | what | bar | median | min | max | A/A | rounds | server busy | load busy | |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for each in bars:
         figures = " | ".join(map(_number, (each.measured, each.low, each.high, each.control)))
-        rounds = f"{each.counted} of {each.tried}"
+        rounds = f"{each.counted} of {each.tried}" if each.tried else ""
+        busy = f"{_share(each.server_busy, least=ENOUGH)} | {_share(each.load_busy)}"
         rows.append(
-            f"| {each.name} | {each.what} | {each.bar} | {figures} | {rounds} | {each.verdict} |"
+            f"| {each.name} | {each.what} | {each.bar} | {figures} | {rounds} | {busy} |"
+            f" {each.verdict} |"
         )
-    return "\n".join(rows)
+    return "\n".join([*rows, *_notes(bars)])
+
+
+def _notes(bars: Sequence[Bar]) -> list[str]:
+    """Paragraphs below the table."""
+    notes = [
+        f"{each.name} was measured by a run of its own: {each.run}." for each in bars if each.run
+    ]
+    if any(each.server_busy is not None and each.server_busy < ENOUGH for each in bars):
+        notes.append(
+            f"Bold: the server's core was less than {ENOUGH:.0%} busy on one side, so that the load"
+            " or a neighbour may have been the limit."
+        )
+    return [line for note in dict.fromkeys(notes) for line in ("", note)]
+
+
+def _share(value: float | None, *, least: float = 0.0) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0%}" if value >= least else f"**{value:.0%}**"
 
 
 def _number(value: float | None) -> str:

@@ -8,6 +8,7 @@ flight is what the server takes.
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -45,6 +46,10 @@ class Load:
     per_second: float
     p50: float
     p99: float
+    seconds: float
+    """From the first request to the last answer."""
+    spent: float
+    """Processor time of the generator itself, its start included, in seconds."""
 
 
 def request(session: str = "session-1") -> pb.RouteDecisionRequest:
@@ -145,7 +150,9 @@ def run(
             *(["--h1"] if body.http1 else []), f"--log-file={log}",
             f"http://127.0.0.1:{port}{body.path}",
         ]  # fmt: skip
+        before = _spent()
         done = subprocess.run(command, capture_output=True, text=True, check=True)
+        spent = _spent() - before
         found = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", done.stdout)
         came = re.search(r"\((\d+)\) data", done.stdout)
         if found is None or came is None or f" {requests} succeeded" not in done.stdout:
@@ -154,7 +161,14 @@ def run(
             raise RuntimeError(f"{came[1]} bytes came, not {requests} x {body.answer_bytes}")
         taken = [int(line.split("\t")[2]) for line in log.read_text().splitlines()]
     cuts = statistics.quantiles(taken, n=100)
-    return Load(requests, float(found[1]) * body.decisions, cuts[49], cuts[98])
+    rate = float(found[1])
+    return Load(requests, rate * body.decisions, cuts[49], cuts[98], requests / rate, spent)
+
+
+def _spent() -> float:
+    """Processor time of the children that ended; none but the generator ends during a burst."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def available() -> bool:

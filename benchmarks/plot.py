@@ -47,7 +47,8 @@ def _row(each: Bar, y: int, text: str) -> list[str]:
         _across(_times_better(each, value)) for value in (each.low, each.measured, each.high)
     )
     colour = _REACHED if each.reached else _MISSED
-    label = f"{each.name} {each.what}: {each.measured:.2f} ({each.bar})"
+    when = ", another run" if each.run else ""
+    label = f"{each.name} {each.what}: {each.measured:.2f} ({each.bar}{when})"
     return [
         f'<text x="12" y="{y + 4}" {text} fill="{colour}">{escape(label)}</text>',
         f'<path d="M{low:.1f} {y}H{high:.1f}" stroke="{colour}" stroke-width="2"/>',

@@ -1,12 +1,15 @@
 """Sides that take turns, round by round, between two that are the same: the A/A control.
 
 A round counts only if its control lies within 0.9 to 1.1, since else it says more about the
-machine than about the server. It is repeated: up to twice as many are played as are wanted.
+machine than about the server. It is repeated: up to twice as many are played as are wanted, or as
+many as there is time for.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -40,18 +43,49 @@ class Played:
         return Series(values, controls=controls, tried=self.tried)
 
 
-def play(rounds: int, sides: Sequence[Callable[[], float]]) -> Played:
-    """Measure every side in turn until `rounds` count; the order turns every round."""
-    rows: list[list[float]] = []
-    tried = 0
-    while len(rows) < rounds and tried < REPEATS * rounds:
-        order = range(len(sides)) if tried % 2 == 0 else range(len(sides) - 1, -1, -1)
-        seen = {side: sides[side]() for side in order}
-        row = [seen[side] for side in range(len(sides))]
-        tried += 1
-        if LEAST <= row[-1] / row[0] <= MOST:
-            rows.append(row)
-    return Played(rows, tried)
+class Rounds:
+    """How many rounds are wanted of each comparison, and how long all of them together may take."""
+
+    def __init__(
+        self,
+        wanted: int,
+        *,
+        seconds: float = math.inf,
+        sides: int = 0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`seconds` from here on, for comparisons that have so many `sides` in all."""
+        self.wanted = wanted
+        self._now = now
+        self._ends = now() + seconds
+        self._sides = sides
+
+    def play(self, sides: Sequence[Callable[[], float]]) -> Played:
+        """Measure every side in turn until enough rounds count; the order turns every round.
+
+        None but the first begins that would not end within this comparison's share of the time.
+        """
+        rows: list[list[float]] = []
+        tried, longest = 0, 0.0
+        ends = self._now() + self._share(len(sides))
+        while len(rows) < self.wanted and tried < REPEATS * self.wanted:
+            began = self._now()
+            if tried and began + longest > ends:
+                break
+            order = range(len(sides)) if tried % 2 == 0 else range(len(sides) - 1, -1, -1)
+            seen = {side: sides[side]() for side in order}
+            row = [seen[side] for side in range(len(sides))]
+            longest = max(longest, self._now() - began)
+            tried += 1
+            if LEAST <= row[-1] / row[0] <= MOST:
+                rows.append(row)
+        return Played(rows, tried)
+
+    def _share(self, sides: int) -> float:
+        """Seconds: what is left is shared by the sides that are left."""
+        share = (self._ends - self._now()) * sides / max(self._sides, sides)
+        self._sides -= sides
+        return share
 
 
 def _control(row: Sequence[float]) -> float:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 import urllib.request
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import load, servers
-from benchmarks.bars import Bar, Series, bar
-from benchmarks.rounds import play
+from benchmarks.bars import Bar, Series, bar, unmeasured
+from benchmarks.rounds import Rounds
+from benchmarks.side import LOAD_CORE, SERVER_CORE, Costs, Side, limited_by
 
-SERVER_CORE, LOAD_CORE = 0, 1
+SIDES = 29
+"""Of all comparisons below: time that is short is shared among them."""
 LAST_SPANS = 3.0
 """Seconds that the last spans get to arrive."""
 CONNECTIONS = 32
@@ -22,58 +23,7 @@ CROWD = 64
 """Callers that ask the same at once."""
 
 
-@dataclass(slots=True)
-class Side:
-    """A burst that is repeated, and what it cost the server."""
-
-    server: servers.Running
-    requests: int
-    in_flight: int = 64
-    body: load.Body | None = None
-    clients: int = 1
-    sent: int = 0
-    costs: list[float] = field(default_factory=list)
-    """Processor time of each burst, in microseconds a decision."""
-
-    def run(self) -> load.Load:
-        """One burst from the other core."""
-        before = self.server.cpu_seconds()
-        self.sent += self.requests
-        seen = load.run(
-            self.server.port,
-            requests=self.requests,
-            in_flight=self.in_flight,
-            core=LOAD_CORE,
-            body=self.body,
-            clients=self.clients,
-        )
-        decisions = seen.requests * (self.body.decisions if self.body else 1)
-        self.costs.append((self.server.cpu_seconds() - before) / decisions * 1e6)
-        return seen
-
-    def per_second(self) -> float:
-        """Decisions."""
-        return self.run().per_second
-
-    def p50(self) -> float:
-        """Microseconds."""
-        return self.run().p50
-
-    def p99(self) -> float:
-        """Microseconds."""
-        return self.run().p99
-
-    def cost(self) -> float:
-        """Microseconds of processor time a decision."""
-        self.run()
-        return self.costs[-1]
-
-
-Costs = dict[str, list[float]]
-"""Processor time in microseconds a decision, by what was decided how."""
-
-
-def hits(rounds: int, stock: Path | None, shipped: str, costs: Costs) -> list[Bar]:
+def hits(rounds: Rounds, stock: Path | None, shipped: str, costs: Costs) -> list[Bar]:
     """Kept decisions against a bare echo of the same stack, and shared calls against our own.
 
     Against `stock` stands the server under the interpreter `shipped`.
@@ -96,29 +46,28 @@ def hits(rounds: int, stock: Path | None, shipped: str, costs: Costs) -> list[Ba
         many = [Side(each, 2_000) for each in (echo, ours, traced, batch, *against, again)]
         for side in many:
             side.run()
-        hit = play(rounds, [side.per_second for side in many])
-        alone = play(rounds, [Side(each, 600, 1).p50 for each in (echo, ours, again)])
-        crowd = play(rounds, [Side(each, 2_000, 32).p99 for each in (echo, ours, again)])
+        hit = rounds.play([side.per_second for side in many])
+        alone = rounds.play([Side(each, 600, 1).p50 for each in (echo, ours, again)])
+        crowd = rounds.play([Side(each, 2_000, 32).p99 for each in (echo, ours, again)])
         streamed, batched = _shared(rounds, ours, costs)
         costs["call"] = many[1].costs
         time.sleep(LAST_SPANS)
         arrived = sink.count() / many[2].sent
-    rows = [
-        bar(
-            "P1",
-            "cached, all on, 1 % sampled / bare echo, decisions a second",
-            ">= 0.75",
-            hit.over_control(1),
-        ),
-        bar("P1", "the same, POINTSMAN_SCHEDULING=batch", ">= 0.75", hit.over_control(3)),
-        bar("P2", "P1 with a span for every call", ">= 0.6", hit.over_control(2)),
-        bar("P2", "its spans that arrive at the collector", ">= 1", Series([arrived])),
-    ]
-    if bare:
-        what = "as shipped, cached / stock echo, decisions a second"
-        rows.append(bar("P3", what, ">= 1.3", hit.over(5, 4)))
+    first, scheduled, recorded = (
+        limited_by(hit.over_control(side), many[0], many[side], many[-1]) for side in (1, 3, 2)
+    )
+    what = "as shipped, cached / stock echo, decisions a second"
+    shipped_row = (
+        bar("P3", what, ">= 1.3", limited_by(hit.over(5, 4), many[5], many[4]))
+        if bare
+        else unmeasured("P3", what, ">= 1.3", "`--stock`")
+    )
     return [
-        *rows,
+        bar("P1", "cached, all on, 1 % sampled / bare echo, decisions a second", ">= 0.75", first),
+        bar("P1", "the same, POINTSMAN_SCHEDULING=batch", ">= 0.75", scheduled),
+        bar("P2", "P1 with a span for every call", ">= 0.6", recorded),
+        bar("P2", "its spans that arrive at the collector", ">= 1", Series([arrived])),
+        shipped_row,
         bar("P4", "8 clients, a stream each / 64 calls in flight, decisions", ">= 1.8", streamed),
         bar("P5", "batches of 16 / 64 calls in flight, decisions a second", ">= 5", batched),
         bar("P6", "p50, 1 in flight / bare echo", "<= 1.2", alone.over_control(1)),
@@ -126,20 +75,22 @@ def hits(rounds: int, stock: Path | None, shipped: str, costs: Costs) -> list[Ba
     ]
 
 
-def _shared(rounds: int, ours: servers.Running, costs: Costs) -> tuple[Series, Series]:
+def _shared(rounds: Rounds, ours: servers.Running, costs: Costs) -> tuple[Series, Series]:
     """Kept decisions that share a call, by the stream and by the batch, against our own calls."""
     calls = Side(ours, 2_000)
     streams = Side(ours, 8, 1, body=load.stream(ours.port, decisions=500), clients=8)
     batches = Side(ours, 400, body=load.batch(decisions=16))
-    seen = play(
-        rounds, [calls.per_second, streams.per_second, batches.per_second, calls.per_second]
-    )
+    seen = rounds.play([calls.per_second, streams.per_second, batches.per_second, calls.per_second])
     costs["stream"], costs["batch of 16"] = streams.costs, batches.costs
-    return seen.over_control(1), seen.over_control(2)
+    return (
+        limited_by(seen.over_control(1), calls, streams),
+        limited_by(seen.over_control(2), calls, batches),
+    )
 
 
-def misses(rounds: int, costs: Costs) -> list[Bar]:
+def misses(rounds: Rounds, costs: Costs) -> list[Bar]:
     """What a decision costs that has to be made, by each engine, against a kept one."""
+    crowds = range(rounds.wanted)
     decided = load.request()
     # Nothing is kept of a dry run, and no two share a call.
     decided.dry_run = True
@@ -155,13 +106,14 @@ def misses(rounds: int, costs: Costs) -> list[Bar]:
             for side in (kept, made):
                 side.run()
             costs[name] = made.costs
-            return play(rounds, [kept.per_second, made.per_second, kept.per_second]).over_control(1)
+            seen = rounds.play([kept.per_second, made.per_second, kept.per_second])
+            return limited_by(seen.over_control(1), kept, made)
 
         by_local = beside(local, "decided by engine local")
         by_morph = beside(asking, "decided by Morph")
         kept, made = Side(asking, 600, 1), Side(asking, 400, 1, body=fresh)
-        added = play(rounds, [kept.p50, made.p50, kept.p50]).beyond_control(1)
-        asked = Series([_asked_at_once(asking.port, morph.port, run) for run in range(rounds)])
+        added = rounds.play([kept.p50, made.p50, kept.p50]).beyond_control(1)
+        asked = Series([_asked_at_once(asking.port, morph.port, run) for run in crowds])
     return [
         bar("P7", "decided by engine local / cached", ">= 0.4", by_local),
         bar("P8", "decided by Morph (an instant endpoint) / cached", ">= 0.3", by_morph),
@@ -184,7 +136,7 @@ def _asked_at_once(port: int, morph: int, run: int) -> float:
     return calls() - before - 1
 
 
-def workers(rounds: int) -> list[Bar]:
+def workers(rounds: Rounds) -> list[Bar]:
     """Two workers against one, both over many connections and wherever the system puts them."""
     with (
         servers.pointsman("one") as one,
@@ -195,7 +147,7 @@ def workers(rounds: int) -> list[Bar]:
         for side in sides:
             side.run()
         before = two.cpu_by_process()
-        seen = play(rounds, [side.cost for side in sides])
+        seen = rounds.play([side.cost for side in sides])
         busy = sorted(after - before[pid] for pid, after in two.cpu_by_process().items())
     if busy[-2] < busy[-1] / 10:
         raise RuntimeError("one of the workers was given nothing to do")
