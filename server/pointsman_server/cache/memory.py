@@ -24,7 +24,7 @@ SET_ENTRIES = 320
 """Entries of a set at least, where there are several. Keys spread so evenly over sets of this size
 that hardly one is dropped before nine tenths of all places are taken; and a dictionary of 682
 places holds one, with room for 362 uses before it is rebuilt."""
-MOMENTS = 1_024
+MOMENTS = 16_384
 """Moments in a lifetime at which entries end: values that are equal and end together are one."""
 _ALIKE = 1_024
 """Entries among which an equal one is looked for."""
@@ -69,7 +69,7 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         return default if value is None else value
 
     async def set(self, key: Any, value: Any, ttl: float | None = None, **rest: Any) -> bool:
-        """Keep `value` for `ttl` seconds, a thousandth less at worst, or for good."""
+        """Keep `value` for `ttl` seconds, less by a ten-thousandth at worst, or for good."""
         return await self._set(key, value, ttl=ttl, _cas_token=rest.get("_cas_token"))
 
     async def add(self, key: Any, value: Any, ttl: float | None = None, **_: Any) -> bool:
