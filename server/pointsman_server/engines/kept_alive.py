@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
@@ -18,8 +19,19 @@ import httpx
 import yarl
 from aiohttp.connector import Connection
 
-_kept: ContextVar[bool] = ContextVar("kept")
-"""Whether the connection that the running call got had been used before."""
+
+@dataclass(slots=True)
+class _Attempt:
+    """One sending of a request, as the connector and the transport tell each other of it."""
+
+    fresh: bool = False
+    """Whether no connection will do that had been used before."""
+    kept: bool = False
+    """Whether the connection that it got had been used before."""
+
+
+_attempt: ContextVar[_Attempt] = ContextVar("attempt")
+"""Of the running call."""
 
 
 class KeptAliveTransport(httpx.AsyncBaseTransport):
@@ -60,17 +72,19 @@ class KeptAliveTransport(httpx.AsyncBaseTransport):
         return await self._sent(request, content)
 
     async def _sent(self, request: httpx.Request, content: bytes) -> aiohttp.ClientResponse:
-        """Send; once more where a kept connection turns out to be gone.
+        """Send; once more, on a new connection, where a kept one turns out to be gone.
 
         A server may close an idle connection at any time, also just when it is used again. Then
         nothing was answered, and asking for a decision twice changes nothing (RFC 9110, 9.2.2).
         """
-        _kept.set(False)
+        attempt = _Attempt()
+        _attempt.set(attempt)
         try:
             return await self._send(request, content)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not _kept.get():
+            if not attempt.kept:
                 raise
+        _attempt.set(_Attempt(fresh=True))
         return await self._send(request, content)
 
     async def _send(self, request: httpx.Request, content: bytes) -> aiohttp.ClientResponse:
@@ -110,8 +124,13 @@ class _Connector(aiohttp.TCPConnector):
         self._used: WeakSet[object] = WeakSet()
 
     async def connect(self, *asked: Any, **rest: Any) -> Connection:
+        attempt = _attempt.get()
         connection = await super().connect(*asked, **rest)
-        _kept.set(connection.protocol in self._used)
+        while attempt.fresh and connection.protocol in self._used:
+            # What broke the last one, a restart or a balancer, seldom breaks one alone.
+            connection.close()
+            connection = await super().connect(*asked, **rest)
+        attempt.kept = connection.protocol in self._used
         self._used.add(connection.protocol)
         return connection
 

@@ -184,6 +184,22 @@ async def test_a_server_that_always_hangs_up_is_asked_no_more_than_once_again():
     assert len(upstream.requests) == 3
 
 
+async def test_kept_connections_that_all_break_as_they_are_used_again_cost_one_request_only():
+    async def hangs_up_on_the_used(writer):
+        if writer in served:
+            writer.transport.abort()
+        else:
+            served.add(writer)
+            writer.write(ANSWER)
+
+    served = set()
+    async with listening(hangs_up_on_the_used, connections=4) as (transport, upstream, url):
+        await unharmed(transport, url, connections=4)
+        assert await got(transport, url) == (200, b"ok")
+    # Four that became kept, the one of them that was tried, and a new one.
+    assert (upstream.connections, len(upstream.requests)) == (5, 6)
+
+
 async def test_a_new_connection_that_breaks_is_not_tried_again():
     async with listening(None) as (transport, upstream, url):
         with pytest.raises(httpx.ReadError):
