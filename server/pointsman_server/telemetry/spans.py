@@ -59,8 +59,15 @@ class Spans:
             ids=self._provider.id_generator,
             resource=self._provider.resource,
             scope=InstrumentationScope(SCOPE, version("pointsman")),
-            limited=self._limits.max_span_attribute_length is not None
-            or (self._limits.max_span_attributes or MOST_ATTRIBUTES) < MOST_ATTRIBUTES,
+            limited=self._limited,
+        )
+
+    @property
+    def _limited(self) -> bool:
+        """Whether a span could have more, or longer, attributes than it may."""
+        most = self._limits.max_span_attributes
+        return self._limits.max_span_attribute_length is not None or (
+            most is not None and most < MOST_ATTRIBUTES
         )
 
     @property
