@@ -10,7 +10,8 @@ import pytest
 from google.rpc import error_details_pb2
 from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import route_decision_pb2 as pb
-from pointsman_server.transport.decode import BATCH_REQUESTS, REQUEST_BYTES
+from pointsman_server.transport.parse import BATCH_REQUESTS, REQUEST_BYTES
+from pointsman_server.transport.wire import field
 from support.details import detail
 from support.eventually import eventually
 from support.requests import drawn, messages
@@ -55,6 +56,18 @@ async def test_a_bad_request_fails_none_of_its_neighbours(start: Starter) -> Non
         for r in results[1:4]
     ]
     assert fields == [["caller.user_id"], ["request"], ["prompt", "caller"]]
+
+
+async def test_a_request_that_cannot_be_read_fails_none_of_its_neighbours(start: Starter) -> None:
+    peer = await start()
+    ask_bytes = peer.channel.unary_unary(
+        PATH, response_deserializer=batch_pb.BatchRouteDecisionsResponse.FromString
+    )
+    good = field(1, request().SerializeToString())
+    results = (await ask_bytes(good + field(1, b"\xff") + good)).results
+    assert [r.WhichOneof("result") for r in results] == ["response", "status", "response"]
+    [violation] = detail(refusal(results[1].status), error_details_pb2.BadRequest).field_violations
+    assert violation.field == "request"
 
 
 @pytest.mark.parametrize("count", [0, BATCH_REQUESTS + 1])

@@ -9,8 +9,12 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
+import grpc
 import pytest
+from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
+from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 from support.loop_watch import watching
 from support.morph import ScriptedMorph
 from support.served import Peer, Starter, policy_text, request
@@ -20,6 +24,9 @@ BOUND = 1.0
 
 TIMES = 15
 LONG = "Prove that the sum of the first n odd numbers is n squared, and then refactor it. " * 12
+SERVICE = "/pointsman.v1.RoutingService"
+NAMED = pb.RoutingContext(auto_model="kilo-auto/frontier", candidate_models=["a/b"] * 4_000)
+"""Of 20 KB, which take a multiple of the time that as large a prompt takes to read."""
 EVERYTHING_LOGGED: dict[str, Any] = {"decision_log_sample_rate": 1}
 
 
@@ -80,6 +87,50 @@ async def test_a_miss_decided_by_morph_never_blocks(start: Starter) -> None:
         asked = fresh()
         longest, what = await usually(lambda: peer.decide(asked()))
         assert len(morph.calls) == TIMES + 1
+    assert longest < BOUND, what
+
+
+async def test_a_batch_of_large_requests_never_blocks(start: Starter) -> None:
+    peer = await start()
+    large = batch_pb.BatchRouteDecisionsRequest(requests=[request(routing=NAMED)] * 48)
+    wire = large.SerializeToString()
+    call = peer.channel.unary_unary(f"{SERVICE}/BatchRouteDecisions")
+    longest, what = await usually(lambda: call(wire))
+    assert longest < BOUND, what
+
+
+async def test_a_message_of_a_stream_that_is_too_large_never_blocks(start: Starter) -> None:
+    peer = await start()
+    many = pb.RoutingContext(candidate_models=["a/b"] * 200_000)
+    large = stream_pb.StreamRouteDecisionsRequest(
+        correlation_id="large", request=request(routing=many)
+    )
+    wire = large.SerializeToString()
+    call = peer.channel.stream_stream(
+        f"{SERVICE}/StreamRouteDecisions",
+        response_deserializer=stream_pb.StreamRouteDecisionsResponse.FromString,
+    )()
+
+    async def ask() -> None:
+        await call.write(wire)
+        answer = await call.read()
+        assert (answer.correlation_id, answer.status.code) == ("large", 3)
+
+    longest, what = await usually(ask)
+    assert longest < BOUND, what
+
+
+async def test_a_call_that_is_too_large_never_blocks(start: Starter) -> None:
+    peer = await start()
+    large = resolve_pb.ResolveRouteRequest(purpose="p", candidate_models=["a/b"] * 200_000)
+    wire = large.SerializeToString()
+    call = peer.channel.unary_unary(f"{SERVICE}/ResolveRoute")
+
+    async def ask() -> None:
+        with pytest.raises(grpc.aio.AioRpcError, match="65536 bytes"):
+            await call(wire)
+
+    longest, what = await usually(ask)
     assert longest < BOUND, what
 
 

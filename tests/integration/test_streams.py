@@ -14,7 +14,7 @@ import pytest
 from google.rpc import error_details_pb2
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
-from pointsman_server.transport.decode import REQUEST_BYTES
+from pointsman_server.transport.parse import REQUEST_BYTES
 from support.details import detail
 from support.eventually import eventually
 from support.served import Peer, Starter, policy_text, request
@@ -139,7 +139,7 @@ async def test_one_correlation_id_twice_is_answered_twice(start: Starter) -> Non
 # ---------------------------------------------------------------- refusals
 
 BLANK = pb.RouteDecisionRequest(prompt=pb.Prompt(), caller=pb.Caller(user_id=" "))
-LARGE = request(caller=pb.Caller(user_agent="a" * REQUEST_BYTES))
+LARGE, LARGER = (request(caller=pb.Caller(user_agent="a" * n * REQUEST_BYTES)) for n in (1, 9))
 
 
 @pytest.mark.parametrize(
@@ -147,12 +147,23 @@ LARGE = request(caller=pb.Caller(user_agent="a" * REQUEST_BYTES))
     [
         (item("x", BLANK).SerializeToString(), "x", "caller.user_id"),
         (item("x", LARGE).SerializeToString(), "x", "request"),
+        (item("x", LARGER).SerializeToString(), "x", "request"),
+        (item("x", tracestate="t" * 9 * REQUEST_BYTES).SerializeToString(), "", "request"),
         (b"\x0a\x01x", "x", "request"),
         (item("").SerializeToString(), "", "correlation_id"),
         (item("x" * 65).SerializeToString(), "", "correlation_id"),
         (b"\xff\xff", "", "request"),
     ],
-    ids=["blank user", "too large", "no request", "no id", "id too long", "no message"],
+    ids=[
+        "blank user",
+        "too large",
+        "larger",
+        "large beside the request",
+        "no request",
+        "no id",
+        "id too long",
+        "no message",
+    ],
 )
 async def test_a_bad_request_is_answered_by_its_status_and_ends_nothing(
     start: Starter, wire: bytes, name: str, path: str

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.transport.decisions import Decisions, Done, Pending
-from pointsman_server.transport.decode import parsed_batch
+from pointsman_server.transport.parse import parsed_batch
 from pointsman_server.transport.rpc import SERVICE, Context, Origin, Refused, Rpc
 from pointsman_server.transport.wire import field
 
 METHOD = f"{SERVICE}/BatchRouteDecisions"
 TURN = 32
 """Decisions after which other calls get their turn: a large batch must not hold up the loop."""
+TURN_BYTES = 16 * 1024
+"""Bytes read after which they get it, too."""
 
 _RESULTS = 1
 _RESPONSE, _STATUS = 1, 2
@@ -41,22 +43,25 @@ class Batches:
 
     async def _decide(
         self,
-        requests: Sequence[pb.RouteDecisionRequest | None],
+        requests: Iterable[tuple[pb.RouteDecisionRequest | None, int]],
         origin: Origin,
         deadline: float | None,
     ) -> list[Done]:
         """All of them; a call that is cancelled cancels what is under way."""
         found: list[Done | asyncio.Task[Done]] = []
+        left = TURN_BYTES
         async with asyncio.TaskGroup() as tasks:
-            for number, message in enumerate(requests, 1):
+            for message, size in requests:
                 answer = self._decisions.begin(origin, message)
                 if isinstance(answer, Pending):
                     late = self._decisions.finish(answer, deadline=deadline)
                     found.append(tasks.create_task(late))
                 else:
                     found.append(answer)
-                if number % TURN == 0:
+                left -= size + TURN_BYTES // TURN
+                if left <= 0:
                     await asyncio.sleep(0)
+                    left = TURN_BYTES
         return [each.result() if isinstance(each, asyncio.Task) else each for each in found]
 
 

@@ -11,8 +11,9 @@ from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.errors import TooLate
 from pointsman_server.core.model import Outcome
-from pointsman_server.transport.decode import checked, to_request
+from pointsman_server.transport.decode import to_request
 from pointsman_server.transport.encode import to_response
+from pointsman_server.transport.parse import checked
 from pointsman_server.transport.rpc import Origin, Refused, Rpc
 from pointsman_server.transport.service import Service
 

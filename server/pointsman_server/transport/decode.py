@@ -1,17 +1,12 @@
-"""Wire request -> core value. Nothing behind this sees an unbounded or unchecked string."""
+"""Message -> core value. Nothing behind this sees an unbounded or unchecked string."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
-from google.protobuf.message import DecodeError, Message
-from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
-from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 
-from pointsman_server.core.errors import FieldViolation, InvalidRequest
 from pointsman_server.core.model import (
     NO_CONSTRAINTS,
     PROMPT_CODE_POINTS,
@@ -26,11 +21,8 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS, Fields
 
-M = TypeVar("M", bound=Message)
 Asking: TypeAlias = pb.RouteDecisionRequest | resolve_pb.ResolveRouteRequest
 
-REQUEST_BYTES = 64 * 1024
-BATCH_REQUESTS = 256
 CANDIDATES = 32
 DENIED_MODELS = 256
 
@@ -51,52 +43,6 @@ MODALITIES: dict[int, Modality] = {
     pb.MODALITY_AUDIO: Modality.AUDIO,
     pb.MODALITY_VIDEO: Modality.VIDEO,
 }
-
-
-def parsed(wire: bytes) -> pb.RouteDecisionRequest | None:
-    """The message of these bytes; `None` where they are none, or too many."""
-    if len(wire) > REQUEST_BYTES:
-        return None
-    try:
-        return pb.RouteDecisionRequest.FromString(wire)
-    except DecodeError:
-        return None
-
-
-def parsed_batch(wire: bytes) -> Sequence[pb.RouteDecisionRequest | None]:
-    """The requests of a batch, `None` for one that is too large. Raises `InvalidRequest`."""
-    try:
-        requests = batch_pb.BatchRouteDecisionsRequest.FromString(wire).requests
-    except DecodeError:
-        raise _invalid("request", "must be a BatchRouteDecisionsRequest") from None
-    if not 1 <= len(requests) <= BATCH_REQUESTS:
-        raise _invalid("requests", f"must have 1 to {BATCH_REQUESTS}, has {len(requests)}")
-    return requests if len(wire) <= REQUEST_BYTES else [small_enough(r) for r in requests]
-
-
-def parsed_item(wire: bytes) -> stream_pb.StreamRouteDecisionsRequest | None:
-    """One message of a stream; `None` where the bytes are none."""
-    try:
-        return stream_pb.StreamRouteDecisionsRequest.FromString(wire)
-    except DecodeError:
-        return None
-
-
-def small_enough(message: pb.RouteDecisionRequest) -> pb.RouteDecisionRequest | None:
-    """`message`; `None` where it is too large as a whole."""
-    return message if message.ByteSize() <= REQUEST_BYTES else None
-
-
-def checked(message: pb.RouteDecisionRequest | None) -> pb.RouteDecisionRequest:
-    """`message`, if there is one. Raises `InvalidRequest`."""
-    if message is None:
-        text = f"must be a RouteDecisionRequest of at most {REQUEST_BYTES} bytes"
-        raise _invalid("request", text)
-    return message
-
-
-def _invalid(field: str, description: str) -> InvalidRequest:
-    return InvalidRequest([FieldViolation(field, description)])
 
 
 def to_request(message: pb.RouteDecisionRequest) -> RouteRequest:
@@ -125,36 +71,6 @@ def to_request(message: pb.RouteDecisionRequest) -> RouteRequest:
         classify=message.classify,
         dry_run=message.dry_run,
     )
-
-
-def reader(kind: type[M]) -> Callable[[bytes], M | None]:
-    """Reads a message of a kind, `None` where the bytes are none.
-
-    gRPC answers UNKNOWN to a reader that raises, and quotes the error.
-    """
-
-    def read(wire: bytes) -> M | None:
-        try:
-            return kind.FromString(wire)
-        except DecodeError:
-            return None
-
-    return read
-
-
-def whole(message: M | None, kind: type[M]) -> M:
-    """What a `reader` read, if it was a message. Raises `InvalidRequest`."""
-    if message is None:
-        raise _invalid("request", f"must be a {kind.DESCRIPTOR.name}")
-    return message
-
-
-def check_size(message: Message, fields: Fields) -> None:
-    """Refuse a request that is too large as a whole."""
-    size = message.ByteSize()
-    if size > REQUEST_BYTES:
-        fields.bad("request", f"must be at most {REQUEST_BYTES} bytes, has {size}")
-        fields.check()
 
 
 def prompt_of(message: Asking, fields: Fields) -> Prompt:

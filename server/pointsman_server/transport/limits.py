@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pointsman_server.transport.decode import BATCH_REQUESTS, REQUEST_BYTES
+from pointsman_server.transport.parse import BATCH_REQUESTS, REQUEST_BYTES
 
 MESSAGE_BYTES = BATCH_REQUESTS * (REQUEST_BYTES + 4)
 """A full batch of the largest requests, each behind four bytes of framing: 16 MiB. A single request

@@ -19,7 +19,6 @@ from pointsman_server.transport.decode import (
     CANDIDATES,
     DATA_POLICIES,
     caller_of,
-    check_size,
     constraints_of,
     prompt_of,
 )
@@ -30,7 +29,6 @@ from pointsman_server.transport.fields import Fields
 def to_resolve_request(message: pb.ResolveRouteRequest) -> ResolveRequest:
     """The request as a value. Raises `InvalidRequest` that names every bad field."""
     fields = Fields()
-    check_size(message, fields)
     purpose = fields.identifier("purpose", message.purpose)
     run_id = fields.identifier("run_id", message.run_id)
     override = None

@@ -10,8 +10,8 @@ from pointsman.v1 import describe_routing_pb2, resolve_route_pb2
 from pointsman_server.core.description import Description
 from pointsman_server.transport.batch import Batches
 from pointsman_server.transport.decisions import Decisions, Pending
-from pointsman_server.transport.decode import parsed, reader, whole
 from pointsman_server.transport.describe import to_description
+from pointsman_server.transport.parse import parsed, reader, whole
 from pointsman_server.transport.resolve import to_resolve_request, to_resolve_response
 from pointsman_server.transport.rpc import SERVICE, Context, Refused, Rpc
 from pointsman_server.transport.service import Service

@@ -16,8 +16,8 @@ import grpc
 
 from pointsman_server.core.errors import FieldViolation, InvalidRequest, StreamEnded
 from pointsman_server.transport.decisions import Decisions, Done, Pending
-from pointsman_server.transport.decode import REQUEST_BYTES, parsed_item, small_enough
 from pointsman_server.transport.errors import to_status
+from pointsman_server.transport.parse import ITEM_BYTES, parsed_item
 from pointsman_server.transport.rpc import SERVICE, Context, Refused, Rpc
 from pointsman_server.transport.wire import field
 
@@ -129,7 +129,7 @@ class _Stream:
         """Answer at once, or leave a task behind that will."""
         asked = parsed_item(wire)
         if asked is None:
-            text = "must be a StreamRouteDecisionsRequest"
+            text = f"must be a StreamRouteDecisionsRequest of at most {ITEM_BYTES} bytes"
             return self._refuse("", "request", text)
         name = asked.correlation_id
         if not 1 <= len(name) <= CORRELATION_CODE_POINTS:
@@ -140,8 +140,6 @@ class _Stream:
             headers = {"traceparent": asked.traceparent, "tracestate": asked.tracestate}
             origin = origin._replace(trace=self._rpc.trace_in(headers) or origin.trace)
         message = asked.request if asked.HasField("request") else None
-        if message is not None and len(wire) > REQUEST_BYTES:
-            message = small_enough(message)
         answer = self._decisions.begin(origin, message)
         if isinstance(answer, Pending):
             within = asked.timeout_ms / 1_000 if asked.timeout_ms else None

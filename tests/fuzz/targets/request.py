@@ -9,7 +9,7 @@ from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.core.model import PROMPT_CODE_POINTS
-from pointsman_server.transport import decode
+from pointsman_server.transport import decode, parse
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
 
@@ -20,23 +20,23 @@ METADATA_BYTES = 8_192
 
 
 def read(data: bytes) -> None:
-    _decided(decode.parsed(data))
-    item = decode.parsed_item(data)
+    _decided(parse.parsed(data))
+    item = parse.parsed_item(data)
     if item is not None:
-        _decided(decode.small_enough(item.request))
+        _decided(item.request if item.HasField("request") else None)
     try:
-        batch = decode.parsed_batch(data)
+        batch = list(parse.parsed_batch(data))
     except InvalidRequest as error:
         _told(error)
     else:
-        assert 1 <= len(batch) <= decode.BATCH_REQUESTS
-        for message in batch:
+        assert 1 <= len(batch) <= parse.BATCH_REQUESTS
+        for message, _ in batch:
             _decided(message)
 
 
 def _decided(message: pb.RouteDecisionRequest | None) -> None:
     try:
-        request = decode.to_request(decode.checked(message))
+        request = decode.to_request(parse.checked(message))
     except InvalidRequest as error:
         _told(error)
         return

@@ -26,13 +26,10 @@ from pointsman_server.transport.decode import (
     API_KINDS,
     DATA_POLICIES,
     MODALITIES,
-    checked,
-    parsed,
-    reader,
     to_request,
-    whole,
 )
 from pointsman_server.transport.errors import to_status
+from pointsman_server.transport.parse import checked, parsed, reader, whole
 
 LONG = "x" * 257
 REQUEST_BYTES = 64 * 1024

@@ -1,0 +1,133 @@
+"""Wire bytes -> message. What is too large is not parsed: that would hold up every other call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import repeat
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
+from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
+
+from pointsman_server.core.errors import FieldViolation, InvalidRequest
+from pointsman_server.transport.wire import Frame, field, frames
+
+M = TypeVar("M", bound=Message)
+
+REQUEST_BYTES = 64 * 1024
+ITEM_BYTES = REQUEST_BYTES + 4 * 1024
+"""A message of a stream: a request, and beside it the correlation id and the trace."""
+BATCH_REQUESTS = 256
+
+_ITEM_FIELDS, _BATCH_FIELDS = 16, 2 * BATCH_REQUESTS
+"""How many fields of a large message are looked at; some may be of a newer contract."""
+_ITEM_TEXTS, _BATCH_REQUEST = (1, 4, 5), 1
+
+
+def parsed(wire: bytes) -> pb.RouteDecisionRequest | None:
+    """The message of these bytes; `None` where they are none, or too many."""
+    if len(wire) > REQUEST_BYTES:
+        return None
+    try:
+        return pb.RouteDecisionRequest.FromString(wire)
+    except DecodeError:
+        return None
+
+
+def parsed_batch(wire: bytes) -> Iterable[tuple[pb.RouteDecisionRequest | None, int]]:
+    """The requests of a batch as `parsed` gives them, and the bytes that getting each one reads.
+
+    A small batch is read at once, which takes half as long. Raises `InvalidRequest`.
+    """
+    if len(wire) <= REQUEST_BYTES:
+        try:
+            requests = batch_pb.BatchRouteDecisionsRequest.FromString(wire).requests
+        except DecodeError:
+            pass  # all but what is unreadable can be read alone
+        else:
+            _check_count(len(requests))
+            return zip(requests, repeat(0))
+    found: list[Frame] = []
+    try:
+        found.extend(f for f in frames(wire, most=_BATCH_FIELDS) if f.number == _BATCH_REQUEST)
+    except ValueError:
+        _check_count(len(found) or 1)  # where it was given up, there may be too many already
+        raise _invalid("request", "must be a BatchRouteDecisionsRequest") from None
+    _check_count(len(found))
+    return ((parsed(wire[start:end]), end - start) for _, start, end in found)
+
+
+def _check_count(requests: int) -> None:
+    if not 1 <= requests <= BATCH_REQUESTS:
+        raise _invalid("requests", f"must have 1 to {BATCH_REQUESTS}")
+
+
+def parsed_item(wire: bytes) -> stream_pb.StreamRouteDecisionsRequest | None:
+    """One message of a stream; `None` where the bytes are none.
+
+    It is without its request where that is too large.
+    """
+    if len(wire) > ITEM_BYTES:
+        wire = _beside_request(wire)
+        if not wire:
+            return None
+    try:
+        item = stream_pb.StreamRouteDecisionsRequest.FromString(wire)
+    except DecodeError:
+        return None
+    if len(wire) > REQUEST_BYTES and item.request.ByteSize() > REQUEST_BYTES:
+        item.ClearField("request")
+    return item
+
+
+def _beside_request(wire: bytes) -> bytes:
+    """The texts of a message of a stream that is too large; none where they are what is."""
+    try:
+        found = list(frames(wire, most=_ITEM_FIELDS))
+    except ValueError:
+        return b""
+    texts = [frame for frame in found if frame.number in _ITEM_TEXTS]
+    if sum(end - start for _, start, end in texts) > ITEM_BYTES - REQUEST_BYTES:
+        return b""
+    return b"".join(field(number, wire[start:end]) for number, start, end in texts)
+
+
+def checked(message: pb.RouteDecisionRequest | None) -> pb.RouteDecisionRequest:
+    """`message`, if there is one. Raises `InvalidRequest`."""
+    if message is None:
+        raise _invalid("request", _must_be("RouteDecisionRequest"))
+    return message
+
+
+def _must_be(kind: str) -> str:
+    return f"must be a {kind} of at most {REQUEST_BYTES} bytes"
+
+
+def reader(kind: type[M]) -> Callable[[bytes], M | None]:
+    """Reads a message of a kind, `None` where the bytes are none, or too many.
+
+    gRPC answers UNKNOWN to a reader that raises, and quotes the error.
+    """
+
+    def read(wire: bytes) -> M | None:
+        if len(wire) > REQUEST_BYTES:
+            return None
+        try:
+            return kind.FromString(wire)
+        except DecodeError:
+            return None
+
+    return read
+
+
+def whole(message: M | None, kind: type[M]) -> M:
+    """What a `reader` read, if it was a message. Raises `InvalidRequest`."""
+    if message is None:
+        raise _invalid("request", _must_be(kind.DESCRIPTOR.name))
+    return message
+
+
+def _invalid(path: str, description: str) -> InvalidRequest:
+    return InvalidRequest([FieldViolation(path, description)])
