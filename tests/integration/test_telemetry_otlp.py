@@ -14,7 +14,7 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineFailure
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import Telemetry, build_telemetry, tracing
-from pointsman_server.telemetry.instruments import EXPORT_FAILURES
+from pointsman_server.telemetry.instruments import EXPORT_FAILURES, SPANS_DROPPED, Instrument
 from pointsman_server.telemetry.readings import Spread
 from support.otlp_sink import (
     PATIENCE,
@@ -237,15 +237,23 @@ async def test_neither_calls_nor_the_end_wait_for_a_hanging_collector(protocol: 
             for _ in range(200):
                 call(built)
                 await asyncio.sleep(0)
+            # All but a batch under way and those that wait.
+            [dropped] = counted(built, SPANS_DROPPED).values()
+            assert 400 - 8 - 16 <= dropped <= 400 - 16
 
 
 def failures(built: Telemetry) -> dict[str, float]:
     """Batches that were not taken, by signal."""
+    return counted(built, EXPORT_FAILURES)
+
+
+def counted(built: Telemetry, instrument: Instrument) -> dict[str, float]:
+    """What an instrument shows, by signal if it has any."""
     for reading in built.metrics.collect().readings:
-        if reading.instrument is EXPORT_FAILURES:
+        if reading.instrument is instrument:
             return {
-                str(point.attributes["pointsman.signal"]): point.value
+                str(point.attributes.get("pointsman.signal")): point.value
                 for point in reading.points
                 if not isinstance(point.value, Spread)
             }
-    raise AssertionError("export failures are not counted")
+    raise AssertionError(f"{instrument.name} is not counted")

@@ -112,6 +112,7 @@ def _parts(
             ("metrics",): parts.metric_export.failures,
         },
     )
+    metrics.watch(instruments.SPANS_DROPPED, lambda: {(): parts.spans.dropped})
     parts.sdk_log.install()
     parts.metric_export.start()
     return parts

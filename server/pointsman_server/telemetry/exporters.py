@@ -66,15 +66,18 @@ def _otlp_metrics(target: OtlpTarget) -> MetricExporter:
 
 
 class CountingSpanExporter(SpanExporter):
-    """Passes spans on and counts the batches that were not taken."""
+    """Passes spans on; counts them, and the batches that were not taken."""
 
     def __init__(self, delegate: SpanExporter) -> None:
         self._delegate = delegate
         self._closed = False
         self.failures = 0
+        self.given = 0
+        """Spans that came to be sent, whatever became of them."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send `spans`; blocks. After the end they are lost and counted, and no line is logged."""
+        self.given += len(spans)
         if self._closed:
             self.failures += 1
             return SpanExportResult.FAILURE

@@ -250,3 +250,9 @@ EXPORT_FAILURES = Instrument(
     description="Batches that a collector did not take.",
     attributes=(a.SIGNAL,),
 )
+SPANS_DROPPED = Instrument(
+    name="pointsman.export.dropped",
+    kind=Kind.COUNTER,
+    unit="{span}",
+    description="Spans that found the queue full.",
+)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
+from collections.abc import Callable
 from importlib.metadata import entry_points, version
 from typing import cast
 
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Tracer
@@ -18,15 +21,60 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from pointsman_server.core.errors import Problem
 from pointsman_server.telemetry.call_spans import CallSpans
 from pointsman_server.telemetry.detached import within
-from pointsman_server.telemetry.environment import TelemetryRules
+from pointsman_server.telemetry.environment import BatchRules, TelemetryRules
 from pointsman_server.telemetry.exporters import CountingSpanExporter, build_span_exporters
 from pointsman_server.telemetry.sampling import HeadSampler
+from pointsman_server.telemetry.sdk_log import PAUSE
 from pointsman_server.telemetry.tracer import HeadTracer
 from pointsman_server.telemetry.variables import EnvironmentInvalid
+
+logger = logging.getLogger(__name__)
 
 SCOPE = "pointsman_server"
 MOST_ATTRIBUTES = 64
 """More than any span has."""
+
+
+class CountingSpanProcessor(BatchSpanProcessor):
+    """Drops spans, and counts them, where as many wait as may; the log gets a line a minute.
+
+    The SDK's own would drop the oldest, and log a line for each. Told of spans by one thread.
+    """
+
+    def __init__(
+        self,
+        exporter: CountingSpanExporter,
+        rules: BatchRules,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(
+            exporter,
+            max_queue_size=rules.queue,
+            schedule_delay_millis=rules.delay * 1_000,
+            max_export_batch_size=rules.size,
+        )
+        self._counted = exporter
+        self._most = rules.queue
+        self._taken = 0
+        self._clock = clock
+        self._told = -PAUSE
+        self.dropped = 0
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take `span`, if there is room."""
+        if self._taken - self._counted.given >= self._most:
+            self._drop()
+            return
+        self._taken += 1
+        super().on_end(span)
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        now = self._clock()
+        if now - self._told >= PAUSE:
+            self._told = now
+            logger.warning("the queue of spans is full: %d dropped so far", self.dropped)
 
 
 class Spans:
@@ -34,7 +82,9 @@ class Spans:
 
     def __init__(self, rules: TelemetryRules, *, resource: Resource) -> None:
         self._exporters = tuple(map(CountingSpanExporter, build_span_exporters(rules.spans)))
-        self._processors = tuple(_processor(each, rules) for each in self._exporters)
+        self._processors = tuple(
+            CountingSpanProcessor(each, rules.batch) for each in self._exporters
+        )
         self._limits = SpanLimits()  # from the standard variables
         self._provider: TracerProvider | None = None
         self.tracer: Tracer | None = None
@@ -75,6 +125,11 @@ class Spans:
         """Batches that were not taken."""
         return sum(exporter.failures for exporter in self._exporters)
 
+    @property
+    def dropped(self) -> int:
+        """Spans that found as many waiting as may."""
+        return sum(processor.dropped for processor in self._processors)
+
     async def aclose(self, *, bound: float) -> None:
         """Send what is queued, for `bound` seconds at most."""
         if self._provider is None:
@@ -85,15 +140,6 @@ class Spans:
             await asyncio.gather(
                 *(within(0.5, e.shutdown, name="pointsman-span-cut") for e in self._exporters)
             )
-
-
-def _processor(exporter: CountingSpanExporter, rules: TelemetryRules) -> BatchSpanProcessor:
-    return BatchSpanProcessor(
-        exporter,
-        max_queue_size=rules.batch.queue,
-        schedule_delay_millis=rules.batch.delay * 1_000,
-        max_export_batch_size=rules.batch.size,
-    )
 
 
 def build_propagator(names: tuple[str, ...]) -> TextMapPropagator:
