@@ -71,12 +71,14 @@ class Fields:
 
     def choices(self, field: str, numbers: Sequence[int], known: Mapping[int, T]) -> frozenset[T]:
         """The values that a list of enum numbers stands for."""
-        inside = Fields()
-        for i, number in enumerate(numbers):
-            if number not in known:
-                inside.bad(f"{field}[{i}]", f"{number} is not a value of this enum")
-        self._take(field, inside)
-        return frozenset(known[number] for number in numbers if number in known)
+        items = numbers[:]  # a message's own list takes ten times as long to walk
+        found = frozenset(items)
+        if not found <= known.keys():
+            wrong = [i for i, number in enumerate(items) if number not in known]
+            for i in wrong[:NAMED_ENTRIES]:
+                self.bad(f"{field}[{i}]", f"{items[i]} is not a value of this enum")
+            self._unnamed(field, len(wrong))
+        return frozenset(known[number] for number in found if number in known)
 
     def _misnamed(self, field: str, trimmed: str) -> None:
         if trimmed:
@@ -85,7 +87,9 @@ class Fields:
             self.bad(field, "must not be blank")
 
     def _take(self, field: str, entries: Fields) -> None:
-        found = entries._violations
-        self._violations += found[:NAMED_ENTRIES]
-        if len(found) > NAMED_ENTRIES:
-            self.bad(field, f"has {len(found) - NAMED_ENTRIES} more bad entries")
+        self._violations += entries._violations[:NAMED_ENTRIES]
+        self._unnamed(field, len(entries._violations))
+
+    def _unnamed(self, field: str, bad: int) -> None:
+        if bad > NAMED_ENTRIES:
+            self.bad(field, f"has {bad - NAMED_ENTRIES} more bad entries")

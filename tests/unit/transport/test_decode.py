@@ -29,6 +29,7 @@ from pointsman_server.transport.decode import (
     to_request,
 )
 from pointsman_server.transport.errors import to_status
+from pointsman_server.transport.fields import Fields
 from pointsman_server.transport.parse import checked, parsed, reader, whole
 
 LONG = "x" * 257
@@ -251,6 +252,22 @@ def worst():
         ),
         requested_model=LONG,
     )
+
+
+def test_of_many_bad_entries_no_more_are_put_into_words_than_are_named(monkeypatch):
+    put, bad = [], Fields.bad
+
+    def counted(fields, *words):
+        put.append(words)
+        bad(fields, *words)
+
+    monkeypatch.setattr(Fields, "bad", counted)
+    with pytest.raises(InvalidRequest) as caught:
+        to_request(constrained(required_inputs=[1, 99] * 10_000))
+    field = "constraints.required_inputs"
+    named = [(f"{field}[{i}]", "99 is not a value of this enum") for i in (1, 3, 5, 7)]
+    assert put == [*named, (field, "has 9996 more bad entries")]
+    assert [(v.field, v.description) for v in caught.value.violations] == put
 
 
 def test_the_status_of_the_worst_request_fits_the_metadata_that_a_client_takes():
