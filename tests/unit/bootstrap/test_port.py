@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 
 import pytest
 from pointsman_server.bootstrap.workers.port import reserve
@@ -53,9 +54,22 @@ def test_a_port_that_somebody_has_is_not_shared_by_accident(taken: str) -> None:
     assert error.value.errno == errno.EADDRINUSE
 
 
-def test_a_port_is_free_again_at_once_after_a_service_that_had_connections() -> None:
-    with reserve("127.0.0.1", 0) as reserved:
-        port = reserved.getsockname()[1]
-        with listening(port) as worker, socket.create_connection(("127.0.0.1", port)):
-            worker.accept()[0].close()  # this side closes first: TIME_WAIT stays
-    reserve("127.0.0.1", port).close()
+def alone(port: int) -> socket.socket:
+    """The socket of a service without workers, with the option that gRPC sets."""
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(("127.0.0.1", port))
+    server.listen()
+    return server
+
+
+@pytest.mark.parametrize("former", [listening, alone], ids=["with workers", "without"])
+def test_a_port_is_free_again_at_once_after_a_service_that_had_connections(
+    former: Callable[[int], socket.socket],
+) -> None:
+    with former(0) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[0].close()  # this side closes first: TIME_WAIT stays
+    with reserve("127.0.0.1", port), listening(port), pytest.raises(OSError, match="in use"):
+        reserve("127.0.0.1", port)

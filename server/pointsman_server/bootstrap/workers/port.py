@@ -23,7 +23,11 @@ def reserve(host: str, port: int) -> socket.socket:
     reserved = socket.socket(family, kind, protocol)
     try:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # For the bind alone: connections in TIME_WAIT of a service that did not share the port
+        # refuse whoever only shares. Kept on, the next supervisor's probe would find it free.
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind(address)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError:
         reserved.close()
         raise
