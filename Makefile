@@ -153,7 +153,7 @@ container-check: setup ## Run the image locked down, and the demo against it.
 dashboards: $(VENV)/.deploy ## Write the Grafana dashboards.
 	$(BIN)/python tools/dashboards.py
 
-sbom: $(VENV)/.deploy ## List what the image carries, as CycloneDX: build/sbom.json.
+sbom: $(VENV)/.deploy ## List the Python packages that the image is locked to, as CycloneDX: build/sbom.json.
 	@mkdir -p build
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 	  --output-format JSON --output-file build/sbom.json requirements/server.txt

@@ -166,3 +166,16 @@ def test_its_policy_file_passes_the_check_without_a_warning():
     report = check(FOLDER / "policy.yaml", assignments=[])
     assert report.ok
     assert not [line for line in report.lines() if line.startswith("warning")]
+
+
+def test_the_runbook_looks_at_the_pods_as_they_are_set_up():
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    _, _, look = page.partition("kubectl -n pointsman port-forward pod/POD ")
+    admin = Settings().admin_listen.rpartition(":")[2]
+    assert "POINTSMAN_ADMIN_LISTEN" not in ENVIRONMENT, "it is on the pod's loopback, as by default"
+    assert look.startswith(f"{admin}:{admin} ")
+    health = CONTAINER["readinessProbe"]["exec"]["command"]
+    named = health[health.index("--server-name") + 1]
+    assert f"grpcurl -cacert ca.crt -authority {named} -H " in look
+    assert f"localhost:{admin} pointsman.v1.RoutingService/DescribeRouting\n" in look
+    assert f"exec POD -- {' '.join(health)}\n" in look

@@ -46,7 +46,9 @@ def test_locks_that_share_an_environment_or_a_package_agree(name: str):
     assert {each: dev[each] for each in shared} == {each: other[each] for each in shared}
 
 
-def test_the_bill_of_materials_lists_the_project_and_every_package_of_the_image(tmp_path: Path):
+def test_the_bill_of_materials_lists_the_project_and_every_package_that_the_image_is_locked_to(
+    tmp_path: Path,
+):
     made = tmp_path / "sbom.json"
     subprocess.run(
         [program("cyclonedx-py"), "requirements", "--pyproject", "pyproject.toml",
