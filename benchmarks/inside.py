@@ -41,7 +41,7 @@ def lane_microseconds() -> float:
 
 async def _lane() -> float:
     settings = Settings(
-        listen="127.0.0.1:0", admin_listen="", metrics_listen="", hash_key="benchmark"
+        listen="127.0.0.1:0", admin_listen="", metrics_listen="", hash_key="benchmark-hash-key"
     )
     quiet = ("decision_log.stdout=false",)
     ambient = Ambient(environment={})

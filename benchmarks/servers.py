@@ -91,7 +91,7 @@ def pointsman(
             "--workers", str(workers),
             *(part for each in assignments for part in ("--set", each)),
         ]  # fmt: skip
-        settings = {"POINTSMAN_HASH_KEY": "benchmark"} | dict(environment or {})
+        settings = {"POINTSMAN_HASH_KEY": "benchmark-hash-key"} | dict(environment or {})
         with started(name, command, port=port, core=core, environment=settings) as running:
             yield running
 

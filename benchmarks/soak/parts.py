@@ -82,7 +82,7 @@ def soaked(name: str, *, cache: str, around: Surroundings) -> Iterator[Soaked]:
         command += ["--listen", f"127.0.0.1:{port}"]
         command += ["--metrics-listen", f"127.0.0.1:{metrics_port}"]
         environment = KEY | {
-            "POINTSMAN_HASH_KEY": "soak",
+            "POINTSMAN_HASH_KEY": "hash-key-of-the-soak",
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{around.sink}",
             "OTEL_TRACES_SAMPLER": "always_on",
         }

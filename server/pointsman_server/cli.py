@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.launch import launch
 from pointsman_server.bootstrap.loop import LoopName, run
 from pointsman_server.bootstrap.morph_api import MorphApiSettings, serve_morph_api
@@ -60,14 +61,15 @@ def serve(argv: Sequence[str]) -> int:
             launch(settings, argv)
         except SettingInvalid as error:
             return _complain([str(error)])
-    configure_logging(
-        level=settings.log_level, fmt=settings.log_format, secrets=lambda: _secrets(settings)
-    )
+    ambient = Ambient()
+    configure_logging(settings.log_level, settings.log_format, secrets=ambient.secrets)
     try:
         schedule(settings.scheduling)
     except SettingInvalid as error:
         return _complain([str(error)])
-    work = serve_until_stopped(settings, say=_tell, assignments=assignments, worker=worker)
+    work = serve_until_stopped(
+        settings, say=_tell, ambient=ambient, assignments=assignments, worker=worker
+    )
     return _run(work, loop=settings.event_loop)
 
 
@@ -120,14 +122,6 @@ def _let_set(parser: argparse.ArgumentParser) -> None:
         help="set a value over the policy file, e.g. llm.routes.plan_create=reasoning; the value"
         " is YAML; may be repeated",
     )
-
-
-def _secrets(settings: Settings) -> list[str]:
-    """What the service log must not show, should a library ever quote it."""
-    found = [os.environ.get("MORPH_API_KEY", "")]
-    if settings.hash_key is not None:
-        found.append(settings.hash_key.get_secret_value())
-    return found
 
 
 def _run(work: Coroutine[Any, Any, None], *, loop: LoopName = "auto") -> int:

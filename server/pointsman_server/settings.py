@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+PREFIX = "POINTSMAN_"
 MOST_PORT = 65_535
 UNIX = "unix:"
 """Starts the address of a Unix socket: `unix:/run/pointsman.sock`."""
@@ -24,7 +25,7 @@ Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400)]
 class Settings(BaseSettings):
     """One field a variable: `listen` is `POINTSMAN_LISTEN`."""
 
-    model_config = SettingsConfigDict(env_prefix="POINTSMAN_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     listen: str = "127.0.0.1:50051"
     """`host:port` of the gRPC server, or `unix:PATH`; port 0 takes any free one."""
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
     reload_interval: float = Field(default=1.0, gt=0, le=3600)
     """Seconds between two looks at the policy file."""
     hash_key: SecretStr | None = None
-    """Keys the hashes of ids. Replicas that share a cache share it."""
+    """Keys the hashes of ids, at least 16 random bytes. Replicas that share a cache share it."""
     hash_key_file: Path | None = None
     """The same from a file; wins over `hash_key`."""
     tokens_file: Path | None = None
@@ -83,12 +84,34 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = "auto"
     """How they are written; `auto`: as text on a terminal, else as JSON."""
 
+    @property
+    def cuts_streams(self) -> bool:
+        """Whether connections are closed before the age at which their streams end."""
+        grace = self.max_connection_age_grace
+        if not (self.max_connection_age and grace):
+            return False
+        return not self.stream_max_age or grace <= self.stream_max_age
+
     @field_validator("plaintext_beyond_loopback", mode="before")
     @classmethod
     def _words(cls, text: object) -> object:
         if not isinstance(text, str):
             return text
         return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+    @field_validator(
+        "tls_cert_file",
+        "tls_key_file",
+        "tls_client_ca_file",
+        "policy_file",
+        "hash_key_file",
+        "tokens_file",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_unset(cls, path: object) -> object:
+        """As a compose file's `${NAME:-}` has it: an empty path would be the working directory."""
+        return None if isinstance(path, str) and not path.strip() else path
 
     @field_validator("listen", "admin_listen", "metrics_listen")
     @classmethod

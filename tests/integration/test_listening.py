@@ -241,7 +241,7 @@ async def test_the_morph_endpoint_listens_beyond_loopback_only_when_it_is_asked_
 async def test_a_server_that_cannot_start_leaves_nothing_behind(
     start: Starter, tmp_path: Path
 ) -> None:
-    with pytest.raises(SourceUnreadable):
+    with pytest.raises(SettingInvalid, match="POINTSMAN_TOKENS_FILE"):
         await start(tokens_file=tmp_path / "none")
     taken = await start()
     for address, setting in (("listen", "POINTSMAN_LISTEN"), ("admin_listen", "_ADMIN_LISTEN")):

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metric, NumberDataPoint
+from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.core.model import Mode, Reason
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import Telemetry, build_telemetry
@@ -169,7 +170,8 @@ async def test_without_an_address_it_listens_nowhere() -> None:
 async def test_an_address_that_is_taken_is_an_error_that_leaves_nothing_running() -> None:
     async with served() as built:
         taken = f"127.0.0.1:{built.prometheus_port}"
-        with pytest.raises(OSError, match="address already in use"):
+        why = f"POINTSMAN_METRICS_LISTEN: cannot listen on {taken}: Address already in use"
+        with pytest.raises(SettingInvalid, match=why):
             await build_telemetry(environment={}, log=SILENT, prometheus=taken)
 
 
@@ -205,5 +207,8 @@ async def test_workers_have_ports_side_by_side_and_instances_of_their_own() -> N
 
 
 async def test_a_worker_for_which_no_port_is_left_says_so() -> None:
-    with pytest.raises(ValueError, match="worker 3 has no port left for its metrics above 65533"):
+    with pytest.raises(
+        SettingInvalid,
+        match="METRICS_LISTEN: worker 3 has no port left for its metrics above 65533",
+    ):
         await build_telemetry(environment={}, log=SILENT, prometheus="127.0.0.1:65533", worker=3)

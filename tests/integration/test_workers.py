@@ -222,4 +222,5 @@ async def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         async with fleet(tmp_path, "--workers", "2", "--listen", address) as running:
             assert await running.ended() == 2
-    assert running.said == [f"pointsman: {address}: Address already in use"]
+    why = f"cannot listen on {address}: Address already in use"
+    assert running.said == [f"pointsman: POINTSMAN_LISTEN: {why}"]

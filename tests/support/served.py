@@ -127,7 +127,7 @@ class Starter:
             serving(
                 Settings(
                     policy_file=path,
-                    hash_key="test",
+                    hash_key="hash-key-of-tests",
                     **(LISTEN | settings),
                 ),
                 ambient=ambient,

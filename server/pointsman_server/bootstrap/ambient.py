@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pointsman_server.bootstrap.known_secrets import KnownSecrets
 from pointsman_server.core.ports import Clock
 
 
@@ -48,3 +49,5 @@ class Ambient:
     """Uniform in [0, 1); draws samples, guards nothing."""
     entropy: Callable[[int], bytes] = field(default_factory=Entropy)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    secrets: KnownSecrets = field(default_factory=KnownSecrets)
+    """What was read from outside that no log line may show."""

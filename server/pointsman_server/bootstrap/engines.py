@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.known_secrets import Told
 from pointsman_server.chain.bounded import Bounded
 from pointsman_server.chain.breaker import Breaker, Circuit
 from pointsman_server.chain.guarded import Guarded
@@ -93,8 +94,11 @@ def build_morph(
     engine: DecisionEngine = morph.MorphEngine(
         transport,
         rules=rules,
-        key=key_source(
-            file=rules.key_file, variable=rules.key_env, environment=ambient.environment
+        key=Told(
+            key_source(
+                file=rules.key_file, variable=rules.key_env, environment=ambient.environment
+            ),
+            ambient.secrets,
         ),
         clock=ambient.clock,
         propagate=propagate,

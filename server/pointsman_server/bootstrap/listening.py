@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pointsman_server.bootstrap.refused import why_refused
 from pointsman_server.bootstrap.workers.line import Duty
-from pointsman_server.core.errors import SettingInvalid
+from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
 from pointsman_server.settings import (
     MOST_PORT,
     UNIX,
@@ -82,7 +83,7 @@ async def listen(
     certificates = _certificates(settings)
     if certificates is not None:
         telemetry.watch_certificates(expiry=certificates.expiry, reloads=certificates.reloads)
-    tokens = TokenFile(settings.tokens_file) if settings.tokens_file else None
+    tokens = _tokens(settings)
     interceptors = (
         [BearerAuthentication(tokens, meter=telemetry.metrics)] if tokens is not None else []
     )
@@ -101,9 +102,10 @@ async def listen(
         credentials = certificates.credentials() if certificates is not None else None
         try:
             port = await server.start(address, credentials)
-        except RuntimeError:  # gRPC's text names no setting and advises to debug gRPC
+        except RuntimeError:
             setting = "POINTSMAN_ADMIN_LISTEN" if for_admins else "POINTSMAN_LISTEN"
-            raise SettingInvalid(setting, f"cannot listen on {address}: is it taken?") from None
+            why = f"cannot listen on {address}: {why_refused(address)}"
+            raise SettingInvalid(setting, why) from None
         servers.append(server)
         return port
 
@@ -149,6 +151,16 @@ def _limits(settings: Settings) -> Limits:
         idle=settings.max_connection_idle,
         keepalive=settings.keepalive,
     )
+
+
+def _tokens(settings: Settings) -> TokenFile | None:
+    if settings.tokens_file is None:
+        return None
+    try:
+        return TokenFile(settings.tokens_file)
+    except SourceUnreadable as error:
+        why = f"{settings.tokens_file}: {error}"
+        raise SettingInvalid("POINTSMAN_TOKENS_FILE", why) from None
 
 
 def _certificates(settings: Settings) -> Certificates | None:

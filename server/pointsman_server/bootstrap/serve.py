@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 import gc
 import logging
-import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.hash_key import given_hash_key, random_hash_key
 from pointsman_server.bootstrap.listening import check_addresses, listen
 from pointsman_server.bootstrap.runtime import Runtime
+from pointsman_server.bootstrap.spelling import check_names
 from pointsman_server.bootstrap.worker import WorkerLine
 from pointsman_server.bootstrap.workers.line import Duty, Report
 from pointsman_server.core.description import Description
-from pointsman_server.core.errors import SourceUnreadable
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.policies.watcher import PolicyWatcher
@@ -28,7 +28,6 @@ from pointsman_server.transport.rpc import Gate, Rpc
 from pointsman_server.transport.servicer import RoutingServicer
 from pointsman_server.transport.stream import StreamRules
 
-HASH_KEY_BYTES = 32
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +66,12 @@ async def serving(
     if duty is None:
         check_addresses(settings, environment=ambient.environment)
     loaded = config.load()
+    named = _named_variables(loaded)
+    for name in named:
+        ambient.secrets.add(ambient.environment.get(name, ""))
+    if _speaks(duty):
+        check_names(ambient.environment, also=named)
+    hash_key = given_hash_key(settings, known=ambient.secrets)
     async with contextlib.AsyncExitStack() as stack:
         telemetry = await build_telemetry(
             environment=ambient.environment,
@@ -79,8 +84,8 @@ async def serving(
         runtime = Runtime(
             ambient=ambient,
             telemetry=telemetry,
-            hash_key=_hash_key(settings, duty),
-            hash_key_is_shared=bool(settings.hash_key_file or settings.hash_key),
+            hash_key=hash_key or random_hash_key(duty),
+            hash_key_is_shared=hash_key is not None,
         )
         stack.push_async_callback(runtime.aclose)
         await runtime.apply(loaded)
@@ -122,7 +127,7 @@ async def serving(
             ),
         )
         ports = await listen(stack, settings, servicer=servicer, telemetry=telemetry, duty=duty)
-        _warn(loaded, duty)
+        _warn(settings, loaded, duty)
         yield Serving(
             ports.rpc, ports.admin, telemetry.prometheus_port, runtime, watcher, telemetry, config
         )
@@ -132,6 +137,7 @@ async def serve(
     settings: Settings,
     *,
     say: Callable[[str], None],
+    ambient: Ambient | None = None,
     assignments: Sequence[str] = (),
     worker: WorkerLine | None = None,
 ) -> None:
@@ -150,7 +156,7 @@ async def serve(
         if worker is not None:
             stack.enter_context(worker.watched(stop.set))
         running = await stack.enter_async_context(
-            serving(settings, assignments=assignments, duty=duty)
+            serving(settings, ambient=ambient, assignments=assignments, duty=duty)
         )
         reloads = asyncio.create_task(_reload_when(wanted, running.watcher))
         # What was built to serve lives as long as the process: the collector need not walk it.
@@ -203,10 +209,28 @@ def _tls(settings: Settings) -> str:
     return "with client certificates" if settings.tls_client_ca_file else "on"
 
 
-def _warn(loaded: Loaded, duty: Duty | None) -> None:
-    """What is likely not meant; of several workers one says it."""
-    if duty is not None and duty.index > 0:
+def _named_variables(loaded: Loaded) -> list[str]:
+    """Variables that the policy file has secrets read from."""
+    rules = loaded.policy_file
+    return [name for name in (rules.morph.key_env, rules.cache.password_env) if name]
+
+
+def _speaks(duty: Duty | None) -> bool:
+    """Of several workers, which have one environment, the first says what is wrong with it."""
+    return duty is None or duty.index == 0
+
+
+def _warn(settings: Settings, loaded: Loaded, duty: Duty | None) -> None:
+    """What is likely not meant."""
+    if not _speaks(duty):
         return
+    if settings.cuts_streams:
+        _log.warning(
+            "POINTSMAN_MAX_CONNECTION_AGE_GRACE=%g is not above POINTSMAN_STREAM_MAX_AGE=%g:"
+            " streams are cut off, and do not end by themselves",
+            settings.max_connection_age_grace,
+            settings.stream_max_age,
+        )
     for warning in loaded.warnings:
         _log.warning("policy file: %s: %s", warning.path, warning.message)
     if duty is not None and not loaded.policy_file.cache.shared:
@@ -215,20 +239,3 @@ def _warn(loaded: Loaded, duty: Duty | None) -> None:
             " connection, or with a shared cache",
             loaded.policy_file.cache.url,
         )
-
-
-def _hash_key(settings: Settings, duty: Duty | None) -> bytes:
-    """The configured key, or a random one: then hashes hold for one run of the service only."""
-    if settings.hash_key_file is not None:
-        key = settings.hash_key_file.read_bytes().strip()
-        if not key:
-            raise SourceUnreadable("POINTSMAN_HASH_KEY_FILE: the file is empty")
-        return key
-    if settings.hash_key is not None and (text := settings.hash_key.get_secret_value().strip()):
-        return text.encode()
-    if duty is None or duty.index == 0:
-        _log.warning(
-            "POINTSMAN_HASH_KEY is not set: ids are hashed with a random key, so a shared cache and"
-            " hashes in logs hold for this process only"
-        )
-    return bytes.fromhex(duty.hash_key) if duty else secrets.token_bytes(HASH_KEY_BYTES)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.known_secrets import Told
 from pointsman_server.cache import AiocacheDecisionCache, BoundedMemoryCache
 from pointsman_server.core.errors import PolicyInvalid, Problem
 from pointsman_server.core.policy_file import CacheRules, FlagRules
@@ -145,6 +146,7 @@ def _place(rules: CacheRules) -> tuple[object, ...]:
 def _secret(rules: CacheRules, ambient: Ambient) -> Callable[[], str] | None:
     if rules.password_file is None and rules.password_env is None:
         return None
-    return key_source(
+    source = key_source(
         file=rules.password_file, variable=rules.password_env, environment=ambient.environment
-    ).read
+    )
+    return Told(source, ambient.secrets).read

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import random
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from socket import gaierror
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import instruments
 from pointsman_server.telemetry.attributes import SpanAttributes
@@ -34,6 +37,9 @@ from pointsman_server.telemetry.unfailing import (
 )
 from pointsman_server.telemetry.variables import HIGHEST_PORT, address
 
+_ADDRESS = "POINTSMAN_METRICS_LISTEN"
+_STANDARD_ADDRESS = "OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
+
 
 async def build_telemetry(
     *,
@@ -47,8 +53,8 @@ async def build_telemetry(
 
     `environment` is the process's own: exporters read some variables themselves. `prometheus` is
     `host:port` (0: a free one) and wins over the variables. The `worker`th of several processes
-    listens that many ports above. Raises `EnvironmentInvalid`,
-    `ValueError` for a bad address, and `OSError` where it cannot be listened on.
+    listens that many ports above. Raises `EnvironmentInvalid`, `ValueError` for a bad address, and
+    `SettingInvalid` where it cannot be listened on.
     """
     rules = read_environment(environment)
     propagator = build_propagator(rules.propagators)
@@ -57,9 +63,10 @@ async def build_telemetry(
     parts = _parts(build_resource(rules, worker), rules, log=log, metrics=metrics, dice=dice)
     try:
         port = await parts.endpoint.start(*listen) if listen else None
-    except OSError:
+    except OSError as error:
         await parts.aclose(bound=0.1)
-        raise
+        setting = _ADDRESS if prometheus else _STANDARD_ADDRESS
+        raise SettingInvalid(setting, _refusal(listen, worker, error)) from None
     tracer = HeadTracer(parts.spans.tracer, sampler=rules.sampler, random=dice)
     return Telemetry(
         tracer=tracer,
@@ -80,13 +87,22 @@ async def build_telemetry(
     )
 
 
+def _refusal(listen: tuple[str, int] | None, worker: int | None, error: OSError) -> str:
+    """In place of asyncio's text, which names no setting."""
+    host, port = listen or ("", 0)
+    whose = f" for worker {worker}" if worker else ""
+    why = error.strerror if isinstance(error, gaierror) else os.strerror(error.errno or 0)
+    return f"cannot listen on {host}:{port}{whose}: {why}"
+
+
 def _next_to(listen: tuple[str, int] | None, worker: int | None) -> tuple[str, int] | None:
     """The worker's own port beside the one that was given; a free one stays a free one."""
     if listen is None or not listen[1]:
         return listen
     port = listen[1] + (worker or 0)
     if port > HIGHEST_PORT:
-        raise ValueError(f"worker {worker} has no port left for its metrics above {listen[1]}")
+        why = f"worker {worker} has no port left for its metrics above {listen[1]}"
+        raise SettingInvalid(_ADDRESS, why)
     return listen[0], port
 
 

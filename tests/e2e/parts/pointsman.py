@@ -20,7 +20,7 @@ from support.certificates import Pair
 from support.ports import free_port
 
 MORPH_KEY = "e2e-morph-key"
-HASH_KEY = "e2e-hash-key"
+HASH_KEY = "e2e-hash-key-of-tests"
 _POINTSMAN = (sys.executable, "-m", "pointsman_server")
 
 

@@ -25,7 +25,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         reserved = reserve(plan.host, plan.port)
     except OSError as error:
-        _tell(f"pointsman: {plan.host}:{plan.port}: {error.strerror or error}")
+        address, why = f"{plan.host}:{plan.port}", error.strerror or error
+        _tell(f"pointsman: POINTSMAN_LISTEN: cannot listen on {address}: {why}")
         return _USAGE
     with reserved:
         return asyncio.run(_supervise(plan, reserved, arguments=argv[1:]))
