@@ -122,11 +122,12 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Service]
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with a certificate, which was renewed while it ran."""
+    """A service with tokens and a certificate, which was renewed while it ran."""
     folder = tmp_path_factory.mktemp("secured")
     authority = Authority(folder)
     tls = authority.issue("pointsman", names="DNS:pointsman,DNS:localhost").put(folder)
-    with pointsman_serve(folder, policy=policy_document(llm=LLM), tls=tls) as service:
+    given = {"policy": policy_document(llm=LLM), "tls": tls, "token": secrets.token_hex(8)}
+    with pointsman_serve(folder, **given) as service:
         authority.issue("pointsman", names="DNS:pointsman,DNS:localhost").put(folder)
         yield service
 
@@ -154,15 +155,13 @@ def watched(
         read(server, times=len(everyone))
         refused = services[0]
         refused.policy.write_text("mode: nonsense\n")
-        until(
-            lambda: (
-                server.number(
-                    'sum(pointsman_policy_reloads_total{pointsman_reload_result="refused"})'
-                )
-                >= 1
-            ),
-            what="a policy file to be refused",
-        )
+        secured.tokens.write_text("nonsense\n")
+        for what in ("policy", "tokens"):
+            series = f'pointsman_{what}_reloads_total{{pointsman_reload_result="refused"}}'
+            until(
+                lambda asked=f"sum({series})": server.number(asked) >= 1,
+                what=f"a file to be refused: {what}",
+            )
         yield server
 
 
@@ -201,6 +200,7 @@ def test_alerts_see_what_happened(watched: Prometheus):
         "PointsmanEngineFailing",
         "PointsmanSharedCacheAway",
         "PointsmanPolicyRefused",
+        "PointsmanTokensRefused",
         "PointsmanCertificateExpiring",
         "PointsmanPoliciesDiffer",
         "PointsmanDecisionLogLosing",

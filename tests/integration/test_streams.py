@@ -14,6 +14,7 @@ import pytest
 from google.rpc import error_details_pb2
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
+from pointsman_server.transport.auth import token_hash
 from pointsman_server.transport.parse import REQUEST_BYTES
 from support.details import detail
 from support.eventually import eventually
@@ -246,6 +247,39 @@ async def test_a_stream_without_a_token_is_refused_before_it_asks(
         await read(call)
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert detail(refused.value, error_details_pb2.ErrorInfo).reason == "INVALID_CREDENTIALS"
+
+
+async def test_a_token_that_is_taken_out_ends_its_streams_at_their_next_request_and_no_other(
+    start: Starter, tmp_path: Any
+) -> None:
+    tokens = tmp_path / "tokens"
+    lines = {name: f"{name} {token_hash(name)}\n" for name in ("one", "two")}
+    tokens.write_text(lines["one"] + lines["two"])
+    peer = await start(tokens_file=tokens)
+    gate = Gate(peer)
+    leaves, stays = (
+        peer.stub.StreamRouteDecisions(metadata=[("authorization", f"Bearer {name}")])
+        for name in lines
+    )
+    for call in (leaves, stays):
+        await call.write(item("first"))
+        assert (await read(call)).HasField("response")
+    await leaves.write(item("taken", slow()))
+    await eventually(lambda: gate.inside == 1)
+    tokens.with_name("new").write_text(lines["two"])
+    tokens.with_name("new").replace(tokens)
+    for call in (leaves, stays):
+        await call.write(item("second"))
+    assert ids([await read(stays)]) == ["second"]
+    # What was taken while the token held is answered.
+    gate.open.set()
+    assert ids([await read(leaves)]) == ["taken"]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await read(leaves)
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert detail(refused.value, error_details_pb2.ErrorInfo).reason == "INVALID_CREDENTIALS"
+    await stays.write(item("third"))
+    assert ids([await read(stays)]) == ["third"]
 
 
 # ---------------------------------------------------------------- what a stream may hold

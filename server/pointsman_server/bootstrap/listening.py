@@ -84,9 +84,10 @@ async def listen(
     if certificates is not None:
         telemetry.watch_certificates(expiry=certificates.expiry, reloads=certificates.reloads)
     tokens = _tokens(settings)
-    interceptors = (
-        [BearerAuthentication(tokens, meter=telemetry.metrics)] if tokens is not None else []
-    )
+    interceptors: list[BearerAuthentication] = []
+    if tokens is not None:
+        telemetry.watch_tokens(tokens.reloads)
+        interceptors.append(BearerAuthentication(tokens, meter=telemetry.metrics))
     servers: list[Server] = []
     stack.enter_context(polite_poller())
     stack.push_async_callback(_stop, servers, settings)

@@ -209,6 +209,13 @@ TLS_RELOADS = Instrument(
     description="Changed certificates that were taken or refused.",
     attributes=(a.RELOAD_RESULT,),
 )
+TOKENS_RELOADS = Instrument(
+    name="pointsman.tokens.reloads",
+    kind=Kind.COUNTER,
+    unit="{reload}",
+    description="Changed files of tokens that were taken or refused.",
+    attributes=(a.RELOAD_RESULT,),
+)
 POLICY_RELOADS = Instrument(
     name="pointsman.policy.reloads",
     kind=Kind.COUNTER,

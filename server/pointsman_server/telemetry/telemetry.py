@@ -22,6 +22,7 @@ from pointsman_server.telemetry.instruments import (
     LOOP_TASKS,
     TLS_EXPIRY,
     TLS_RELOADS,
+    TOKENS_RELOADS,
 )
 from pointsman_server.telemetry.metric_export import MetricExport
 from pointsman_server.telemetry.metrics import Metrics
@@ -111,6 +112,10 @@ class Telemetry:
         """Ask when the certificate expires, and how often changed ones were taken and refused."""
         self.metrics.watch(TLS_EXPIRY, lambda: {(): expiry()})
         self.metrics.watch(TLS_RELOADS, lambda: {(result,): n for result, n in reloads().items()})
+
+    def watch_tokens(self, reloads: Callable[[], Mapping[str, int]]) -> None:
+        """Ask `reloads` how often changed files of tokens were taken and refused."""
+        self.metrics.watch(TOKENS_RELOADS, lambda: {(r,): n for r, n in reloads().items()})
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Count the tasks of `loop`, and of no former one."""

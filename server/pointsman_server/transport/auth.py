@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 
 from pointsman_server.core.errors import Unauthenticated
-from pointsman_server.transport.callers import TOKEN_NAME
+from pointsman_server.transport.callers import TOKEN_HOLDS, TOKEN_NAME
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.rpc import Context, RpcMeter
 
@@ -50,26 +51,36 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if method.startswith(OPEN_SERVICES):
             return handler
-        name = self._caller(handler_call_details)
-        if name is None:
+        presented = _presented(handler_call_details)
+        name = None if presented is None else self._name(presented)
+        if presented is None or name is None:
             # A method that is not served is the caller's text, which no metric may hold.
             known = method.removeprefix("/") if handler is not None else None
             self._meter.call(known, caller=None, status=_REFUSED)
             return self._refusal
         TOKEN_NAME.set(name)
+        TOKEN_HOLDS.set(partial(self._holds, presented))
         return handler
 
-    def _caller(self, call: grpc.HandlerCallDetails) -> str | None:
-        """The name that the call's token belongs to. Every token is compared, in constant time."""
-        header = next((v for k, v in call.invocation_metadata or () if k == "authorization"), "")
-        if not isinstance(header, str) or header[: len(_SCHEME)].lower() != _SCHEME:
-            return None
-        presented = token_hash(header[len(_SCHEME) :].strip())
+    def _name(self, presented: str) -> str | None:
+        """The name that a token has. Every known one is compared, in constant time."""
         found = None
         for known, name in self._tokens().items():
             if hmac.compare_digest(presented, known):
                 found = name
         return found
+
+    def _holds(self, accepted: str) -> bool:
+        """Whether a token that was let in still would be. It is known: no time tells more of it."""
+        return accepted in self._tokens()
+
+
+def _presented(call: grpc.HandlerCallDetails) -> str | None:
+    """The hash of the call's token."""
+    header = next((v for k, v in call.invocation_metadata or () if k == "authorization"), "")
+    if not isinstance(header, str) or header[: len(_SCHEME)].lower() != _SCHEME:
+        return None
+    return token_hash(header[len(_SCHEME) :].strip())
 
 
 async def _refuse(_requests: Any, context: Context) -> None:

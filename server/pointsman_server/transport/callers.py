@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 
 from pointsman_server.transport.rpc import Context
@@ -12,6 +12,15 @@ NAME_CODE_POINTS = 256
 
 TOKEN_NAME: ContextVar[str | None] = ContextVar("token_name", default=None)
 """Set by `auth` for the one call that runs in this context."""
+
+
+def _always() -> bool:
+    return True
+
+
+TOKEN_HOLDS: ContextVar[Callable[[], bool]] = ContextVar("token_holds", default=_always)
+"""Asks whether the call would still be let in: a stream outlives what it was let in by. Set like
+`TOKEN_NAME`; where tokens are not asked for, it always would."""
 
 _NAMES = ("x509_subject_alternative_name", "x509_common_name")
 """gRPC's properties of a client certificate that was verified, the telling one first."""

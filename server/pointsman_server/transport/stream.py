@@ -14,7 +14,13 @@ from typing import Any
 
 import grpc
 
-from pointsman_server.core.errors import FieldViolation, InvalidRequest, StreamEnded
+from pointsman_server.core.errors import (
+    FieldViolation,
+    InvalidRequest,
+    StreamEnded,
+    Unauthenticated,
+)
+from pointsman_server.transport.callers import TOKEN_HOLDS
 from pointsman_server.transport.decisions import Decisions, Done, Pending
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.parse import ITEM_BYTES, parsed_item
@@ -56,13 +62,13 @@ class Streams:
         try:
             if self._ended:
                 stream.end()
-            whole = await stream.serve()
+            broken = await stream.serve()
         finally:
             self._open.discard(stream)
             if age is not None:
                 age.cancel()
-        if not whole:
-            await Refused(to_status(StreamEnded())).end(context)
+        if broken is not None:
+            await broken.end(context)
 
     def end(self) -> None:
         """Take nothing more; each stream ends when what it took is answered."""
@@ -79,6 +85,7 @@ class _Stream:
         self._rpc = rpc
         self._decisions = decisions
         self._origin = rpc.origin(METHOD, context)
+        self._token_holds = TOKEN_HOLDS.get()
         self._deadline = rpc.deadline(context)
         self._most = most
         self._in_flight = 0
@@ -87,17 +94,18 @@ class _Stream:
         self._more = asyncio.Event()
         self._fewer = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
-        self._ended = self._whole = False
+        self._ended = False
+        self._broken: Refused | None = Refused(to_status(StreamEnded()))
 
-    async def serve(self) -> bool:
-        """Whether the client had no more to ask, as against a stream that was ended."""
+    async def serve(self) -> Refused | None:
+        """How the stream was ended, or `None` where its client had no more to ask."""
         async with asyncio.TaskGroup() as tasks:
             reading = self._reading = tasks.create_task(self._read(tasks))
             reading.add_done_callback(lambda _: self._more.set())
             if self._ended:
                 reading.cancel()
             await self._write(reading)
-        return self._whole
+        return self._broken
 
     def end(self) -> None:
         """Take nothing more."""
@@ -107,12 +115,17 @@ class _Stream:
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
         while (wire := await self._context.read()) is not grpc.aio.EOF:
+            if not self._token_holds():
+                stranger = self._origin._replace(caller=None)
+                drawn = self._rpc.draw(stranger)
+                self._broken = self._rpc.refuse(stranger, drawn, Unauthenticated())
+                return
             self._in_flight += 1
             self._take(wire, tasks)
             while self._in_flight >= self._most:
                 self._fewer.clear()
                 await self._fewer.wait()
-        self._whole = True
+        self._broken = None
 
     async def _write(self, reading: asyncio.Task[None]) -> None:
         """One answer at a time, as gRPC wants it, until there is nothing more to come."""

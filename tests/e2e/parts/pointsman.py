@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,8 @@ class Service:
     metrics_url: str
     policy: Path
     decision_log: Path
+    tokens: Path
+    """Who may call, where it is asked."""
 
     def decisions(self) -> list[dict[str, Any]]:
         """The lines of the decision log so far."""
@@ -78,18 +81,22 @@ def pointsman_serve(
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
     tls: Pair | None = None,
+    token: str | None = None,
 ) -> Iterator[Service]:
     """Serve inside the block: ready when the block starts, with the flag of engine `morph` on.
 
     `environment` has further variables, such as `OTEL_*` or `POINTSMAN_*`. A `port` is given to
     start another server where one has ended. With `tls` it shows this certificate, and lets in who
-    has one of the same authority.
+    has one of the same authority; with `token` it lets in who has that.
     """
     port = port or free_port()
     metrics = f"127.0.0.1:{free_port()}"
     decision_log = folder / f"decisions-{port}.jsonl"
     path = folder / f"policy-{port}.yaml"
     log = {"stdout": False, "file": str(decision_log)}
+    tokens = folder / f"tokens-{port}"
+    if token is not None:
+        tokens.write_text(f"gateway {hashlib.sha256(token.encode()).hexdigest()}\n")
     path.write_text(yaml.safe_dump({**policy, "decision_log": log}, sort_keys=False))
     address = f"127.0.0.1:{port}"
     flags = ("--listen", address, "--metrics-listen", metrics, "--policy-file", path)
@@ -99,13 +106,14 @@ def pointsman_serve(
         "POINTSMAN_HASH_KEY": HASH_KEY,
         "POINTSMAN_ADMIN_LISTEN": "",
         **(_tls_settings(tls) if tls else {}),
+        **({"POINTSMAN_TOKENS_FILE": str(tokens)} if token else {}),
         **(environment or {}),
     }
     command = (*_POINTSMAN, "serve", *flags)
     with program(command, name="pointsman", folder=folder, environment=variables) as running:
         running.said(r"serving on \S+")
-        _describe(address, tls)
-        yield Service(running, address, f"http://{metrics}/metrics", path, decision_log)
+        _describe(address, tls, token)
+        yield Service(running, address, f"http://{metrics}/metrics", path, decision_log, tokens)
 
 
 def _tls_settings(tls: Pair) -> dict[str, str]:
@@ -116,11 +124,13 @@ def _tls_settings(tls: Pair) -> dict[str, str]:
     }
 
 
-def _describe(address: str, tls: Pair | None) -> None:
+def _describe(address: str, tls: Pair | None, token: str | None) -> None:
     """Ask what is in force: then the service has read its switches, the log's rate among them."""
     with _channel(address, tls) as channel:
         stub = routing_service_pb2_grpc.RoutingServiceStub(channel)
-        stub.DescribeRouting(describe_routing_pb2.DescribeRoutingRequest(), timeout=PATIENCE)
+        asked = describe_routing_pb2.DescribeRoutingRequest()
+        metadata = [("authorization", f"Bearer {token}")] if token else None
+        stub.DescribeRouting(asked, timeout=PATIENCE, metadata=metadata)
 
 
 def _channel(address: str, tls: Pair | None) -> grpc.Channel:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import grpc
 import pytest
 from pointsman_server.transport.auth import BearerAuthentication, token_hash
-from pointsman_server.transport.callers import TOKEN_NAME
+from pointsman_server.transport.callers import TOKEN_HOLDS, TOKEN_NAME
 from support.fakes import RecordingMeter
 
 METHOD = "/pointsman.v1.RoutingService/RouteDecision"
@@ -118,6 +118,21 @@ async def test_tokens_are_those_of_the_moment():
     assert await handler_for(metadata, tokens=tokens) is HANDLER
     del tokens[EDGE]
     assert await handler_for(metadata, tokens=tokens) is not HANDLER
+
+
+async def test_a_call_that_was_let_in_can_ask_whether_its_token_still_holds():
+    tokens = dict(TOKENS)
+    await handler_for(("authorization", "Bearer secret-1"), tokens=tokens)
+    holds = TOKEN_HOLDS.get()
+    assert holds()
+    del tokens[EDGE]
+    assert not holds()
+    tokens[EDGE] = "edge"
+    assert holds()
+
+
+async def test_without_tokens_nothing_is_asked():
+    assert TOKEN_HOLDS.get()()
 
 
 @pytest.mark.parametrize("method", ["Check", "Watch"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from pathlib import Path
 
 import pytest
 from pointsman_server.core.errors import SourceUnreadable
@@ -45,7 +47,7 @@ def test_a_file_that_is_emptied_lets_nobody_in_any_more_and_says_so_once(path, c
     tokens = TokenFile(path)
     path.write_text("")
     assert [tokens() for _ in range(3)] == [{}] * 3
-    assert len(caplog.records) == 1
+    assert len(_warnings(caplog)) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,9 +119,77 @@ def test_a_file_that_becomes_unreadable_keeps_the_tokens_read_last_and_warns_onc
         case "no text":
             path.write_bytes(b"\xff\xfe\x00")
     assert [tokens() for _ in range(3)] == [{ONE: "edge"}] * 3
-    assert len(caplog.records) == 1
+    assert len(_warnings(caplog)) == 1
     path.write_text(f"edge {TWO}\n")
     assert tokens() == {TWO: "edge"}
     path.unlink()
     tokens()
-    assert len(caplog.records) == 2
+    assert len(_warnings(caplog)) == 2
+
+
+def _warnings(caplog):
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def _broken(path, text):
+    path.with_name("new").write_text(text)
+    path.with_name("new").replace(path)
+
+
+def test_each_file_that_is_refused_is_told_and_counted_once(path, caplog):
+    path.write_text(f"edge {ONE}\n")
+    tokens = TokenFile(path)
+    assert tokens.reloads() == {"taken": 0, "refused": 0}
+    _broken(path, "half a li")
+    for _ in range(3):
+        tokens()
+    _broken(path, f"edge {TWO}\nedge\n")
+    for _ in range(3):
+        tokens()
+    path.unlink()
+    for _ in range(3):
+        tokens()
+    assert [text.partition("tokens file")[2] for text in _warnings(caplog)] == [
+        ", line 1: expected `name sha256-in-hex`",
+        ", line 2: expected `name sha256-in-hex`",
+        ": FileNotFoundError",
+    ]
+    assert tokens() == {ONE: "edge"}
+    assert tokens.reloads() == {"taken": 0, "refused": 3}
+
+
+def test_a_file_that_was_refused_is_not_read_again_until_it_changes(path, monkeypatch):
+    path.write_text(f"edge {ONE}\n")
+    tokens = TokenFile(path)
+    _broken(path, "half a li")
+    tokens()
+    read = []
+    whole = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda p, **how: (read.append(p), whole(p, **how))[1])
+    for _ in range(3):
+        tokens()
+    assert read == []
+    _broken(path, f"batch {TWO}\n")
+    assert [tokens() for _ in range(3)] == [{TWO: "batch"}] * 3
+    assert len(read) == 1
+
+
+def test_a_file_that_comes_back_as_it_was_is_in_force_and_its_next_loss_is_told(path, caplog):
+    path.write_text(f"edge {ONE}\n")
+    tokens = TokenFile(path)
+    for _ in range(2):
+        path.rename(path.with_name("away"))
+        tokens()
+        path.with_name("away").rename(path)
+        assert tokens() == {ONE: "edge"}
+    assert len(_warnings(caplog)) == 2
+    assert tokens.reloads() == {"taken": 0, "refused": 2}
+
+
+def test_whoever_asks_for_the_count_sees_a_change_that_no_call_has_met(path):
+    path.write_text(f"edge {ONE}\n")
+    tokens = TokenFile(path)
+    path.write_text(f"batch {TWO}\nedge {ONE}\n")
+    assert tokens.reloads() == {"taken": 1, "refused": 0}
+    path.write_text("half a li")
+    assert tokens.reloads() == {"taken": 1, "refused": 1}
