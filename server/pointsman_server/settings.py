@@ -60,8 +60,13 @@ class Settings(BaseSettings):
     """Decisions in flight on one stream before the service reads no further from it."""
     stream_max_age: float = Field(default=3_600.0, ge=0, le=86_400 * 30)
     """Seconds after which a stream ends, so that its client finds new servers; 0: never."""
-    max_connections: int = Field(default=10_000, ge=1)
+    max_connections: int = Field(default=1_000, ge=1)
     """Connections at once on each gRPC address; further ones are closed."""
+    max_concurrent_streams: int = Field(default=256, ge=1, le=100_000)
+    """Calls at once on one connection; its client holds back further ones."""
+    max_open_calls: int = Field(default=10_000, ge=1)
+    """Calls open at once on each gRPC address, also those whose request has not come; further
+    ones are refused with RESOURCE_EXHAUSTED."""
     max_connection_age: Seconds = 300.0
     """Seconds after which a connection is asked to go, so that load spreads anew; 0: never."""
     max_connection_age_grace: Seconds = 3_660.0

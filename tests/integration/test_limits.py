@@ -5,15 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
+from chaos.parts import frames
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import routing_service_pb2_grpc
 from pointsman_client import RoutingClient, Transport
+from pointsman_server.transport.auth import token_hash
 from pointsman_server.transport.limits import MESSAGE_BYTES, METADATA_BYTES, Limits, options
+from support.details import detail
 from support.eventually import eventually
-from support.http2 import ENHANCE_YOUR_CALM, PING, SETTINGS, RawConnection, frame
+from support.http2 import (
+    ENHANCE_YOUR_CALM,
+    MAX_CONCURRENT_STREAMS,
+    PING,
+    SETTINGS,
+    RawConnection,
+    frame,
+)
 from support.load import Load
 from support.served import FRONTIER, Starter, request
 
@@ -149,6 +164,89 @@ async def test_connections_above_the_limit_are_closed_until_one_leaves(start: St
         return True
 
     await eventually(let_in)
+
+
+@pytest.mark.parametrize(("given", "told"), [({}, 256), ({"max_concurrent_streams": 7}, 7)])
+async def test_a_connection_is_told_how_many_calls_it_may_have(
+    start: Starter, given: dict[str, int], told: int
+) -> None:
+    peer = await start(**given)
+    async with RawConnection(peer.running.port) as connection:
+        connection.greet()
+        settings = dict(struct.iter_unpack(">HI", await connection.frame(SETTINGS)))
+    assert settings[MAX_CONCURRENT_STREAMS] == told
+
+
+async def test_calls_above_that_wait_at_their_client_and_none_is_lost(start: Starter) -> None:
+    peer = await start(max_concurrent_streams=2)
+    answers = await asyncio.gather(*(peer.decide(request(), timeout=60) for _ in range(100)))
+    assert {a.outcome for a in answers} == {pb.OUTCOME_ROUTED}
+
+
+@contextlib.asynccontextmanager
+async def promises(path: str, count: int, port: int) -> AsyncIterator[None]:
+    """Calls that are open inside the block, and whose request never comes."""
+    async with RawConnection(port) as connection:
+        connection.greet()
+        await connection.frame(SETTINGS)
+        for number in range(count):
+            block = frames.block(path=path)
+            connection.send(
+                frames.frame(frames.HEADERS, block, flags=frames.END_HEADERS, stream=2 * number + 1)
+            )
+        yield
+
+
+async def test_calls_whose_request_does_not_come_count_and_leave_probes_and_the_admin_address_alone(
+    start: Starter,
+) -> None:
+    peer = await start(max_open_calls=3)
+
+    async def refusal() -> grpc.aio.AioRpcError | None:
+        try:
+            await peer.decide(request())
+        except grpc.aio.AioRpcError as error:
+            return error
+        return None
+
+    async def let_in() -> bool:
+        return await refusal() is None
+
+    async with promises("/pointsman.v1.RoutingService/RouteDecision", 3, peer.running.port):
+        await eventually(refusal)
+        refused = await refusal()
+        assert refused is not None
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert detail(refused, error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() > 0
+        health = health_pb2_grpc.HealthStub(peer.channel)
+        serving = health_pb2.HealthCheckResponse.SERVING
+        assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=10)).status == serving
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{peer.running.admin_port}") as channel:
+            admin = routing_service_pb2_grpc.RoutingServiceStub(channel)
+            assert (await admin.RouteDecision(request(), timeout=10)).outcome == pb.OUTCOME_ROUTED
+    await eventually(let_in)
+
+
+async def test_probes_whose_request_does_not_come_have_a_bound_and_keep_no_gateway_out(
+    start: Starter, tmp_path: Path
+) -> None:
+    # Probes need no token: of all calls, a stranger can open these.
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"gateway {token_hash('s3cret')}\n")
+    peer = await start(max_connections=2, tokens_file=tokens)
+    health = health_pb2_grpc.HealthStub(peer.channel)
+
+    async def refused() -> bool:
+        try:
+            await health.Check(health_pb2.HealthCheckRequest(), timeout=10)
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        return False
+
+    async with promises("/grpc.health.v1.Health/Check", 2, peer.running.port):
+        await eventually(refused)
+        gateway = [("authorization", "Bearer s3cret")]
+        assert (await peer.decide(request(), metadata=gateway)).outcome == pb.OUTCOME_ROUTED
 
 
 async def test_who_connects_and_says_nothing_is_hung_up_on(

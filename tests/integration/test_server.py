@@ -48,6 +48,9 @@ async def test_calls_over_the_limit_are_refused_with_a_time_to_come_back(start: 
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert detail(refused.value, error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() > 0
     assert detail(refused.value, error_details_pb2.ErrorInfo).reason == "OVERLOADED"
+    # Whoever runs it can look meanwhile.
+    asked = describe_routing_pb2.DescribeRoutingRequest()
+    assert (await peer.stub.DescribeRouting(asked, timeout=10)).policy_version
     first.cancel()
 
 

@@ -12,6 +12,8 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, PING, GOAWAY = 4, 6, 7
 ACK = 1
 ENHANCE_YOUR_CALM = 11
+MAX_CONCURRENT_STREAMS = 3
+"""A setting (RFC 9113, 6.5.2)."""
 
 
 def frame(kind: int, payload: bytes = b"", *, flags: int = 0) -> bytes:

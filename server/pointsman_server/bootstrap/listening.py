@@ -147,6 +147,8 @@ async def _stop(servers: list[Server], settings: Settings) -> None:
 def _limits(settings: Settings) -> Limits:
     return Limits(
         connections=settings.max_connections,
+        streams=settings.max_concurrent_streams,
+        open_calls=settings.max_open_calls,
         age=settings.max_connection_age,
         age_grace=settings.max_connection_age_grace,
         idle=settings.max_connection_idle,

@@ -15,8 +15,6 @@ MESSAGE_BYTES = BATCH_REQUESTS * (REQUEST_BYTES + 4)
 that is too large stays below it, and so is refused by field."""
 METADATA_BYTES = 16 * 1024
 """Headers of a call. gRPC refuses ever more of those above it, and all from the double on."""
-STREAMS = 10_000
-"""Calls at once on a connection; a client holds back further ones, it is not refused."""
 PING_INTERVAL = 10.0
 """Seconds between two pings of a client without a call in between; more often is a flood."""
 PING_STRIKES = 2
@@ -34,7 +32,11 @@ _NEVER = 2**31 - 1
 class Limits:
     """What differs by place; seconds, and 0 for none."""
 
-    connections: int = 10_000
+    connections: int = 1_000
+    streams: int = 256
+    """Calls at once on a connection; a client holds back further ones, it is not refused."""
+    open_calls: int = 10_000
+    """Calls that may be open at once, also those whose request has not come."""
     age: float = 300.0
     """gRPC draws each connection's own within a tenth of it, so that they do not go at once."""
     age_grace: float = 3_660.0
@@ -60,7 +62,7 @@ def options(limits: Limits, *, shares_port: bool = False) -> tuple[tuple[str, in
         ("grpc.max_receive_message_length", MESSAGE_BYTES),
         ("grpc.max_metadata_size", METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
-        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.max_concurrent_streams", limits.streams),
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_ping_strikes", PING_STRIKES),

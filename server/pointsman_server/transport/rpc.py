@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
@@ -179,6 +180,17 @@ class Rpc:
         refused = self._refused(origin, span, error)
         span.end()
         return refused
+
+    def shed(self, origin: Origin) -> Refused:
+        """How a call is answered for which there is no place."""
+        self._meter.shed()
+        return self.refuse(origin, self.draw(origin), Overloaded(retry_after=RETRY_AFTER))
+
+    def beside(self, *, limit: int) -> Rpc:
+        """The same with a gate of its own: what goes through it is let in while this one sheds."""
+        other = copy(self)
+        other._gate = Gate(limit=limit, meter=self._meter)  # noqa: SLF001  (its own kind)
+        return other
 
     def origin(self, method: str, context: Context) -> Origin:
         """Where the call, and every decision inside it, comes from; `method` with its service."""

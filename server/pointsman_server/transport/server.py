@@ -13,6 +13,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from pointsman.v1 import routing_service_pb2
 
+from pointsman_server.transport.entrance import Entrance, Guarded
 from pointsman_server.transport.limits import Limits, options
 from pointsman_server.transport.rpc import SERVICE
 from pointsman_server.transport.servicer import RoutingServicer
@@ -39,13 +40,16 @@ class Server:
         arguments = options(limits, shares_port=shares_port)
         self._server = grpc.aio.server(interceptors=interceptors, options=arguments)
         self._health = HealthServicer()
-        self._server.add_generic_rpc_handlers((servicer.handler(),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        entrance = Entrance(servicer.handler(), limit=limits.open_calls, rpc=servicer.rpc)
+        self._server.add_generic_rpc_handlers((entrance,))
+        # Apart, so that a crowd of gateways does not keep probes out. A client watches health once.
+        beside = Guarded(self._server, limit=limits.connections, rpc=servicer.rpc).as_server
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
         if for_admins:
-            channelz_pb2_grpc.add_ChannelzServicer_to_server(ChannelzServicer(), self._server)
+            channelz_pb2_grpc.add_ChannelzServicer_to_server(ChannelzServicer(), beside)
             channelz = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
             names = (*_SERVED, channelz, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            reflection.enable_server_reflection(names, beside)
 
     async def start(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
         """Listen on `address` (port 0: any free one) and say SERVING; returns the port.

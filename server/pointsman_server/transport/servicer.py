@@ -18,6 +18,9 @@ from pointsman_server.transport.service import Service
 from pointsman_server.transport.stream import StreamRules, Streams
 
 METHOD = f"{SERVICE}/RouteDecision"
+LOOKS = 8
+"""Calls of `DescribeRouting` at once. They have places of their own, since whoever runs the service
+looks at it when it sheds; so few that nobody loads it with them."""
 
 
 class RoutingServicer:
@@ -32,11 +35,17 @@ class RoutingServicer:
         streams: StreamRules = StreamRules(),  # noqa: B008  (a frozen value)
     ) -> None:
         self._rpc = rpc
+        self._looks = rpc.beside(limit=LOOKS)
         self._service = service
         self._describe = describe
         self._decisions = Decisions(rpc=rpc, service=service)
         self._streams = Streams(rpc=rpc, decisions=self._decisions, rules=streams)
         self._batches = Batches(rpc=rpc, decisions=self._decisions)
+
+    @property
+    def rpc(self) -> Rpc:
+        """What its calls share, for what else a server has."""
+        return self._rpc
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a server is given. What decides gets bytes and gives bytes."""
@@ -96,4 +105,4 @@ class RoutingServicer:
             whole(request, describe_routing_pb2.DescribeRoutingRequest)
             return to_description(await self._describe())
 
-        return await self._rpc.run(f"{SERVICE}/DescribeRouting", context, body)
+        return await self._looks.run(f"{SERVICE}/DescribeRouting", context, body)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pointsman.v1 import describe_routing_pb2, route_decision_pb2
 from pointsman_server.core.description import Description
 from pointsman_server.transport.rpc import Gate, Rpc
-from pointsman_server.transport.servicer import RoutingServicer
+from pointsman_server.transport.servicer import LOOKS, RoutingServicer
 from support.builders import OPUS, SONNET, outcome, rules
-from support.fakes import FakeClock, RecordingMeter
+from support.fakes import FakeClock, RecordingMeter, settle
 from support.sdk_spans import SdkSpans
 
 
@@ -56,14 +58,16 @@ class Context:
         raise PermissionError(code.name, text)
 
 
-def servicer(decider, *, lane=None, drawn=False):
+def servicer(decider, *, lane=None, drawn=False, limit=9, held=None):
     async def describe():
+        if held is not None:
+            await held.wait()
         return Description(
             rules=rules(), engines=(), loaded_at=1.0, reload_problems=(), server_version="1.2.3"
         )
 
     rpc = Rpc(
-        gate=Gate(limit=9, meter=RecordingMeter()),
+        gate=Gate(limit=limit, meter=RecordingMeter()),
         spans=SdkSpans(NoOpTracer()),
         propagator=TraceContextTextMapPropagator(),
         clock=FakeClock(now=10.0),
@@ -136,3 +140,17 @@ async def test_what_is_in_force_is_told():
     request = describe_routing_pb2.DescribeRoutingRequest()
     found = await servicer(Decider).DescribeRouting(request, Context())
     assert (found.policy_version, found.server_version) == ("v1", "1.2.3")
+
+
+async def test_who_looks_is_let_in_while_everybody_else_is_refused_but_not_in_crowds():
+    request, held = describe_routing_pb2.DescribeRoutingRequest(), asyncio.Event()
+    desk = servicer(Decider, limit=0, held=held)
+    with pytest.raises(PermissionError, match="RESOURCE_EXHAUSTED"):
+        await decided(desk, asked())
+    looks = [asyncio.create_task(desk.DescribeRouting(request, Context())) for _ in range(LOOKS)]
+    await settle()
+    with pytest.raises(PermissionError, match="RESOURCE_EXHAUSTED"):
+        await desk.DescribeRouting(request, Context())
+    held.set()
+    assert {found.policy_version for found in await asyncio.gather(*looks)} == {"v1"}
+    assert (await desk.DescribeRouting(request, Context())).policy_version == "v1"
