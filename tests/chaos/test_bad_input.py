@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
-from chaos.parts.callers import DEADLINE
+from chaos.parts.callers import DEADLINE, RAW, RawCaller
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.processes import MB, Taken
 from chaos.parts.promises import (
@@ -20,6 +21,7 @@ from chaos.parts.promises import (
     broken_stream,
 )
 from chaos.parts.serving import policy
+from chaos.parts.trial import acts, trial
 from chaos.parts.wild import METHODS, SERVICE, Sent, requests
 from e2e.parts.pointsman import Service, pointsman_serve
 from google.protobuf.message_factory import GetMessageClass
@@ -104,14 +106,11 @@ def _broken(request: Any, answers: list[Any]) -> list[str]:
             return broken_stream(request, answers)
 
 
-def test_bad_input_is_refused_by_field_or_answered(
-    service: Service, ledger: Ledger, pace: Pace
-) -> None:
-    asker = Asker(service.address)
-    before = Taken.by(service.program.child.pid)
+def _fuzz(asker: Asker, examples: int) -> None:
+    """Send so many requests; raise `AssertionError` with the smallest one that breaks a promise."""
 
     @settings(
-        max_examples=pace.examples,
+        max_examples=examples,
         deadline=None,
         database=None,
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
@@ -125,15 +124,28 @@ def test_bad_input_is_refused_by_field_or_answered(
 
     with asker.channel:
         ask()
+
+
+async def test_bad_input_is_refused_by_field_or_answered(
+    service: Service, ledger: Ledger, pace: Pace
+) -> None:
+    asker = Asker(service.address)
+    before = Taken.by(service.program.child.pid)
+    fault = acts(lambda: asyncio.to_thread(_fuzz, asker, pace.examples))
+    # One other caller: the requests are made in this process too, and the load takes its time.
+    async with RawCaller(service.address) as caller:
+        phases = await trial(caller.ask, pace=pace, fault=fault, callers=1)
     growth = Taken.by(service.program.child.pid).rss - before.rss
     counts = ", ".join(f"{what} {count}" for what, count in sorted(asker.counts.items()))
+    times = " / ".join(f"{asker.figures.milliseconds(share):.1f}" for share in (0.5, 0.99))
     ledger.add(
         Row(
             fault="bad input",
-            done="requests from the descriptors, spoilt bytes among them",
-            load="gRPC",
-            phases={"during": asker.figures},
-            besides=f"{counts}; RSS {growth / MB:+.1f} MB",
+            done=f"{asker.counts.total():,} requests from the descriptors, spoilt bytes among them,"
+            " one after the other",
+            load=RAW,
+            phases=phases,
+            besides=f"{counts}; p50 / p99 of these {times}; RSS {growth / MB:+.1f} MB",
         )
     )
     assert {name for name in METHODS if asker.counts[f"{name} OK"]} == set(METHODS)

@@ -21,6 +21,7 @@ from support.eventually import eventually
 
 LOOK = 0.1
 """Seconds between two looks at the file."""
+PIECES = 10
 
 
 class Versions:
@@ -156,9 +157,10 @@ async def test_a_spoilt_policy_file_leaves_the_last_good_one_in_force(
 async def test_a_slow_writer_is_waited_for(
     versions: Versions, reader: Reader, ledger: Ledger, pace: Pace
 ) -> None:
+    text = versions.text["shadow"]
+    step = -(-len(text) // PIECES)
+
     async def write() -> None:
-        text = versions.text["shadow"]
-        step = len(text) // 10
         with versions.path.open("w") as file:
             for start in range(0, len(text), step):
                 file.write(text[start : start + step])
@@ -168,7 +170,8 @@ async def test_a_slow_writer_is_waited_for(
     phases = await trial(
         reader.ask, pace=pace, fault=acts(write, lambda: reader.take(versions, "shadow"))
     )
-    row = Row(fault="policy file written slowly", done="in ten pieces", load=RAW, phases=phases)
+    done = f"in {PIECES} pieces, {LOOK / 5:g} s apart"
+    row = Row(fault="policy file written slowly", done=done, load=RAW, phases=phases)
     ledger.add(row)
     assert reader.seen == {"serve", "shadow"}
 

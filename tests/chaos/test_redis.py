@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,19 +17,17 @@ import pytest
 from chaos.parts.callers import DEADLINE, RAW
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.promises import broken_promises
+from chaos.parts.redis_faults import FAULTS, KNOWN, Act, Fault
 from chaos.parts.trial import acts, trial
 from pointsman.v1 import route_decision_pb2 as pb
 from support.eventually import eventually
-from support.load import Load, Phase
 from support.morph import ScriptedMorph
-from support.redis_server import RealServer, delaying, false_server, saying
+from support.redis_server import RealServer, Talk, Turning, delaying, false_server, saying
 from support.served import Peer, Starter, policy_text, request
 
 SAYS = [{"json": {"model": random.choice(["gpt-5.5", "claude-sonnet-4-6"])}} for _ in range(9_999)]
 RECHECK = 0.3
 SHARED = "pointsman.cache.shared"
-KNOWN = 60
-"""Conversations that both replicas know before anything happens."""
 
 
 @dataclass
@@ -64,14 +62,6 @@ class Pair:
         session = f"known-{number % KNOWN}"
         model = await self.model(peer, session)
         before = self.told[session]
-        return None if model == before else f"{session} went from {before} to {model}"
-
-    async def ask_new(self, number: int) -> str | None:
-        """Begin a conversation, or go on with one on the same replica."""
-        session = f"own-{number // 4}"
-        which = number // 4 % len(self.peers)
-        model = await self.model(self.peers[which], session)
-        before = self.told.setdefault(session, model)
         return None if model == before else f"{session} went from {before} to {model}"
 
     async def agree(self, count: int) -> None:
@@ -122,12 +112,6 @@ def failures(two: Pair) -> Counter[str]:
     return counted
 
 
-def row(fault: str, done: str, two: Pair, phases: Mapping[str, Phase]) -> Row:
-    counted = failures(two)
-    besides = "cache: " + ", ".join(f"{stage} {count}" for stage, count in counted.most_common())
-    return Row(fault=fault, done=done, load=RAW, phases=phases, besides=besides)
-
-
 @pytest.mark.needs("redis-server")
 async def test_the_first_decision_wins_for_both_replicas(start: Starter) -> None:
     with RealServer() as server:
@@ -139,39 +123,33 @@ async def test_the_first_decision_wins_for_both_replicas(start: Starter) -> None
                 assert len(set(models)) == 1, session
 
 
-FAULTS: dict[str, tuple[str, Callable[[RealServer], Any], Callable[[RealServer], Any]]] = {
-    "stopped": ("killed, started again empty", RealServer.kill, RealServer.start),
-    "frozen": ("SIGSTOP", RealServer.freeze, RealServer.thaw),
-    "emptied": ("FLUSHALL", lambda s: s("FLUSHALL"), lambda s: s("FLUSHALL")),
-    "evicting": (
-        "no room for what is new",
-        lambda s: [
-            s("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"),
-            s("CONFIG", "SET", "maxmemory", s("INFO", "memory")["used_memory"] - 4_096),
-        ],
-        lambda s: s("CONFIG", "SET", "maxmemory", "0"),
-    ),
-    "full": (
-        "maxmemory 1, no eviction",
-        lambda s: s("CONFIG", "SET", "maxmemory", "1"),
-        lambda s: s("CONFIG", "SET", "maxmemory", "0"),
-    ),
-    "asking for a password": (
-        "requirepass, connections killed",
-        lambda s: [
-            s("CONFIG", "SET", "requirepass", "new"),
-            setattr(s, "password", "new"),
-            s("CLIENT", "KILL", "TYPE", "normal"),
-        ],
-        lambda s: [s("CONFIG", "SET", "requirepass", ""), setattr(s, "password", None)],
-    ),
-    "a read-only replica": (
-        "demoted",
-        lambda s: s("REPLICAOF", "127.0.0.1", "1"),
-        lambda s: s("REPLICAOF", "NO", "ONE"),
-    ),
-}
-RESTING = {"stopped", "frozen", "asking for a password", "a read-only replica"}
+async def _held_against(name: str, fault: Fault, server: RealServer, two: Pair, pace: Pace) -> Row:
+    """Load on both replicas before, during and after; then they agree again, on what they said."""
+    shown: list[str | None] = []
+
+    async def broken() -> None:
+        shown.append(await asyncio.to_thread(fault.breaks, server))
+
+    async def mended() -> None:
+        if fault.rests:
+            await reachable(two.peers, wanted=False)
+        shown.append(await asyncio.to_thread(fault.mends, server))
+        await reachable(two.peers, wanted=True)
+
+    await two.meet()
+    phases = await trial(two.ask, pace=pace, fault=acts(broken, mended))
+    counted = failures(two)
+    stages = ", ".join(f"{stage} {count}" for stage, count in counted.most_common()) or "no failure"
+    besides = "; ".join((*filter(None, shown), f"cache: {stages}"))
+    if fault.stage is not None:
+        assert counted[fault.stage], counted
+    if fault.rests:
+        # A few calls waited for it, until it was known to be gone: the rest did not.
+        assert counted["resting"] > counted.total() - counted["resting"], counted
+    await two.agree(sum(phase.sent for phase in phases.values()))
+    for session, model in two.told.items():
+        assert await two.model(two.peers[0], session) == model
+    return Row(fault=name, done=fault.done, load=RAW, phases=phases, besides=besides)
 
 
 @pytest.mark.needs("redis-server")
@@ -186,51 +164,45 @@ RESTING = {"stopped", "frozen", "asking for a password", "a read-only replica"}
 async def test_a_shared_cache_that_fails_fails_no_caller(
     start: Starter, kind: str, fault: str, ledger: Ledger, pace: Pace
 ) -> None:
-    done, breaks, mends = FAULTS[fault]
     with RealServer(kind) as server:
         async with pair(start, server.url) as two:
-
-            async def mended() -> None:
-                if fault in RESTING:
-                    await reachable(two.peers, wanted=False)
-                await asyncio.to_thread(mends, server)
-                await reachable(two.peers, wanted=True)
-
-            await two.meet()
-            broken = acts(lambda: asyncio.to_thread(breaks, server), mended)
-            phases = await trial(two.ask, pace=pace, fault=broken)
-            ledger.add(row(f"{kind.title()} {fault}", done, two, phases))
-            if fault in RESTING:
-                # A few calls waited for it, until it was known to be gone: the rest did not.
-                counted = failures(two)
-                assert counted["resting"] > counted.total() - counted["resting"], counted
-            await two.agree(sum(phase.sent for phase in phases.values()))
-            for session, model in two.told.items():
-                assert await two.model(two.peers[0], session) == model
+            name = f"{kind.title()} {fault}"
+            ledger.add(await _held_against(name, FAULTS[fault], server, two, pace))
 
 
 FALSE = {
-    "another protocol": saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-    "another answer": saying(b"+OK\r\n"),
-    "half an answer": saying(b"*1\r\n$1000000\r\nabc"),
-    "errors": saying(b"-ERR no\r\n"),
+    "answering garbage: another protocol": saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "answering garbage: another answer": saying(b"+OK\r\n"),
+    "answering garbage: half an answer": saying(b"*1\r\n$1000000\r\nabc"),
+    "answering garbage: errors": saying(b"-ERR no\r\n"),
+    "slow": None,
 }
+SLOW = 0.2
 
 
+@pytest.mark.needs("redis-server")
 @pytest.mark.parametrize("says", FALSE)
 async def test_a_false_server_fails_no_caller(
     start: Starter, says: str, ledger: Ledger, pace: Pace
 ) -> None:
-    async with false_server(FALSE[says]) as url, pair(start, url) as two:
-        async with Load(two.ask_new) as load:
-            await load.phase("during", pace.phase)
-        ledger.add(row(f"Redis answering garbage: {says}", "from the start", two, load.phases))
-
-
-@pytest.mark.needs("redis-server")
-async def test_a_slow_server_counts_as_none(start: Starter, ledger: Ledger, pace: Pace) -> None:
     with RealServer() as server:
-        async with false_server(delaying(0.2, server.port)) as url, pair(start, url) as two:
-            async with Load(two.ask_new) as load:
-                await load.phase("during", pace.phase)
-            ledger.add(row("Redis slow", "answers after 200 ms", two, load.phases))
+        honest = delaying(0.0, server.port)
+        false = FALSE[says] or delaying(SLOW, server.port)
+        what = "the same bytes to everything" if FALSE[says] else f"after {SLOW * 1_000:.0f} ms"
+        wire = Turning(honest)
+        loop = asyncio.get_running_loop()
+
+        def turned(talk: Talk) -> Act:
+            def act(_: RealServer) -> None:
+                loop.call_soon_threadsafe(wire.turn, talk)
+
+            return act
+
+        fault = Fault(
+            done=f"connections ended, then answers {what}; then the real one again",
+            breaks=turned(false),
+            mends=turned(honest),
+            rests=True,
+        )
+        async with false_server(wire) as url, pair(start, url) as two:
+            ledger.add(await _held_against(f"Redis {says}", fault, server, two, pace))

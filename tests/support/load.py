@@ -36,15 +36,23 @@ class Phase:
 class Load:
     """Callers that ask one after the other, with a pause; `ask` says what was wrong, if anything.
 
-    Whatever `ask` raises is a call that was not answered.
+    With a `rate` calls begin at moments of the clock, so many a second: whoever is free takes the
+    next one, at once where it is over already. Whatever `ask` raises is a call that was not
+    answered.
     """
 
     def __init__(
-        self, ask: Callable[[int], Awaitable[str | None]], *, callers: int = 8, pause: float = 0.01
+        self,
+        ask: Callable[[int], Awaitable[str | None]],
+        *,
+        callers: int = 8,
+        pause: float = 0.01,
+        rate: float | None = None,
     ) -> None:
         self._ask = ask
         self._callers = callers
         self._pause = pause
+        self._moments = itertools.count(time.perf_counter(), 1 / rate) if rate else None
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
         self._going = True
@@ -94,4 +102,9 @@ class Load:
             else:
                 phase.seconds.append(time.perf_counter() - began)
                 phase.wrong += [wrong] if wrong else []
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self._until_next())
+
+    def _until_next(self) -> float:
+        if self._moments is None:
+            return self._pause
+        return max(0.0, next(self._moments) - time.perf_counter())

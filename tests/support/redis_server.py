@@ -152,6 +152,27 @@ def saying(answer: bytes) -> Talk:
     return talk
 
 
+class Turning:
+    """Talks like one thing, and like another after `turn`, which ends all connections."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            await self._talk(reader, writer)
+        finally:
+            self._writers.discard(writer)
+
+    def turn(self, talk: Talk) -> None:
+        """From now on be `talk`."""
+        self._talk = talk
+        for writer in self._writers:
+            writer.close()
+
+
 def delaying(seconds: float, port: int) -> Talk:
     """A wire to the server at `port` on which every answer takes `seconds`."""
 

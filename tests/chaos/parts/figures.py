@@ -28,7 +28,6 @@ _HEAD = (
 class Pace:
     """How much load each row gets."""
 
-    long: bool
     phase: float
     """Seconds of load before, during and after a fault."""
     examples: int
@@ -36,14 +35,18 @@ class Pace:
     conversations: int
     """Distinct conversations of the memory row, after those that fill its cache."""
     streams: int
-    """Streams, frames or connections of each abuse of HTTP/2."""
+    """Streams or frames of each abuse of HTTP/2."""
+    afterwards: float
+    """Seconds that memory is watched for after such an abuse has gone."""
 
     @classmethod
     def of(cls, form: str) -> Self:
         """The pace of `short` or `long`."""
         if form == "long":
-            return cls(long=True, phase=2.0, examples=20_000, conversations=200_000, streams=20_000)
-        return cls(long=False, phase=0.25, examples=500, conversations=1_500, streams=1_000)
+            return cls(
+                phase=2.0, examples=20_000, conversations=200_000, streams=20_000, afterwards=5.0
+            )
+        return cls(phase=0.25, examples=500, conversations=1_500, streams=8_000, afterwards=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,7 @@ class Row:
 
     def check(self) -> None:
         """Nothing lost, nothing wrong, and load in every phase."""
+        assert tuple(self.phases) == PHASES, self.fault
         assert self.wrong == [], (self.fault, self.wrong[:3])
         assert self.lost == [], (self.fault, self.lost[:3])
         for name, phase in self.phases.items():

@@ -14,7 +14,7 @@ from typing import Self
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 8, 9
 END_STREAM, END_HEADERS, PADDED = 0x1, 0x4, 0x8
-INITIAL_WINDOW_SIZE = 4
+MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE = 3, 4
 PATH = "/pointsman.v1.RoutingService/RouteDecision"
 _PATIENCE = 5.0
 _SOON = 0.3
@@ -49,6 +49,18 @@ def call(stream: int, message: bytes) -> bytes:
 def opened(stream: int) -> bytes:
     """A call whose body is still to come."""
     return frame(HEADERS, block(), flags=END_HEADERS, stream=stream)
+
+
+def most_streams(port: int) -> int:
+    """How many streams of a connection the service takes at once, as it says itself."""
+    with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as asking:
+        asking.sendall(PREFACE + frame(SETTINGS))
+        with asking.makefile("rb") as said:
+            # The first frame is that of its settings (RFC 9113, 3.4).
+            head = said.read(9)
+            assert head[3] == SETTINGS, head
+            settings = dict(struct.iter_unpack(">HI", said.read(int.from_bytes(head[:3]))))
+    return int(settings[MAX_CONCURRENT_STREAMS])
 
 
 def _text(text: str) -> bytes:

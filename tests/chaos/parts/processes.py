@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -32,21 +33,44 @@ class Taken:
     @classmethod
     def by(cls, pid: int) -> Self:
         """What process `pid` takes now."""
-        status = Path(f"/proc/{pid}/status").read_text()
-        rss = re.search(r"VmRSS:\s+(\d+) kB", status)
-        threads = re.search(r"Threads:\s+(\d+)", status)
-        assert rss is not None
-        assert threads is not None
-        return cls(
-            int(rss[1]) * 1024, len(list(Path(f"/proc/{pid}/fd").iterdir())), int(threads[1])
-        )
+        descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        return cls(_status(pid, "VmRSS") * 1024, descriptors, _status(pid, "Threads"))
 
     @property
     def megabytes(self) -> float:
         return self.rss / MB
 
 
-def slope(points: list[tuple[float, float]]) -> float:
+class Peak:
+    """The most resident memory that process `pid` had at any moment since this began, in bytes.
+
+    The kernel keeps it (`VmHWM`, set back by `clear_refs`; proc(5)), so no peak is too short.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._before = Taken.by(pid).rss
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    @property
+    def growth(self) -> int:
+        """By how much memory grew at most."""
+        return _status(self._pid, "VmHWM") * 1024 - self._before
+
+    @property
+    def left(self) -> int:
+        """By how much it is larger."""
+        return Taken.by(self._pid).rss - self._before
+
+
+def _status(pid: int, name: str) -> int:
+    """A number of `/proc/PID/status`; memory is in KiB."""
+    found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found is not None, name
+    return int(found[1])
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
     """The least-squares slope of y over x."""
     count = len(points)
     mean_x = sum(x for x, _ in points) / count

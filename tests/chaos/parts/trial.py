@@ -19,9 +19,10 @@ async def trial(
     *,
     pace: Pace,
     fault: AbstractAsyncContextManager[object],
+    callers: int = 8,
 ) -> Mapping[str, Phase]:
     """The figures of `ask` under load; what it takes to break and to mend counts as `during`."""
-    async with Load(ask) as load:
+    async with Load(ask, callers=callers) as load:
         await load.phase("before", pace.phase)
         load.begin("during")
         async with fault:
