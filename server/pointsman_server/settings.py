@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     event_loop: Literal["auto", "uvloop", "asyncio"] = "auto"
     """What the server runs on; `auto`: uvloop where it is installed."""
     scheduling: Literal["normal", "batch"] = "normal"
-    """How Linux schedules it; `batch`: a fifth more calls on processors that it has for itself."""
+    """How Linux schedules it; `batch`: a tenth more calls on processors that it has for itself."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """From which level on the service's own log has lines."""

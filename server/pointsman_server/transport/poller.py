@@ -17,7 +17,7 @@ from grpc import aio
 
 NICENESS: Final = 5
 """Added to the process's. More of it starves the poller where something else keeps the processor
-busy: at 10 calls take half as long again then, at 19 eight times."""
+busy: at 10 a call takes a third longer then, at 19 seven times as long."""
 
 
 def give_way(thread: threading.Thread) -> None:
