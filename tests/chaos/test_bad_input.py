@@ -68,7 +68,7 @@ class Asker:
         else:
             self.counts[f"{sent.method} OK"] += 1
             read = GetMessageClass(method.output_type).FromString
-            broken = _broken(sent.message, [read(wire) for wire in answers])
+            broken = _broken(sent, [read(wire) for wire in answers])
             assert not broken, (broken, answers)
 
     def _ask(self, sent: Sent) -> list[bytes]:
@@ -91,15 +91,16 @@ def _check_refusal(error: Any) -> None:
     assert not broken_refusal(status), (broken_refusal(status), status)
 
 
-def _broken(request: Any, answers: list[Any]) -> list[str]:
+def _broken(sent: Sent, answers: list[Any]) -> list[str]:
     """What all answers to one request break."""
+    request: Any = sent.message
     match answers:
         case [pb.RouteDecisionResponse() as answer]:
             return broken_promises(request, answer)
         case [resolve_route_pb2.ResolveRouteResponse() as answer]:
             return broken_route(request, answer)
         case [batch_route_decisions_pb2.BatchRouteDecisionsResponse() as answer]:
-            return broken_batch(request, answer)
+            return broken_batch(sent.wire, answer)
         case [describe_routing_pb2.DescribeRoutingResponse() as answer]:
             return [] if answer.policy_version else ["there is no policy_version"]
         case _:

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 from google.rpc import error_details_pb2
 from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import error_reason_pb2
@@ -62,14 +65,26 @@ def broken_route(
     return found
 
 
-def broken_batch(
-    request: batch_pb.BatchRouteDecisionsRequest, answer: batch_pb.BatchRouteDecisionsResponse
-) -> list[str]:
-    """The same for a batch: one result for each request, in their order."""
-    if len(answer.results) != len(request.requests):
-        return [f"{len(request.requests)} requests, {len(answer.results)} results"]
-    asked = zip(request.requests, answer.results, strict=True)
+def broken_batch(wire: bytes, answer: batch_pb.BatchRouteDecisionsResponse) -> list[str]:
+    """The same for a batch: one result for each request in these bytes, in their order."""
+    requests = list(map(_read, _requests_in(wire)))
+    if len(answer.results) != len(requests):
+        return [f"{len(requests)} requests, {len(answer.results)} results"]
+    asked = zip(requests, answer.results, strict=True)
     return [found for one, result in asked for found in _broken_result(one, result)]
+
+
+def _requests_in(wire: bytes) -> list[bytes]:
+    """The bytes of each request of a batch, whether or not they are one."""
+    fields = UnknownFieldSet(Empty.FromString(wire))
+    return [f.data for f in fields if (f.field_number, f.wire_type) == (1, 2)]
+
+
+def _read(wire: bytes) -> pb.RouteDecisionRequest | None:
+    try:
+        return pb.RouteDecisionRequest.FromString(wire)
+    except DecodeError:
+        return None
 
 
 def broken_stream(
