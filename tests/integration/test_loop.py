@@ -92,7 +92,7 @@ async def test_a_miss_decided_by_morph_never_blocks(start: Starter) -> None:
 
 async def test_a_batch_of_large_requests_never_blocks(start: Starter) -> None:
     peer = await start()
-    large = batch_pb.BatchRouteDecisionsRequest(requests=[request(routing=NAMED)] * 48)
+    large = batch_pb.BatchRouteDecisionsRequest(requests=[request(routing=NAMED)] * 24)
     wire = large.SerializeToString()
     call = peer.channel.unary_unary(f"{SERVICE}/BatchRouteDecisions")
     longest, what = await usually(lambda: call(wire))
