@@ -199,9 +199,9 @@ async def test_no_secret_that_was_read_reaches_the_log_whoever_writes_it(
             peer = await start(policy=policy, ambient=ambient, hash_key_file=tmp_path / "hash-key")
             await peer.decide(request())
             for secret in secrets.values():
-                logging.getLogger("a.library").warning("it was %s there", secret)
+                logging.getLogger("another.package").warning("it was %s there", secret)
     finally:
         undo()
     lines: list[dict[str, Any]] = [json.loads(line) for line in stream.getvalue().splitlines()]
-    told = [line["message"] for line in lines if line["logger"] == "a.library"]
+    told = [line["message"] for line in lines if line["logger"] == "another.package"]
     assert told == ["it was [redacted] there"] * len(secrets)
