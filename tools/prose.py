@@ -37,7 +37,7 @@ WORDS = {
     r"told": "reported, notified, listed",
     r"asked": "called, requested",
     r"drawn": "sampled",
-    r"in turns?|in its turn|takes? turns|fair turns": "fair scheduling, one after the other",
+    r"(?:in|by|fair) turns|(?:its|their) turns?|takes? turns": "fair scheduling, one after the other",
     r"(?:short|long) way": "fast path, full path",
     r"of (?:its|their) own": "own, separate, dedicated",
     r"now and then": "occasionally; better: the interval or the share",
@@ -49,8 +49,9 @@ WORDS = {
 _WORD = re.compile(
     "|".join(rf"(?P<w{number}>\b(?:{word})\b)" for number, word in enumerate(WORDS)), re.IGNORECASE
 )
-# The beginning of a sentence, a heading, a list item, a table cell or a clause after a colon.
-_OPENING = r"(?:\A|(?<=\n\n)|(?<=[.!?:;|(]\s)|(?<=[*#\-]\s)|(?<=\*\*)|(?<=[(\"]))\s*"
+# The beginning of a sentence or a table cell; of a heading, a list item or a bracket.
+_SENTENCE = r"(?:\A|(?<=\n\n)|(?<=[.!?:;|]\s)|(?<=[*\-]\s)|(?<=\*\*))\s*"
+_OPENING = rf"(?:{_SENTENCE}|(?<=#\s)|(?<=[(\"]))"
 _BEFORE_WHO = (
     r"(?<=\bof )|(?<=\bfor )|(?<=\bto )|(?<=\bby )|(?<=\bwith )|(?<=\bfrom )|(?<=\bon )|(?<=\bat )"
     r"|(?<=\band )|(?<=\bor )|(?<=\bis )|(?<=\bthan )|(?<=\bsays )|(?<=\bsay )|(?<=\bbut )"
@@ -59,8 +60,8 @@ _BEFORE_WHO = (
 _HEADLESS = re.compile(
     r"\b(?:what|whatever|whoever)\b"
     rf"|(?:{_OPENING}|{_BEFORE_WHO})\bwho\b"
-    rf"|{_OPENING}\b(?:how|why|which)\b(?=\s+[a-z])"
-    rf"|{_OPENING}\bthat (?:a|an|the|it|they|there|no|one|every|each)\b",
+    rf"|{_SENTENCE}\b(?:how|why|which)\b(?=\s+[a-z])"
+    rf"|{_SENTENCE}\bthat (?:a|an|the|it|they|there|no|one|every|each)\b",
     re.IGNORECASE,
 )
 # A docstring opens with a verb or a noun; "Whether ..." is the usual opening of a boolean property.

@@ -27,7 +27,7 @@ def test_the_table_of_settings_names_every_flag() -> None:
 
 
 def test_every_word_for_a_request_that_passes_is_explained() -> None:
-    table = PAGE.partition("## What there is to see")[2].partition("## Settings")[0]
+    table = PAGE.partition("## Metrics and traces")[2].partition("## Settings")[0]
     assert {str(each) for each in Passed} <= set(re.findall(r"`([a-z_]+)`", table))
 
 
