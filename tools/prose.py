@@ -37,7 +37,7 @@ WORDS = {
     r"told": "reported, notified, listed",
     r"asked": "called, requested",
     r"drawn": "sampled",
-    r"(?:in|by|fair) turns|(?:its|their) turns?|takes? turns": "fair scheduling, one after the other",
+    r"(?:in|by|fair) turns|(?:its|their) turns?|takes? turns": "fair scheduling, one by one",
     r"(?:short|long) way": "fast path, full path",
     r"of (?:its|their) own": "own, separate, dedicated",
     r"now and then": "occasionally; better: the interval or the share",

@@ -19,7 +19,7 @@ DOCSTRING_OPENINGS = 0.01
 PENDING_PAGES = {
     "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md",
     "docs/contract.md", "docs/decision-log.md",
-    "docs/envoy.md", "docs/index.md", 
+    "docs/envoy.md", "docs/index.md",
     "docs/metrics.md", "docs/operating.md",
     "docs/performance.md", "docs/policy-file.md", "docs/reference/contract.md",
     "docs/reference/policy-file.md", "docs/reference/settings.md", "docs/reliability.md",
