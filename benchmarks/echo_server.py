@@ -56,8 +56,8 @@ if __name__ == "__main__":
     if "--stock" in sys.argv:
         asyncio.run(main(int(sys.argv[1]), options=()))
     else:
-        from pointsman_server.bootstrap.loop import run
+        from pointsman_server.bootstrap.event_loop import run
         from pointsman_server.settings import Settings
-        from pointsman_server.transport.limits import Limits, options
+        from pointsman_server.transport.channel_args import Limits, options
 
         run(main(int(sys.argv[1]), options=options(Limits())), loop=Settings().event_loop)

@@ -1,7 +1,7 @@
 """Replicas in virtual time: the server's own caches, an engine that takes its time, and a store.
 
 Each replica keeps decisions in what `pointsman serve` keeps them in, `BoundedMemoryCache`, alone
-or as the first level of `LevelledCache` over one store for all. Only the network, the store and the
+or as the first level of `TieredCache` over one store for all. Only the network, the store and the
 engine are made up, and single flight is told in a few lines: identical misses that a replica has in
 flight share one call. Every engine call decides differently, which is the worst case: a request
 whose answer is not what its key had before counts as a change.
@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pointsman_server.cache import AiocacheDecisionCache, BoundedMemoryCache
-from pointsman_server.cache.failures import StoreUnavailable
-from pointsman_server.cache.levels import LevelledCache
-from pointsman_server.cache.stored import Stored
+from pointsman_server.cache.redis.errors import CacheUnavailable
+from pointsman_server.cache.redis.sealed_entry import CacheEntry
+from pointsman_server.cache.tiered import TieredCache
 from pointsman_server.core.ports import DecisionCache
 
 from benchmarks.trace import Ask
@@ -114,28 +114,28 @@ class _Store:
     """What the replicas share: as `SharedStore` answers, in a dictionary."""
 
     now: Callable[[], float]
-    values: dict[bytes, Stored] = field(default_factory=dict)
+    values: dict[bytes, CacheEntry] = field(default_factory=dict)
     commands: int = 0
     away: bool = False
 
-    async def get(self, key: bytes) -> Stored | None:
+    async def get(self, key: bytes) -> CacheEntry | None:
         self.asked()
         there = self.values.get(key)
         return there if there is not None and there.expires > self.now() else None
 
-    async def add(self, key: bytes, stored: Stored, *, ttl: float) -> Stored | None:  # noqa: ARG002
+    async def add(self, key: bytes, stored: CacheEntry, *, ttl: float) -> CacheEntry | None:  # noqa: ARG002
         there = await self.get(key)
         if there is None:
             self.values[key] = stored
         return there
 
-    async def put(self, key: bytes, stored: Stored, *, ttl: float) -> None:  # noqa: ARG002
+    async def put(self, key: bytes, stored: CacheEntry, *, ttl: float) -> None:  # noqa: ARG002
         self.asked()
         self.values[key] = stored
 
     def asked(self) -> None:
         if self.away:
-            raise StoreUnavailable("resting")
+            raise CacheUnavailable("resting")
         self.commands += 1
 
     async def aclose(self) -> None:
@@ -248,7 +248,7 @@ class _Fleet:
         near = BoundedMemoryCache(max_entries=200_000, now=self._now.monotonic)
         if not self._setup.shared:
             return AiocacheDecisionCache(near, meter=_Uncounted())
-        return LevelledCache(
+        return TieredCache(
             near,
             self._store,  # type: ignore[arg-type]  # a store's three commands
             recheck=self._setup.recheck,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import uvloop
 from pointsman.v1 import route_decision_pb2 as pb
-from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.caches import build_cache
 from pointsman_server.bootstrap.serve import serving
-from pointsman_server.bootstrap.stores import build_cache
+from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.cache import BoundedMemoryCache
 from pointsman_server.core.keys import KEY_BYTES
 from pointsman_server.core.model import EngineAnswer, Source
@@ -21,7 +21,7 @@ from pointsman_server.core.policy_file import CacheRules, LogRules
 from pointsman_server.settings import Settings
 from pointsman_server.telemetry import build_telemetry
 from pointsman_server.transport.decode import to_request
-from pointsman_server.transport.kept import WireCodec
+from pointsman_server.transport.fast_path.answer_codec import WireCodec
 
 from benchmarks import load, servers
 
@@ -34,17 +34,17 @@ LOOKUP_REPEATS = 100
 MEGABYTE = 1024 * 1024
 
 
-def lane_microseconds() -> float:
+def fast_path_microseconds() -> float:
     """Processor time of one kept decision, from the request's bytes to the response's."""
-    return asyncio.run(_lane())
+    return asyncio.run(_fast_path())
 
 
-async def _lane() -> float:
+async def _fast_path() -> float:
     settings = Settings(
         listen="127.0.0.1:0", admin_listen="", metrics_listen="", hash_key="benchmark-hash-key"
     )
     quiet = ("decision_log.stdout=false",)
-    ambient = Ambient(environment={})
+    ambient = SystemResources(environment={})
     async with serving(settings, ambient=ambient, assignments=quiet) as running:
         service = running.runtime.service()
         wires = [load.request(f"s{n}").SerializeToString() for n in range(CONVERSATIONS)]
@@ -53,7 +53,7 @@ async def _lane() -> float:
         started = time.process_time()
         for _ in range(REPEATS):
             for wire in wires:
-                if service.lane.answer(pb.RouteDecisionRequest.FromString(wire)) is None:
+                if service.fast_path.answer(pb.RouteDecisionRequest.FromString(wire)) is None:
                     raise RuntimeError("the decision was not kept")
         spent = time.process_time() - started
     return spent / CONVERSATIONS / REPEATS * 1e6
@@ -124,7 +124,7 @@ async def _look_up(port: int) -> float:
     # On a busy machine too, each is asked for: a store that rests would look cheap.
     rules = CacheRules(url=f"redis://127.0.0.1:{port}/0", timeout=5.0)
     part = await build_cache(
-        rules, ambient=Ambient(environment={}), telemetry=telemetry, seal_key=b"benchmark"
+        rules, ambient=SystemResources(environment={}), telemetry=telemetry, seal_key=b"benchmark"
     )
     # Slots are asked of the store each time: what is near is not taken for new.
     keys = [number.to_bytes(32, "big") for number in range(AT_ONCE)]

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pointsman_server.core.split import DOMAIN, Weighted, cost, split_order
+from pointsman_server.core.weighted_split import DOMAIN, Weighted, cost, split_order
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "split-vectors.json"
 ROWS = 200

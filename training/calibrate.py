@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pointsman_server.engines.local.artefact import DOMAINS, Artefact
-from pointsman_server.engines.local.reading import Reader, Reading
+from pointsman_server.engines.local.reading import Reader, TextScores
 from sklearn.isotonic import IsotonicRegression
 
 from training.augment import augmented
@@ -81,7 +81,7 @@ def empirical_hardness(results: Floats) -> Floats:
 
 
 def _topic_curve(
-    artefact: Artefact, readings: list[Reading], topics: list[str | None]
+    artefact: Artefact, readings: list[TextScores], topics: list[str | None]
 ) -> list[list[float]]:
     broad = np.array(artefact.broad_topics)
     names = sorted(set(broad))
@@ -96,7 +96,7 @@ def _topic_curve(
     return curve(scores, hits)
 
 
-def _domain_curve(readings: list[Reading], domains: list[str | None]) -> list[list[float]]:
+def _domain_curve(readings: list[TextScores], domains: list[str | None]) -> list[list[float]]:
     scores, hits = [], []
     for reading, domain in zip(readings, domains, strict=True):
         if domain is not None:
@@ -105,7 +105,7 @@ def _domain_curve(readings: list[Reading], domains: list[str | None]) -> list[li
     return curve(scores, hits)
 
 
-def _vague_curve(readings: list[Reading], vague: list[bool | None]) -> list[list[float]]:
+def _vague_curve(readings: list[TextScores], vague: list[bool | None]) -> list[list[float]]:
     """What was not judged counts as clear, and together no more than what was."""
     judged = sum(label is not None for label in vague)
     share = judged / max(len(vague) - judged, 1)
@@ -114,7 +114,7 @@ def _vague_curve(readings: list[Reading], vague: list[bool | None]) -> list[list
 
 
 def _difficulty_curves(
-    readings: list[Reading], hard: Floats
+    readings: list[TextScores], hard: Floats
 ) -> tuple[list[float], dict[str, list[list[float]]]]:
     """Terciles of the predicted hardness, and how often each label was right by it."""
     seen = ~np.isnan(hard)

@@ -5,22 +5,6 @@ gateway, and `pointsman_client.testing` has a fake service. What is named here a
 the other modules are not.
 """
 
-from pointsman_client.answers import (
-    Choice,
-    Classification,
-    ClassificationHead,
-    ConversationSource,
-    Decision,
-    DroppedCandidate,
-    DropReason,
-    EngineFailure,
-    Outcome,
-    RankedCandidate,
-    Reason,
-    RouteResult,
-    Source,
-    SwitchReason,
-)
 from pointsman_client.bodies.normalise import normalise, read_body
 from pointsman_client.channel import Keepalive, Tls
 from pointsman_client.client import DECIDE_TIMEOUT, ROUTE_TIMEOUT, RoutingClient
@@ -37,7 +21,6 @@ from pointsman_client.description import (
     Stickiness,
     TierDescription,
 )
-from pointsman_client.eligible import UnusableResponse
 from pointsman_client.errors import (
     ClientClosed,
     ClientFault,
@@ -73,6 +56,23 @@ from pointsman_client.model import (
     RouteRequest,
     Routing,
 )
+from pointsman_client.results import (
+    Choice,
+    Classification,
+    ClassificationHead,
+    ConversationSource,
+    Decision,
+    DroppedCandidate,
+    DropReason,
+    EngineFailure,
+    Outcome,
+    RankedCandidate,
+    Reason,
+    RouteResult,
+    Source,
+    SwitchReason,
+)
+from pointsman_client.retryable_errors import UnusableResponse
 from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.tokens import TokenFile
 from pointsman_client.trace import in_trace_of

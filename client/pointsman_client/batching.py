@@ -10,9 +10,9 @@ from contextvars import Context
 from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import route_decision_pb2 as pb
 
-from pointsman_client.asked import Asked, ask_for
-from pointsman_client.connection import Connection, faults_named
+from pointsman_client.connection import Connection, wrap_bugs
 from pointsman_client.errors import ClientClosed, RoutingError, ServiceFault
+from pointsman_client.pending_decision import PendingDecision, enqueue
 
 BATCH = 256
 """What the contract allows a batch."""
@@ -26,7 +26,7 @@ class Batching:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._gathering: list[Asked] = []
+        self._gathering: list[PendingDecision] = []
         self._waiting = 0
         self._calls: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -56,7 +56,7 @@ class Batching:
     ) -> pb.RouteDecisionResponse:
         if self._closed:
             raise ClientClosed("the client is closed")
-        asked = ask_for(message, timeout=timeout, waiting=self._waiting)
+        asked = enqueue(message, timeout=timeout, waiting=self._waiting)
         self._gathering.append(asked)
         if len(self._gathering) == 1:
             # Behind whatever is ready to run now, which may ask as well.
@@ -77,9 +77,9 @@ class Batching:
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
-    async def _call(self, batch: Sequence[Asked]) -> None:
+    async def _call(self, batch: Sequence[PendingDecision]) -> None:
         try:
-            with faults_named():
+            with wrap_bugs():
                 for asked, result in zip(batch, await self._results(batch), strict=True):
                     asked.settle(result)
         except RoutingError as error:
@@ -91,7 +91,7 @@ class Batching:
             raise
 
     async def _results(
-        self, batch: Sequence[Asked]
+        self, batch: Sequence[PendingDecision]
     ) -> Sequence[batch_pb.BatchRouteDecisionsResult]:
         request = batch_pb.BatchRouteDecisionsRequest(requests=[each.message for each in batch])
         left = max(each.deadline for each in batch) - asyncio.get_running_loop().time()

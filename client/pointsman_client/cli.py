@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pointsman_client.answers import RouteResult
 from pointsman_client.channel import Tls
 from pointsman_client.client import RoutingClient
 from pointsman_client.errors import Denied, InvalidRequest, NotFound, RoutingError, Unsupported
+from pointsman_client.results import RouteResult
 from pointsman_client.table import render
 from pointsman_client.tokens import TokenFile
 

@@ -14,10 +14,8 @@ from typing import Self, TypeVar, Unpack
 
 from pointsman.v1 import describe_routing_pb2
 
-from pointsman_client.answers import Choice, RouteResult
-from pointsman_client.asking import Promptlike, RequestFields, build_request, static_pick_of
 from pointsman_client.channel import Keepalive, Tls
-from pointsman_client.connection import Connection, faults_named
+from pointsman_client.connection import Connection, wrap_bugs
 from pointsman_client.decode import to_description, to_result
 from pointsman_client.description import RoutingDescription
 from pointsman_client.encode import to_message
@@ -26,6 +24,13 @@ from pointsman_client.fallback import Call
 from pointsman_client.mirror import Mirror, MirrorCounts, MirrorLimits
 from pointsman_client.model import ApiKind, RouteRequest
 from pointsman_client.purposes import Purposes
+from pointsman_client.request_builder import (
+    Promptlike,
+    RequestFields,
+    build_request,
+    static_pick_of,
+)
+from pointsman_client.results import Choice, RouteResult
 from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.tokens import TokenSource
 from pointsman_client.transports import Transport, build_way
@@ -203,7 +208,7 @@ class RoutingClient:
         """Ask what is in force; raises a `RoutingError`."""
         request = describe_routing_pb2.DescribeRoutingRequest()
         budget = _seconds(self._timeout if timeout is None else timeout)
-        with faults_named():
+        with wrap_bugs():
             return to_description(
                 await self._connection.ask("DescribeRouting", request, timeout=budget)
             )
@@ -226,7 +231,7 @@ class RoutingClient:
         await self.aclose()
 
     async def _route(self, request: RouteRequest, *, timeout: float) -> RouteResult:
-        with faults_named():
+        with wrap_bugs():
             message = to_message(request)
             return to_result(await self._way.ask(message, timeout=timeout))
 

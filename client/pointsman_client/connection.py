@@ -139,7 +139,7 @@ class Connection:
 
 
 @contextmanager
-def faults_named() -> Iterator[None]:
+def wrap_bugs() -> Iterator[None]:
     """The last resort: a bug on the way of a call becomes a `ClientFault` with its cause."""
     try:
         yield

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from pointsman.v1 import describe_routing_pb2 as describe_pb
 from pointsman.v1 import route_decision_pb2 as pb
 
-from pointsman_client import answers, description
+from pointsman_client import description
+from pointsman_client import results as answers
 
 _Value = TypeVar("_Value", bound=StrEnum)
 

@@ -11,9 +11,9 @@ from pointsman.v1 import resolve_route_pb2 as resolve_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1.call_status_pb2 import CallStatus
 
-from pointsman_client.answers import Reason
 from pointsman_client.details import write_details
 from pointsman_client.errors import ErrorFacts, FieldViolation
+from pointsman_client.results import Reason
 from pointsman_client.routes import ELIGIBLE_ERRORS
 
 

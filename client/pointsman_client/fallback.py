@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pointsman_client.eligible import is_eligible, kind_of
 from pointsman_client.events import FallbackEvents, telling
+from pointsman_client.retryable_errors import is_eligible, kind_of
 from pointsman_client.routes import Attempt, ResolvedRoute
-from pointsman_client.runs import Runs
+from pointsman_client.run_affinity import RunAffinity
 
 Answer = TypeVar("Answer")
 Call = Callable[[Attempt], Awaitable[Answer]]
@@ -41,7 +41,7 @@ async def run_attempts(
     route: ResolvedRoute,
     call: Call[Answer],
     *,
-    runs: Runs,
+    runs: RunAffinity,
     deadline: float | None,
     attempt_timeout: float | None,
 ) -> Answer:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Unpack
 
-from pointsman_client.asking import RequestFields, build_request
 from pointsman_client.bodies.normalise import read_body
 from pointsman_client.errors import UnusableBody
 from pointsman_client.model import ApiKind, RouteRequest, Routing
+from pointsman_client.request_builder import RequestFields, build_request
 
 _ID_CHARACTERS = 256
 """What the contract allows an id."""

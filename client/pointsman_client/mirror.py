@@ -10,10 +10,10 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Unpack
 
-from pointsman_client.answers import RouteResult
-from pointsman_client.asking import Promptlike, RequestFields, build_request
 from pointsman_client.errors import Fallback, RoutingError
 from pointsman_client.model import ApiKind, RouteRequest
+from pointsman_client.request_builder import Promptlike, RequestFields, build_request
+from pointsman_client.results import RouteResult
 from pointsman_client.trace import current_trace, in_trace
 
 

@@ -7,14 +7,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import TypeVar, Unpack
 
-from pointsman_client.asking import Promptlike, RequestFields, build_request
-from pointsman_client.connection import Connection, faults_named
+from pointsman_client.connection import Connection, wrap_bugs
 from pointsman_client.errors import InvalidRequest, NotFound, RoutingError
 from pointsman_client.fallback import Call, run_attempts
 from pointsman_client.model import ApiKind
-from pointsman_client.resolving import to_resolve_message, to_resolved_route
+from pointsman_client.request_builder import Promptlike, RequestFields, build_request
+from pointsman_client.resolve_codec import to_resolve_message, to_resolved_route
 from pointsman_client.routes import Attempt, ResolvedRoute
-from pointsman_client.runs import Runs
+from pointsman_client.run_affinity import RunAffinity
 
 Answer = TypeVar("Answer")
 
@@ -30,7 +30,7 @@ class Purposes:
     ) -> None:
         self._connection = connection
         self._timeout = timeout
-        self._runs = Runs()
+        self._runs = RunAffinity()
 
     async def resolve(
         self,
@@ -48,7 +48,7 @@ class Purposes:
             raise TypeError("what is to be decided from needs a prompt")
         ask = None if prompt is None else build_request(prompt, api_kind=api_kind, fields=fields)
         budget = self._timeout if timeout is None else timeout
-        with faults_named():
+        with wrap_bugs():
             message = to_resolve_message(
                 purpose, run_id, profile_override=profile_override, ask=ask
             )

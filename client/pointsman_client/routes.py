@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pointsman_client.answers import RouteResult
+from pointsman_client.results import RouteResult
 
 ELIGIBLE_ERRORS = (
     "timeout",

@@ -12,9 +12,9 @@ import grpc.aio
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 
-from pointsman_client.asked import Asked, ask_for
-from pointsman_client.connection import Connection, faults_named
+from pointsman_client.connection import Connection, wrap_bugs
 from pointsman_client.errors import ClientClosed, RoutingError, ServiceFault, Unavailable
+from pointsman_client.pending_decision import PendingDecision, enqueue
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.2
 """Seconds between a stream that answered nothing and the next: those of a call's retries."""
@@ -39,9 +39,9 @@ class Streaming:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._names = itertools.count(1)
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, PendingDecision] = {}
         """What is unanswered, by correlation id, in the order in which it was asked."""
-        self._unsent: dict[str, Asked] = {}
+        self._unsent: dict[str, PendingDecision] = {}
         """What of it is not on the present stream."""
         self._more = asyncio.Event()
         self._answered = 0
@@ -74,7 +74,7 @@ class Streaming:
     ) -> pb.RouteDecisionResponse:
         if self._closed:
             raise ClientClosed("the client is closed")
-        asked = ask_for(message, timeout=timeout, waiting=len(self._asked))
+        asked = enqueue(message, timeout=timeout, waiting=len(self._asked))
         asked.retries = self._connection.retries if self._up else 0
         name = str(next(self._names))
         self._asked[name] = self._unsent[name] = asked
@@ -98,7 +98,7 @@ class Streaming:
             self._unsent, before = unanswered, self._answered
             await asyncio.sleep(pause)
             try:
-                with faults_named():
+                with wrap_bugs():
                     await self._stream()
             except RoutingError as error:
                 answered = self._answered > before
@@ -161,7 +161,7 @@ def _as_break(error: RoutingError) -> RoutingError:
     return error
 
 
-def _item(name: str, asked: Asked, left: float) -> stream_pb.StreamRouteDecisionsRequest:
+def _item(name: str, asked: PendingDecision, left: float) -> stream_pb.StreamRouteDecisionsRequest:
     return stream_pb.StreamRouteDecisionsRequest(
         correlation_id=name,
         request=asked.message,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pointsman_client.answers import Classification, Decision, DroppedCandidate, RouteResult
+from pointsman_client.results import Classification, Decision, DroppedCandidate, RouteResult
 
 _Row = tuple[str, str]
 

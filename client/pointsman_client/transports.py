@@ -25,7 +25,7 @@ class Transport(StrEnum):
     """Decisions that are asked for in the same turn of the loop go, and come back, together."""
 
 
-class Way(Protocol):
+class DecisionTransport(Protocol):
     """Takes decisions to the service."""
 
     async def ask(
@@ -48,17 +48,17 @@ class Unary:
     async def ask(
         self, message: pb.RouteDecisionRequest, *, timeout: float
     ) -> pb.RouteDecisionResponse:
-        """See `Way`."""
+        """See `DecisionTransport`."""
         answer: pb.RouteDecisionResponse
         answer = await self._connection.ask("RouteDecision", message, timeout=timeout)
         return answer
 
     async def aclose(self) -> None:
-        """See `Way`."""
+        """See `DecisionTransport`."""
 
 
-def build_way(transport: Transport, connection: Connection) -> Way:
+def build_way(transport: Transport, connection: Connection) -> DecisionTransport:
     """The way of that name over `connection`."""
-    ways: dict[Transport, Callable[[Connection], Way]]
+    ways: dict[Transport, Callable[[Connection], DecisionTransport]]
     ways = {Transport.UNARY: Unary, Transport.STREAM: Streaming, Transport.BATCH: Batching}
     return ways[transport](connection)

@@ -25,7 +25,7 @@ from chaos.parts.processes import MB, Peak, connections
 from chaos.parts.serving import policy
 from chaos.parts.trial import trial
 from e2e.parts.pointsman import Service, pointsman_serve
-from pointsman_server.transport.limits import MESSAGE_BYTES
+from pointsman_server.transport.channel_args import MESSAGE_BYTES
 from support.eventually import eventually
 from support.machine import program
 

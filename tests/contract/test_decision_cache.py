@@ -9,7 +9,7 @@ from aiocache import SimpleMemoryCache
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.cache import AiocacheDecisionCache, BoundedMemoryCache
-from pointsman_server.cache.levels import LevelledCache
+from pointsman_server.cache.tiered import TieredCache
 from support.fakes import DictStore, FakeClock, RecordingCache, RecordingMeter
 
 KEY, OTHER = b"k" * 16, b"o" * 16
@@ -30,7 +30,7 @@ def levelled(clock, *, away=False):
     store = DictStore()
     store.away = away
     near = BoundedMemoryCache(max_entries=1_000, now=clock.monotonic)
-    return LevelledCache(near, store, recheck=10.0, clock=clock, meter=RecordingMeter())
+    return TieredCache(near, store, recheck=10.0, clock=clock, meter=RecordingMeter())
 
 
 def cut_off(clock):

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.trace import NoOpTracer
-from pointsman_server.chain.bounded import Bounded
-from pointsman_server.chain.breaker import Breaker
-from pointsman_server.chain.cached import Cached, Kept
+from pointsman_server.chain.bulkhead import Bulkhead
+from pointsman_server.chain.cached import CacheReader, CacheWriter
+from pointsman_server.chain.circuit_breaker import Breaker
+from pointsman_server.chain.error_boundary import ErrorBoundary
+from pointsman_server.chain.fair_scheduling import FairScheduler, ScheduledEngine
 from pointsman_server.chain.fallback import Fallback
-from pointsman_server.chain.guarded import Guarded
+from pointsman_server.chain.instrumented import Instrumented
 from pointsman_server.chain.singleflight import SingleFlight
-from pointsman_server.chain.traced import Traced
-from pointsman_server.chain.turns import InTurn, Turns
 from pointsman_server.core import entry
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
 from pointsman_server.core.policy_file import BreakerRules, CacheRules, LocalRules, MorphRules
@@ -73,17 +73,17 @@ def breaker(answering):
 
 
 def bounded(answering):
-    return Bounded(
+    return Bulkhead(
         morph(answering), name="morph", limit=1, on_refused=RecordingMeter().engine_refused
     )
 
 
 def in_turn(answering):
-    return InTurn(morph(answering), turns=Turns())
+    return ScheduledEngine(morph(answering), turns=FairScheduler())
 
 
 def traced(answering):
-    return Traced(
+    return Instrumented(
         morph(answering),
         name="morph",
         tracer=NoOpTracer(),
@@ -100,7 +100,7 @@ def fallback(answering):
 
 
 def kept(answering):
-    return Kept(fallback(answering), cache=RecordingCache(), codec=CODEC, rules=CacheRules())
+    return CacheWriter(fallback(answering), cache=RecordingCache(), codec=CODEC, rules=CacheRules())
 
 
 def single(answering):
@@ -108,21 +108,23 @@ def single(answering):
 
 
 def cached(answering):
-    return Cached(fallback(answering), cache=RecordingCache(), codec=CODEC, tracer=NoOpTracer())
+    return CacheReader(
+        fallback(answering), cache=RecordingCache(), codec=CODEC, tracer=NoOpTracer()
+    )
 
 
 def whole(answering):
     """All layers, as a server has them."""
     cache = RecordingCache()
-    chain = Kept(fallback(answering), cache=cache, codec=CODEC, rules=CacheRules())
+    chain = CacheWriter(fallback(answering), cache=cache, codec=CODEC, rules=CacheRules())
     flight = SingleFlight(chain, clock=FakeClock())
-    return Cached(flight, cache=cache, codec=CODEC, tracer=NoOpTracer())
+    return CacheReader(flight, cache=cache, codec=CODEC, tracer=NoOpTracer())
 
 
 ENGINES = {
     "local": lambda _: LOCAL,
     "morph": morph,
-    "guarded": lambda answering: Guarded(morph(answering), name="morph"),
+    "guarded": lambda answering: ErrorBoundary(morph(answering), name="morph"),
     "breaker": breaker,
     "bounded": bounded,
     "in turn": in_turn,

@@ -18,12 +18,12 @@ import yaml
 from google.protobuf import json_format
 from google.rpc import error_details_pb2
 from pointsman.v1 import route_decision_pb2 as pb
-from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.core.errors import SourceUnreadable
 from pointsman_server.core.model import Classification, Head
 from pointsman_server.core.sampling import effective_rate
 from pointsman_server.transport.decode import to_request
-from pointsman_server.transport.kept import SHAPE_BYTES
+from pointsman_server.transport.fast_path.answer_codec import TEMPLATE_KEY_BYTES
 from support.details import detail
 from support.morph import ScriptedMorph
 from support.served import HandClock, Peer, Starter
@@ -107,7 +107,7 @@ class Runner:
         token = self.case.get("server_token")
         self.peer: Peer = await start(
             policy=yaml.safe_dump(policy),
-            ambient=Ambient(clock=self.clock, random=self.scripted.random, environment={}),
+            ambient=SystemResources(clock=self.clock, random=self.scripted.random, environment={}),
             tokens_file=self._tokens(token) if token else None,
         )
         parts = self.peer.running.runtime._parts
@@ -313,4 +313,4 @@ def kept_entry(entry: dict[str, Any]) -> bytes:
     sources = {"morph": pb.SOURCE_MORPH, "local": pb.SOURCE_LOCAL}
     values = {k: v for k, v in entry.items() if k != "source" and v is not None}
     kept = pb.Decision(source=sources.get(entry["source"], 99), **values)
-    return bytes(SHAPE_BYTES) + kept.SerializeToString()
+    return bytes(TEMPLATE_KEY_BYTES) + kept.SerializeToString()

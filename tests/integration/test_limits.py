@@ -17,8 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
 from pointsman_client import RoutingClient, Transport
-from pointsman_server.transport.auth import token_hash
-from pointsman_server.transport.limits import MESSAGE_BYTES, METADATA_BYTES, Limits, options
+from pointsman_server.transport.channel_args import MESSAGE_BYTES, METADATA_BYTES, Limits, options
+from pointsman_server.transport.security.bearer_auth import token_hash
 from support.details import detail
 from support.eventually import eventually
 from support.http2 import (
@@ -252,7 +252,7 @@ async def test_probes_whose_request_does_not_come_have_a_bound_and_keep_no_gatew
 async def test_who_connects_and_says_nothing_is_hung_up_on(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pointsman_server.transport.limits.HANDSHAKE", 1.0)
+    monkeypatch.setattr("pointsman_server.transport.channel_args.HANDSHAKE", 1.0)
     peer = await start()
     async with RawConnection(peer.running.port) as silent:
         await silent.ended()
@@ -262,7 +262,7 @@ async def test_who_connects_and_says_nothing_is_hung_up_on(
 async def test_a_peer_that_answers_no_probe_is_hung_up_on(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pointsman_server.transport.limits.KEEPALIVE_TIMEOUT", 0.2)
+    monkeypatch.setattr("pointsman_server.transport.channel_args.KEEPALIVE_TIMEOUT", 0.2)
     peer = await start(keepalive=0.2)
     async with RawConnection(peer.running.port) as dead:
         dead.greet()

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pointsman_server.cache.redis_backend import Login
+from pointsman_server.cache.redis.client import Login
 from pointsman_server.core.errors import SourceUnreadable
 from support.eventually import eventually
 from support.ports import free_port

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 from pointsman.v1 import route_decision_pb2 as pb
-from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.caches import NEEDS_HASH_KEY
 from pointsman_server.bootstrap.serve import serving
-from pointsman_server.bootstrap.stores import NEEDS_HASH_KEY
+from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.core.errors import PolicyInvalid
 from pointsman_server.settings import Settings
-from pointsman_server.transport.kept import WireCodec
+from pointsman_server.transport.fast_path.answer_codec import WireCodec
 from support.eventually import eventually
 from support.morph import ScriptedMorph
 from support.ports import free_port
@@ -36,7 +36,7 @@ async def test_a_shared_cache_without_a_hash_key_is_refused(tmp_path: Path) -> N
         listen="127.0.0.1:0", admin_listen="", metrics_listen="", policy_file=policy
     )
     with pytest.raises(PolicyInvalid) as refused:
-        async with serving(settings, ambient=Ambient(environment={})):
+        async with serving(settings, ambient=SystemResources(environment={})):
             pass
     assert [(p.path, p.message) for p in refused.value.problems] == [("cache.url", NEEDS_HASH_KEY)]
 
@@ -49,7 +49,7 @@ async def test_a_reload_to_a_shared_cache_without_a_hash_key_leaves_the_old_one(
     settings = Settings(
         listen="127.0.0.1:0", admin_listen="", metrics_listen="", policy_file=policy
     )
-    async with serving(settings, ambient=Ambient(environment={})) as running:
+    async with serving(settings, ambient=SystemResources(environment={})) as running:
         rewrite(policy, cache={"url": f"redis://127.0.0.1:{free_port()}"})
         assert not await running.watcher.reload()
         assert [p.path for p in running.watcher.state.last_problems] == ["cache.url"]

@@ -9,7 +9,7 @@ import pytest
 from pointsman_client import RoutingClient
 from pointsman_server.bootstrap import scheduling
 from pointsman_server.core.errors import SettingInvalid
-from pointsman_server.transport.poller import NICENESS
+from pointsman_server.transport.poller_priority import NICENESS
 from support.fleet import fleet
 
 POLICIES = {"batch": os.SCHED_BATCH, "normal": os.SCHED_OTHER}

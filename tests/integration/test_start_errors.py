@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.settings import Settings
-from pointsman_server.telemetry.service_log import configure_logging
+from pointsman_server.telemetry.service_log.formatters import configure_logging
 from support.fleet import fleet
 from support.ports import free_port
 from support.redis_server import RealServer
@@ -182,7 +182,7 @@ async def test_no_secret_that_was_read_reaches_the_log_whoever_writes_it(
     secrets = {name: f"s3cret-of-{name}" for name in ("hash-key", "morph", "variable", "redis")}
     for name, secret in secrets.items():
         (tmp_path / name).write_text(f"{secret}\n")
-    ambient = Ambient(
+    ambient = SystemResources(
         environment={"OTHER_KEY": secrets["variable"], "POINTSMAN_MORPH_ROUTER_ENABLED": "true"}
     )
     morph = {

@@ -14,8 +14,8 @@ import pytest
 from google.rpc import error_details_pb2
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
-from pointsman_server.transport.auth import token_hash
-from pointsman_server.transport.parse import REQUEST_BYTES
+from pointsman_server.transport.security.bearer_auth import token_hash
+from pointsman_server.transport.wire_parsing import REQUEST_BYTES
 from support.details import detail
 from support.eventually import eventually
 from support.served import Peer, Starter, policy_text, request
@@ -225,13 +225,13 @@ async def test_a_bug_is_internal_with_a_fixed_text_for_its_decision_alone(
     def broken(_message: Any, _span: Any) -> Any:
         raise KeyError("the prompt: " + "CAN" + "ARY")  # the log quotes source lines
 
-    whole, service.lane.answer = service.lane.answer, broken
+    whole, service.fast_path.answer = service.fast_path.answer, broken
     call = peer.stub.StreamRouteDecisions()
     await call.write(item("x"))
     refused = await read(call)
     assert (refused.status.code, refused.status.message) == (13, "internal error")
     assert "CANARY" not in caplog.text + str(refused)
-    service.lane.answer = whole
+    service.fast_path.answer = whole
     await call.write(item("y"))
     assert (await read(call)).HasField("response")
 

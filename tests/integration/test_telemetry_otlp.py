@@ -14,8 +14,8 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineFailure
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import Telemetry, build_telemetry, tracing
-from pointsman_server.telemetry.instruments import EXPORT_FAILURES, SPANS_DROPPED, Instrument
-from pointsman_server.telemetry.readings import Spread
+from pointsman_server.telemetry.metrics.catalog import EXPORT_FAILURES, SPANS_DROPPED, Instrument
+from pointsman_server.telemetry.readings import HistogramData
 from support.otlp_sink import (
     PATIENCE,
     OtlpSink,
@@ -61,7 +61,7 @@ def call(telemetry: Telemetry, traceparent: str | None = TRACEPARENT) -> None:
             ask_engine(telemetry)
         telemetry.metrics.engine_call("morph", seconds=0.02, stage="http_503")
         for observer in telemetry.observers:
-            observer.observe(routed())
+            observer.on_decision(routed())
 
 
 def ask_engine(telemetry: Telemetry) -> None:
@@ -117,7 +117,7 @@ async def test_metrics_arrive_with_units_and_sums(protocol: str) -> None:
         ) as built,
     ):
         for record in (routed(), cached(), failed()):
-            built.metrics.observe(record)
+            built.metrics.on_decision(record)
         await sink.until(lambda s: "pointsman.decisions" in s.metrics)
 
     decisions = sink.metrics["pointsman.decisions"]
@@ -254,6 +254,6 @@ def counted(built: Telemetry, instrument: Instrument) -> dict[str, float]:
             return {
                 str(point.attributes.get("pointsman.signal")): point.value
                 for point in reading.points
-                if not isinstance(point.value, Spread)
+                if not isinstance(point.value, HistogramData)
             }
     raise AssertionError(f"{instrument.name} is not counted")

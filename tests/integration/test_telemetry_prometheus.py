@@ -59,7 +59,7 @@ def tell_everything(built: Telemetry) -> None:
         routed(dry_run=True),
         routed(static_pick=None, total_seconds=7.5),
     ):
-        built.metrics.observe(record)
+        built.metrics.on_decision(record)
     metrics = built.metrics
     metrics.engine_call("morph", seconds=5.0, stage="timeout")
     metrics.engine_call("local", seconds=0.001)

@@ -34,7 +34,7 @@ from pointsman_server.core.policy_file import (
     MorphRules,
     PolicyFile,
 )
-from pointsman_server.transport.kept import WireCodec
+from pointsman_server.transport.fast_path.answer_codec import WireCodec
 
 CODEC = WireCodec()
 

@@ -13,7 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
-from pointsman_server.bootstrap.workers.line import VARIABLE, Report, dumped, duty_of
+from pointsman_server.supervisor.protocol import VARIABLE, WorkerReady, dumped, duty_of
 
 
 def main() -> None:
@@ -35,7 +35,9 @@ def main() -> None:
     note("started")
     if is_("fails"):
         sys.exit(7)
-    line.sendall(dumped(Report(start_line=f"port {duty.port}", admin_port=None, metrics_port=None)))
+    line.sendall(
+        dumped(WorkerReady(start_line=f"port {duty.port}", admin_port=None, metrics_port=None))
+    )
     if is_("dies"):
         sys.exit(9)
     while line.recv(1):

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from pointsman_server.cache.failures import StoreUnavailable
-from pointsman_server.cache.stored import Stored
+from pointsman_server.cache.redis.errors import CacheUnavailable
+from pointsman_server.cache.redis.sealed_entry import CacheEntry
+from pointsman_server.core.decision_record import DecisionRecord, DecisionView
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import (
     Classification,
@@ -17,7 +18,6 @@ from pointsman_server.core.model import (
     Prompt,
     SwitchValues,
 )
-from pointsman_server.core.record import DecisionRecord, Told
 
 from support.builders import answer
 
@@ -115,18 +115,18 @@ class DictStore:
     """What replicas share, in a dictionary; while it is `away`, whatever is asked of it fails."""
 
     def __init__(self) -> None:
-        self.values: dict[bytes, Stored] = {}
+        self.values: dict[bytes, CacheEntry] = {}
         self.away = False
 
-    async def get(self, key: bytes) -> Stored | None:
+    async def get(self, key: bytes) -> CacheEntry | None:
         self._asked()
         return self.values.get(key)
 
-    async def put(self, key: bytes, stored: Stored, *, ttl: float) -> None:
+    async def put(self, key: bytes, stored: CacheEntry, *, ttl: float) -> None:
         self._asked()
         self.values[key] = stored
 
-    async def add(self, key: bytes, stored: Stored, *, ttl: float) -> Stored | None:
+    async def add(self, key: bytes, stored: CacheEntry, *, ttl: float) -> CacheEntry | None:
         self._asked()
         there = self.values.get(key)
         self.values.setdefault(key, stored)
@@ -137,7 +137,7 @@ class DictStore:
 
     def _asked(self) -> None:
         if self.away:
-            raise StoreUnavailable("resting")
+            raise CacheUnavailable("resting")
 
 
 class ScriptedSource:
@@ -186,8 +186,8 @@ class RecordingObserver:
     def __init__(self) -> None:
         self.records: list[DecisionRecord] = []
 
-    def observe(self, told: Told) -> None:
-        self.records.append(told.whole())
+    def on_decision(self, told: DecisionView) -> None:
+        self.records.append(told.materialise())
 
 
 class RecordingMeter:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import CatalogModel, Source
-from pointsman_server.core.record import DecisionRecord
 from pointsman_server.report.account import Account
 from pointsman_server.report.estimate import report
 from pointsman_server.report.figures import Report
 from pointsman_server.report.prices import Assumptions, Prices
-from pointsman_server.telemetry.log_line import LogEntry, encode_line
+from pointsman_server.telemetry.decision_log.entry import LogEntry, encode_line
 
 from support.records import OPUS, routed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import (
     ApiKind,
     ConversationSource,
@@ -20,7 +21,6 @@ from pointsman_server.core.model import (
     SwitchReason,
     Verdict,
 )
-from pointsman_server.core.record import DecisionRecord
 from pointsman_server.core.resolver import ResolutionRecord
 from pointsman_server.core.routes import Attempt, Resolution
 

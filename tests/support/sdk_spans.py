@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer
-from pointsman_server.core.record import DecisionRecord, KeptDetail
+from pointsman_server.core.decision_record import CachedDecisionDetail, DecisionRecord
 from pointsman_server.telemetry.attributes import decision_attributes
 
 OF_ITS_OWN = ("pointsman.confidence", "pointsman.ambiguity", "pointsman.domain")
@@ -21,8 +21,12 @@ class SdkSpan:
     def open(self) -> Span:
         return self._span
 
-    def kept(
-        self, record: DecisionRecord, *, decision_id: str, detail: Callable[[], KeptDetail]
+    def end_cached(
+        self,
+        record: DecisionRecord,
+        *,
+        decision_id: str,
+        detail: Callable[[], CachedDecisionDetail],
     ) -> None:
         said = decision_attributes(record)
         own = zip(OF_ITS_OWN, detail(), strict=True)
@@ -41,7 +45,7 @@ class SdkSpans:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def draw(self, method: str, trace: Context | None) -> SdkSpan | None:
+    def sample(self, method: str, trace: Context | None) -> SdkSpan | None:
         attributes = {"rpc.system.name": "grpc", "rpc.method": method}
         return SdkSpan(self._tracer.start_span(method, trace, SpanKind.SERVER, attributes))
 

@@ -12,8 +12,8 @@ import grpc
 import yaml
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
-from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.serve import Serving, serving
+from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.settings import Settings
 
 FRONTIER = (
@@ -121,7 +121,7 @@ class Starter:
         document.setdefault("decision_log", {"stdout": False, "file": str(log_file)})
         path = self.folder / f"policy-{self.started}.yaml"
         path.write_text(yaml.safe_dump(document, sort_keys=False))
-        ambient = settings.pop("ambient", None) or Ambient(environment=environment or {})
+        ambient = settings.pop("ambient", None) or SystemResources(environment=environment or {})
         server = await self.stack.enter_async_context(contextlib.AsyncExitStack())
         running = await server.enter_async_context(
             serving(

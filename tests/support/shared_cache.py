@@ -6,13 +6,13 @@ from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
-from pointsman_server.bootstrap.ambient import SystemClock
+from pointsman_server.bootstrap.system import SystemClock
 from pointsman_server.cache import BoundedMemoryCache
-from pointsman_server.cache.levels import LevelledCache
+from pointsman_server.cache.redis.client import Login, build_backend
+from pointsman_server.cache.redis.sealed_entry import EntrySigner
+from pointsman_server.cache.redis.store import SharedStore
 from pointsman_server.cache.redis_address import parse_address
-from pointsman_server.cache.redis_backend import Login, build_backend
-from pointsman_server.cache.shared import SharedStore
-from pointsman_server.cache.stored import Seals
+from pointsman_server.cache.tiered import TieredCache
 from pointsman_server.core.ports import Clock
 
 from support.eventually import eventually
@@ -40,7 +40,7 @@ class CountingMeter:
         self.reachable.append(reachable)
 
 
-SEALS = Seals(b"secret of all replicas")
+SEALS = EntrySigner(b"secret of all replicas")
 
 
 class Replica:
@@ -66,12 +66,10 @@ class Replica:
         self.store = SharedStore(
             backend, seals=SEALS, budget=budget, connections=connections, meter=self.meter
         )
-        self.cache = LevelledCache(
+        self.cache = TieredCache(
             self.near, self.store, recheck=recheck, clock=clock, meter=self.meter
         )
-        self.slots = LevelledCache(
-            self.near, self.store, recheck=0.0, clock=clock, meter=self.meter
-        )
+        self.slots = TieredCache(self.near, self.store, recheck=0.0, clock=clock, meter=self.meter)
 
     async def __aenter__(self) -> Self:
         await self.store.open()

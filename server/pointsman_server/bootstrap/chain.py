@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from opentelemetry.trace import Tracer
 
-from pointsman_server.chain.cached import Cached, Kept
+from pointsman_server.chain.cached import CacheReader, CacheWriter
 from pointsman_server.chain.fallback import Fallback
 from pointsman_server.chain.singleflight import SingleFlight
 from pointsman_server.core.policy_file import PolicyFile
@@ -24,6 +24,6 @@ def build_chain(
 ) -> DecisionEngine:
     """What every decision passes through, cheapest first when read from the end."""
     chain: DecisionEngine = Fallback(engines)
-    chain = Kept(chain, cache=cache, codec=codec, rules=rules.cache)
+    chain = CacheWriter(chain, cache=cache, codec=codec, rules=rules.cache)
     chain = SingleFlight(chain, clock=clock)
-    return Cached(chain, cache=cache, codec=codec, tracer=tracer)
+    return CacheReader(chain, cache=cache, codec=codec, tracer=tracer)

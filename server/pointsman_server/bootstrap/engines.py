@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pointsman_server.bootstrap.ambient import Ambient
 from pointsman_server.bootstrap.known_secrets import Told
-from pointsman_server.chain.bounded import Bounded
-from pointsman_server.chain.breaker import Breaker, Circuit
-from pointsman_server.chain.guarded import Guarded
-from pointsman_server.chain.traced import Traced
-from pointsman_server.chain.turns import InTurn, Turns
+from pointsman_server.bootstrap.system import SystemResources
+from pointsman_server.chain.bulkhead import Bulkhead
+from pointsman_server.chain.circuit_breaker import Breaker, Circuit
+from pointsman_server.chain.error_boundary import ErrorBoundary
+from pointsman_server.chain.fair_scheduling import FairScheduler, ScheduledEngine
+from pointsman_server.chain.instrumented import Instrumented
 from pointsman_server.core.description import EngineDescription, EngineState
-from pointsman_server.core.in_force import THIRD_PARTY
+from pointsman_server.core.eligible_engines import THIRD_PARTY
 from pointsman_server.core.policy_file import MorphRules
 from pointsman_server.core.ports import DecisionEngine
 from pointsman_server.engines import morph
@@ -41,7 +41,7 @@ class EnginePart:
     name: str
     engine: DecisionEngine
     breaker: Breaker | None = None
-    bounded: Bounded | None = None
+    bounded: Bulkhead | None = None
     transport: httpx.AsyncBaseTransport | None = None
 
     async def aclose(self) -> None:
@@ -67,12 +67,12 @@ class EnginePart:
 
 
 def build_local(
-    local: LocalEngine, *, turns: Turns, ambient: Ambient, telemetry: Telemetry
+    local: LocalEngine, *, turns: FairScheduler, ambient: SystemResources, telemetry: Telemetry
 ) -> EnginePart:
     """The embedded engine."""
-    engine: DecisionEngine = Guarded(local, name=LOCAL)
-    engine = InTurn(engine, turns=turns)
-    engine = Traced(
+    engine: DecisionEngine = ErrorBoundary(local, name=LOCAL)
+    engine = ScheduledEngine(engine, turns=turns)
+    engine = Instrumented(
         engine,
         name=LOCAL,
         tracer=telemetry.tracer,
@@ -83,7 +83,7 @@ def build_local(
 
 
 def build_morph(
-    rules: MorphRules, *, turns: Turns, ambient: Ambient, telemetry: Telemetry
+    rules: MorphRules, *, turns: FairScheduler, ambient: SystemResources, telemetry: Telemetry
 ) -> EnginePart:
     """Morph's router over a client of its own, which the part's owner closes."""
 
@@ -103,8 +103,8 @@ def build_morph(
         clock=ambient.clock,
         propagate=propagate,
     )
-    engine = Guarded(engine, name=morph.NAME)
-    engine = InTurn(engine, turns=turns)
+    engine = ErrorBoundary(engine, name=morph.NAME)
+    engine = ScheduledEngine(engine, turns=turns)
     breaker = Breaker(
         engine,
         name=morph.NAME,
@@ -112,14 +112,14 @@ def build_morph(
         clock=ambient.clock,
         meter=telemetry.metrics,
     )
-    bounded = Bounded(
+    bounded = Bulkhead(
         breaker,
         name=morph.NAME,
         limit=rules.max_in_flight,
         on_refused=telemetry.metrics.engine_refused,
     )
     url = urlsplit(rules.url)
-    engine = Traced(
+    engine = Instrumented(
         bounded,
         name=morph.NAME,
         tracer=telemetry.tracer,

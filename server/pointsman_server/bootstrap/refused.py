@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from pointsman_server.bootstrap.workers.port import reserve
 from pointsman_server.settings import UNIX, host_and_port
+from pointsman_server.supervisor.reserved_port import reserve
 
 
 def why_refused(address: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from pointsman_server.bootstrap.ambient import Ambient
+from pointsman_server.bootstrap.caches import CachePart, build_cache, build_switches
 from pointsman_server.bootstrap.chain import build_chain
 from pointsman_server.bootstrap.engines import (
     LOCAL,
@@ -16,14 +16,14 @@ from pointsman_server.bootstrap.engines import (
     build_local,
     build_morph,
 )
-from pointsman_server.bootstrap.stores import CachePart, build_cache, build_switches
-from pointsman_server.chain.beside import Beside
-from pointsman_server.chain.turns import Turns
+from pointsman_server.bootstrap.system import SystemResources
+from pointsman_server.chain.fair_scheduling import FairScheduler
+from pointsman_server.chain.parallel_classification import BackgroundClassifier
 from pointsman_server.core.decider import Decider
 from pointsman_server.core.description import Description
 from pointsman_server.core.errors import Problem
 from pointsman_server.core.ids import DecisionIds
-from pointsman_server.core.incumbents import Incumbents
+from pointsman_server.core.incumbents import ConversationModels
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.resolver import Resolver
@@ -31,8 +31,8 @@ from pointsman_server.engines.local import LocalEngine
 from pointsman_server.flags import RememberedSwitches
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.telemetry import Telemetry
-from pointsman_server.transport.kept import WireCodec
-from pointsman_server.transport.lane import Lane
+from pointsman_server.transport.fast_path.answer_codec import WireCodec
+from pointsman_server.transport.fast_path.fast_path import FastPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class _Parts:
     switches: RememberedSwitches
     decider: Decider
     resolver: Resolver
-    lane: Lane
+    fast_path: FastPath
     log_draws: Callable[[float], bool]
 
-    def draws(self) -> bool | None:
+    def log_sampled(self) -> bool | None:
         """Whether the decision log wants the next call; `None` while its rate is not known."""
         switches = self.switches
         return None if switches.remembered() is None else self.log_draws(switches.sample_rate)
@@ -63,7 +63,7 @@ class Runtime:
     def __init__(
         self,
         *,
-        ambient: Ambient,
+        ambient: SystemResources,
         telemetry: Telemetry,
         hash_key: bytes,
         hash_key_is_shared: bool,
@@ -72,7 +72,7 @@ class Runtime:
         self._hash_key_is_shared = hash_key_is_shared
         self._telemetry = telemetry
         self._keys = Keys(hash_key)
-        self._turns = Turns()
+        self._turns = FairScheduler()
         self._codec = WireCodec()
         self._new_id = DecisionIds(clock=ambient.clock, entropy=ambient.entropy)
         self._parts: _Parts | None = None
@@ -163,12 +163,14 @@ class Runtime:
         decider = Decider(
             rules=rules,
             engine=chain,
-            incumbents=Incumbents(
+            incumbents=ConversationModels(
                 cache.slots, codec=self._codec, keys=self._keys, ttl=rules.cache.ttl
             ),
             switches=switches,
             # Classification is independent of who decides.
-            classification=Beside(local, budget=rules.classify_budget, tracer=telemetry.tracer),
+            classification=BackgroundClassifier(
+                local, budget=rules.classify_budget, tracer=telemetry.tracer
+            ),
             keys=self._keys,
             clock=ambient.clock,
             new_id=self._new_id,
@@ -182,7 +184,7 @@ class Runtime:
             clock=ambient.clock,
             observers=telemetry.resolution_observers,
         )
-        lane = Lane(
+        fast_path = FastPath(
             rules=rules,
             keys=self._keys,
             switches=switches.remembered,
@@ -191,7 +193,9 @@ class Runtime:
             clock=ambient.clock,
             meter=telemetry.metrics,
         )
-        return _Parts(rules, engines, cache, switches, decider, resolver, lane, telemetry.draws)
+        return _Parts(
+            rules, engines, cache, switches, decider, resolver, fast_path, telemetry.log_samples
+        )
 
     def _morph(self, rules: PolicyFile) -> EnginePart:
         before = self._parts

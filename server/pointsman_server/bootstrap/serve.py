@@ -10,21 +10,24 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from pointsman_server.bootstrap.ambient import Ambient
-from pointsman_server.bootstrap.hash_key import given_hash_key, random_hash_key
-from pointsman_server.bootstrap.listening import check_addresses, listen
+from pointsman_server.bootstrap.env_typos import check_names
+from pointsman_server.bootstrap.listeners import check_addresses, listen
 from pointsman_server.bootstrap.runtime import Runtime
-from pointsman_server.bootstrap.spelling import check_names
-from pointsman_server.bootstrap.worker import WorkerLine
-from pointsman_server.bootstrap.workers.line import Duty, Report
+from pointsman_server.bootstrap.secrets import given_hash_key, random_hash_key
+from pointsman_server.bootstrap.system import SystemResources
+from pointsman_server.bootstrap.worker_link import SupervisorLink
 from pointsman_server.core.description import Description
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.policies.watcher import PolicyWatcher
 from pointsman_server.settings import UNIX, Settings
+from pointsman_server.supervisor.protocol import WorkerAssignment, WorkerReady
 from pointsman_server.telemetry import Telemetry, build_telemetry
-from pointsman_server.transport.callers import named_by_token, named_by_token_or_certificate
-from pointsman_server.transport.rpc import Gate, Rpc
+from pointsman_server.transport.call import CallRunner, ConcurrencyLimiter
+from pointsman_server.transport.security.peer_identity import (
+    named_by_token,
+    named_by_token_or_certificate,
+)
 from pointsman_server.transport.servicer import RoutingServicer
 from pointsman_server.transport.stream import StreamRules
 
@@ -49,9 +52,9 @@ class Serving:
 async def serving(
     settings: Settings,
     *,
-    ambient: Ambient | None = None,
+    ambient: SystemResources | None = None,
     assignments: Sequence[str] = (),
-    duty: Duty | None = None,
+    duty: WorkerAssignment | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve inside the block; leaving it drains calls and flushes telemetry.
 
@@ -59,7 +62,7 @@ async def serving(
     several that serve together. Raises `PolicyInvalid`, `SettingInvalid`, `SourceUnreadable` or
     `OSError` where it cannot start.
     """
-    ambient = ambient or Ambient()
+    ambient = ambient or SystemResources()
     config = PolicyConfig(
         settings.policy_file, environment=ambient.environment, assignments=assignments
     )
@@ -109,8 +112,8 @@ async def serving(
                 loaded_at=state.loaded_at, reload_problems=state.last_problems
             )
 
-        gate = Gate(limit=settings.max_in_flight, meter=telemetry.metrics)
-        rpc = Rpc(
+        gate = ConcurrencyLimiter(limit=settings.max_in_flight, meter=telemetry.metrics)
+        rpc = CallRunner(
             gate=gate,
             spans=telemetry.calls,
             propagator=telemetry.propagator,
@@ -137,9 +140,9 @@ async def serve(
     settings: Settings,
     *,
     say: Callable[[str], None],
-    ambient: Ambient | None = None,
+    ambient: SystemResources | None = None,
     assignments: Sequence[str] = (),
-    worker: WorkerLine | None = None,
+    worker: SupervisorLink | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reloads the policy file. `say` gets the start line.
 
@@ -167,7 +170,7 @@ async def serve(
             say(line)
         else:
             ports = {"admin_port": running.admin_port, "metrics_port": running.metrics_port}
-            worker.report(Report(start_line=line, **ports))
+            worker.report(WorkerReady(start_line=line, **ports))
         await stop.wait()
         _log.info("stopping")
         reloads.cancel()
@@ -215,12 +218,12 @@ def _named_variables(loaded: Loaded) -> list[str]:
     return [name for name in (rules.morph.key_env, rules.cache.password_env) if name]
 
 
-def _speaks(duty: Duty | None) -> bool:
+def _speaks(duty: WorkerAssignment | None) -> bool:
     """Of several workers, which have one environment, the first says what is wrong with it."""
     return duty is None or duty.index == 0
 
 
-def _warn(settings: Settings, loaded: Loaded, duty: Duty | None) -> None:
+def _warn(settings: Settings, loaded: Loaded, duty: WorkerAssignment | None) -> None:
     """What is likely not meant."""
     if not _speaks(duty):
         return

@@ -13,7 +13,7 @@ from pointsman_server.core.ports import AnswerCodec, DecisionCache, DecisionEngi
 from pointsman_server.core.serving import NEEDS_INFO
 
 
-class Cached:
+class CacheReader:
     """Answers from the cache where it can."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Cached:
         return await self._delegate.decide(query)
 
 
-class Kept:
+class CacheWriter:
     """Keeps what its delegate answers. The first decision of a conversation wins."""
 
     def __init__(

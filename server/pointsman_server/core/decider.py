@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from pointsman_server.core import entry
 from pointsman_server.core import stickiness as sticky
+from pointsman_server.core.candidate_plan import MINIMUM_CANDIDATES, Plan, Planner
 from pointsman_server.core.candidates import Selection, fence
+from pointsman_server.core.decision_record import LazyDecisionRecord
+from pointsman_server.core.eligible_engines import eligible_engines
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
-from pointsman_server.core.in_force import engines_in_force
-from pointsman_server.core.incumbents import Incumbents
+from pointsman_server.core.incumbents import ConversationModels
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
     ConversationSource,
@@ -27,7 +29,6 @@ from pointsman_server.core.model import (
     Verdict,
     provider_of,
 )
-from pointsman_server.core.plan import MINIMUM_CANDIDATES, Plan, Planner
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import (
     ClassificationLeg,
@@ -36,8 +37,7 @@ from pointsman_server.core.ports import (
     DecisionObserver,
     Switches,
 )
-from pointsman_server.core.record import Telling
-from pointsman_server.core.serving import Serving, is_served, serve
+from pointsman_server.core.serving import ServeDecision, is_served, serve
 
 
 class Decider:
@@ -48,7 +48,7 @@ class Decider:
         *,
         rules: PolicyFile,
         engine: DecisionEngine,
-        incumbents: Incumbents,
+        incumbents: ConversationModels,
         switches: Switches,
         classification: ClassificationLeg,
         keys: Keys,
@@ -68,11 +68,15 @@ class Decider:
         self._observers = tuple(observers)
 
     async def decide(
-        self, request: RouteRequest, *, deadline: float | None = None, drawn: bool | None = None
+        self,
+        request: RouteRequest,
+        *,
+        deadline: float | None = None,
+        log_sampled: bool | None = None,
     ) -> Outcome:
         """Answer one request; `deadline` is on the monotonic clock. Engine failures are values.
 
-        `drawn` says whether the decision log drew this call; where it is `None`, it still may.
+        `log_sampled`: whether the decision log sampled this call; `None` leaves it to the log.
         The answer leaves when the decision is ready, with the classification if that is ready.
         """
         started = self._clock.monotonic()
@@ -81,7 +85,7 @@ class Decider:
                 outcome = replace(await self._route(request, deadline), classification=ready())
         else:
             outcome = await self._route(request, deadline)
-        self._tell(request, outcome, started, drawn)
+        self._tell(request, outcome, started, log_sampled)
         return outcome
 
     async def _route(self, request: RouteRequest, deadline: float | None) -> Outcome:
@@ -125,7 +129,7 @@ class Decider:
         if rules.mode is Mode.OFF:
             raise _Ended(Verdict.OFF, Reason.MODE_OFF)
         switches = await self._switches.current()
-        engines = engines_in_force(request, rules=rules, flag_on=switches.morph_router_enabled)
+        engines = eligible_engines(request, rules=rules, flag_on=switches.morph_router_enabled)
         if engines.reason is Reason.FLAG_OFF:
             raise _Ended(Verdict.OFF, engines.reason)
         plan = self._planner.plan(routing, request.constraints, engines.names)
@@ -164,7 +168,7 @@ class Decider:
         )
 
     async def _move(
-        self, case: _Case, answer: EngineAnswer, serving: Serving
+        self, case: _Case, answer: EngineAnswer, serving: ServeDecision
     ) -> SwitchReason | None:
         """Note the model that the conversation is on now, and keep that note alive."""
         if answer.cached:
@@ -209,19 +213,19 @@ class Decider:
         )
 
     def _tell(
-        self, request: RouteRequest, outcome: Outcome, started: float, drawn: bool | None
+        self, request: RouteRequest, outcome: Outcome, started: float, log_sampled: bool | None
     ) -> None:
-        told = Telling(
+        told = LazyDecisionRecord(
             request,
             outcome,
             rules=self._rules,
             keys=self._keys,
             time=self._clock.time(),
             total_seconds=self._clock.monotonic() - started,
-            drawn=drawn,
+            log_sampled=log_sampled,
         )
         for observer in self._observers:
-            observer.observe(told)
+            observer.on_decision(told)
 
 
 class _Ended(Exception):

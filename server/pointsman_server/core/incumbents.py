@@ -7,7 +7,7 @@ from pointsman_server.core.model import EngineAnswer
 from pointsman_server.core.ports import AnswerCodec, DecisionCache
 
 
-class Incumbents:
+class ConversationModels:
     """Reads and writes one slot a conversation. A slot survives a change of fingerprint."""
 
     def __init__(self, cache: DecisionCache, *, codec: AnswerCodec, keys: Keys, ttl: float) -> None:

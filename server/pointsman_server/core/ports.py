@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from pointsman_server.core.decision_record import DecisionView
 from pointsman_server.core.model import (
     Classification,
     EngineAnswer,
@@ -12,7 +13,6 @@ from pointsman_server.core.model import (
     Prompt,
     SwitchValues,
 )
-from pointsman_server.core.record import Told
 
 
 class DecisionEngine(Protocol):
@@ -116,6 +116,6 @@ class ReadyClassification(Protocol):
 class DecisionObserver(Protocol):
     """Is told of every decision after it was made. It must neither block nor raise."""
 
-    def observe(self, told: Told) -> None:
+    def on_decision(self, told: DecisionView) -> None:
         """Take note of it. What is kept of it is its `whole()`."""
         ...

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from pointsman_server.core.errors import UnknownProfile, UnknownPurpose
 from pointsman_server.core.model import Outcome, RouteRequest
-from pointsman_server.core.split import Weighted, share, split_order
+from pointsman_server.core.weighted_split import Weighted, share, split_order
 
 DEFAULT_PROFILE = "default"
 """The profile that stands directly under `llm`."""

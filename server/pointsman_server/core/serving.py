@@ -12,7 +12,7 @@ NEEDS_INFO = "needs_info"
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServeDecision:
     """The model to serve now, and why it is not the decision's where it is not."""
 
     model: str
@@ -22,7 +22,7 @@ class Serving:
 
 def serve(
     request: RouteRequest, decision: Decision, *, rules: PolicyFile, conversation: bytes
-) -> Serving:
+) -> ServeDecision:
     """The decision's model where it may be served, else the static pick.
 
     An ambiguous prompt stays exactly as it was without routing, and a request that named a
@@ -31,12 +31,12 @@ def serve(
     static_pick = request.static_pick or ""
     shadow = not is_served(conversation, rules)
     if decision.answer.difficulty == NEEDS_INFO:
-        return Serving(static_pick, shadow, Reason.AMBIGUOUS)
+        return ServeDecision(static_pick, shadow, Reason.AMBIGUOUS)
     if _names_concrete_model(request, rules):
-        return Serving(static_pick, shadow, Reason.CONCRETE_MODEL_REQUESTED)
+        return ServeDecision(static_pick, shadow, Reason.CONCRETE_MODEL_REQUESTED)
     if shadow:
-        return Serving(static_pick, shadow, None)
-    return Serving(decision.model, shadow, None)
+        return ServeDecision(static_pick, shadow, None)
+    return ServeDecision(decision.model, shadow, None)
 
 
 def is_served(conversation: bytes, rules: PolicyFile) -> bool:

@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pointsman_server.policies.digest import version_of
 from pointsman_server.policies.loader import read
 from pointsman_server.policies.overrides import (
     Override,
@@ -23,6 +22,7 @@ from pointsman_server.policies.overrides import (
     plain_value,
 )
 from pointsman_server.policies.schema import Loaded, parse
+from pointsman_server.policies.version import version_of
 
 
 class PolicyConfig:

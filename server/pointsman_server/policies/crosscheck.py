@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pointsman_server.core.policy_file import VIRTUAL_PREFIX
-from pointsman_server.policies.faults import Fault, meant, shown
+from pointsman_server.policies.diagnostics import Diagnostic, meant, shown
 
 
-def cross_faults(document: object) -> Iterator[Fault]:
+def cross_faults(document: object) -> Iterator[Diagnostic]:
     """Find names that another section does not know, and sources that another must give."""
     tiers, catalog = _mapping(document, "tiers"), _mapping(document, "catalog")
     for name, tier in tiers.items():
@@ -20,32 +20,32 @@ def cross_faults(document: object) -> Iterator[Fault]:
     for public_id in catalog:
         if public_id in tiers or public_id.startswith(VIRTUAL_PREFIX):
             message = f"is a pseudo-model (a tier, or under `{VIRTUAL_PREFIX}`), not a model"
-            yield Fault(("catalog", public_id), message)
+            yield Diagnostic(("catalog", public_id), message)
     yield from _redis_switches(document)
 
 
 def _unknown_candidates(
     name: str, tier: object, *, tiers: Mapping[str, object], catalog: Mapping[str, object]
-) -> Iterator[Fault]:
+) -> Iterator[Diagnostic]:
     candidates = tier.get("candidates") if isinstance(tier, dict) else None
     for at, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
         if not isinstance(candidate, str) or candidate in catalog:
             continue
         path = ("tiers", name, "candidates", at)
         if candidate in tiers or candidate.startswith(VIRTUAL_PREFIX):
-            yield Fault(path, f"`{shown(candidate)}` is a pseudo-model, not a model")
+            yield Diagnostic(path, f"`{shown(candidate)}` is a pseudo-model, not a model")
         elif catalog:
             hint = meant(candidate, catalog)
-            yield Fault(path, f"`{shown(candidate)}` is not in the catalog{hint}")
+            yield Diagnostic(path, f"`{shown(candidate)}` is not in the catalog{hint}")
 
 
-def _redis_switches(document: object) -> Iterator[Fault]:
+def _redis_switches(document: object) -> Iterator[Diagnostic]:
     sources = _mapping(document, "flags").get("sources")
     url = _mapping(document, "cache").get("url", "memory://")
     # Nobody but the cache says which server it is.
     if isinstance(sources, list) and "redis" in sources and str(url).startswith("memory:"):
         message = "names `redis`, which is the server of `cache.url`; that is in this process"
-        yield Fault(("flags", "sources"), message)
+        yield Diagnostic(("flags", "sources"), message)
 
 
 def _mapping(document: object, key: str) -> Mapping[str, object]:

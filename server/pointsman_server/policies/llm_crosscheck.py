@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from pointsman_server.core.routes import DEFAULT_PROFILE, PURPOSES
-from pointsman_server.policies.faults import Fault, KeyPath, meant, named, shown
+from pointsman_server.policies.diagnostics import Diagnostic, KeyPath, meant, named, shown
 
 _TARGETS = ("profile", "candidates", "tier")
 """A route names exactly one of these, or none for the profile `default`."""
@@ -16,7 +16,7 @@ _TARGETS = ("profile", "candidates", "tier")
 _NEEDED = ("provider", "model")
 
 
-def llm_faults(document: object) -> Iterator[Fault]:
+def llm_faults(document: object) -> Iterator[Diagnostic]:
     """Everything wrong between the keys of `llm`."""
     llm = _mapping(document, "llm")
     own, purposes = _mapping(llm, "profiles"), llm.get("purposes")
@@ -29,25 +29,25 @@ def llm_faults(document: object) -> Iterator[Fault]:
         if purpose not in known:
             hint = meant(purpose, [k for k in known if isinstance(k, str)])
             message = f"unknown purpose `{shown(purpose)}`"
-            yield Fault(path, f"{message}{hint or '; declare further ones in `llm.purposes`'}")
+            yield Diagnostic(path, f"{message}{hint or '; declare further ones in `llm.purposes`'}")
         yield from _route(route, path, names)
         yield from _tier(route, path, _mapping(document, "tiers"))
 
 
-def _profiles(llm: Mapping[str, object], own: Mapping[str, object]) -> Iterator[Fault]:
+def _profiles(llm: Mapping[str, object], own: Mapping[str, object]) -> Iterator[Diagnostic]:
     if DEFAULT_PROFILE in own:
         message = "is reserved: the profile `default` is what stands directly under `llm`"
-        yield Fault(("llm", "profiles", DEFAULT_PROFILE), message)
+        yield Diagnostic(("llm", "profiles", DEFAULT_PROFILE), message)
     for name, profile in own.items():
         if name == DEFAULT_PROFILE or not (profile is None or isinstance(profile, dict)):
             continue
         lacking = [key for key in _NEEDED if not (profile or {}).get(key) and not llm.get(key)]
         if lacking:
             message = f"has no {named(lacking)}, and neither has `llm`"
-            yield Fault(("llm", "profiles", name), message)
+            yield Diagnostic(("llm", "profiles", name), message)
 
 
-def _route(route: object, path: KeyPath, names: tuple[str, ...]) -> Iterator[Fault]:
+def _route(route: object, path: KeyPath, names: tuple[str, ...]) -> Iterator[Diagnostic]:
     if isinstance(route, str):
         yield from _missing(route, path, names)
     if not (route is None or isinstance(route, dict)):
@@ -55,7 +55,7 @@ def _route(route: object, path: KeyPath, names: tuple[str, ...]) -> Iterator[Fau
     route = route or {}
     targets = [key for key in _TARGETS if route.get(key) is not None]
     if len(targets) > 1:
-        yield Fault(path, f"has {' and '.join(f'`{key}`' for key in targets)}: one of them")
+        yield Diagnostic(path, f"has {' and '.join(f'`{key}`' for key in targets)}: one of them")
     if not targets:
         yield from _missing(DEFAULT_PROFILE, path, names)
     yield from _missing(route.get("profile"), (*path, "profile"), names)
@@ -65,32 +65,32 @@ def _route(route: object, path: KeyPath, names: tuple[str, ...]) -> Iterator[Fau
         yield from _missing(name, (*path, "fallback_profiles", at), names)
 
 
-def _candidates(candidates: object, path: KeyPath, names: tuple[str, ...]) -> Iterator[Fault]:
+def _candidates(candidates: object, path: KeyPath, names: tuple[str, ...]) -> Iterator[Diagnostic]:
     seen: set[str] = set()
     for at, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
         profile = candidate.get("profile") if isinstance(candidate, dict) else None
         if not isinstance(profile, str):
             continue
         if profile in seen:
-            yield Fault((*path, at, "profile"), f"`{shown(profile)}` is a candidate twice")
+            yield Diagnostic((*path, at, "profile"), f"`{shown(profile)}` is a candidate twice")
         seen.add(profile)
         yield from _missing(profile, (*path, at, "profile"), names)
 
 
-def _missing(name: object, path: KeyPath, names: Iterable[str]) -> Iterator[Fault]:
+def _missing(name: object, path: KeyPath, names: Iterable[str]) -> Iterator[Diagnostic]:
     if not isinstance(name, str) or name in names:
         return
     if name == DEFAULT_PROFILE:
         message = "there is no profile `default`: `llm` lacks `provider` or `model`"
-        yield Fault(path, message)
+        yield Diagnostic(path, message)
     else:
-        yield Fault(path, f"there is no profile `{shown(name)}`{meant(name, names)}")
+        yield Diagnostic(path, f"there is no profile `{shown(name)}`{meant(name, names)}")
 
 
-def _tier(route: object, path: KeyPath, tiers: Mapping[str, object]) -> Iterator[Fault]:
+def _tier(route: object, path: KeyPath, tiers: Mapping[str, object]) -> Iterator[Diagnostic]:
     tier = route.get("tier") if isinstance(route, dict) else None
     if isinstance(tier, str) and tier not in tiers:
-        yield Fault((*path, "tier"), f"there is no tier `{shown(tier)}`{meant(tier, tiers)}")
+        yield Diagnostic((*path, "tier"), f"there is no tier `{shown(tier)}`{meant(tier, tiers)}")
 
 
 def _mapping(document: object, key: str) -> Mapping[str, object]:

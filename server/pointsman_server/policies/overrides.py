@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pointsman_server.core.errors import PolicyInvalid, Problem
-from pointsman_server.policies.faults import Fault, KeyPath, render_path, shown
+from pointsman_server.policies.diagnostics import Diagnostic, KeyPath, render_path, shown
 from pointsman_server.policies.yaml_tree import YamlTree, read_yaml
 
 PREFIX = "POINTSMAN_POLICY__"
@@ -101,7 +101,7 @@ def applied(tree: YamlTree, overrides: Iterable[Override]) -> YamlTree:
     lines, faults = dict(tree.lines), list(tree.faults)
     for override in overrides:
         if not _put(value, override.path, deepcopy(override.value)):
-            faults.append(Fault(override.path, "cannot be set: what should hold it does not"))
+            faults.append(Diagnostic(override.path, "cannot be set: what should hold it does not"))
         lines = {p: n for p, n in lines.items() if p[: len(override.path)] != override.path}
         lines[override.path] = 0  # no line of the file says this
     return replace(tree, value=value, lines=lines, faults=tuple(faults))

@@ -11,15 +11,15 @@ from pydantic import ValidationError
 
 from pointsman_server.core.errors import PolicyInvalid, Problem
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.policies.advice import advice
 from pointsman_server.policies.crosscheck import cross_faults
-from pointsman_server.policies.digest import rules_digest, version_of
-from pointsman_server.policies.faults import MOST_PROBLEMS, Fault, to_problems
+from pointsman_server.policies.diagnostics import MOST_PROBLEMS, Diagnostic, to_problems
+from pointsman_server.policies.env_references import filled_in
+from pointsman_server.policies.lint import advice
 from pointsman_server.policies.llm_crosscheck import llm_faults
 from pointsman_server.policies.overrides import Override, applied
-from pointsman_server.policies.references import filled_in
+from pointsman_server.policies.pydantic_errors import to_faults
 from pointsman_server.policies.sections.document import PolicyDocument
-from pointsman_server.policies.violations import to_faults
+from pointsman_server.policies.version import rules_digest, version_of
 from pointsman_server.policies.yaml_tree import YamlTree, read_yaml
 
 _MOST_WORDED = 1_000
@@ -62,13 +62,13 @@ def json_schema() -> dict[str, object]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _validated(tree: YamlTree) -> tuple[PolicyDocument | None, tuple[Fault, ...]]:
+def _validated(tree: YamlTree) -> tuple[PolicyDocument | None, tuple[Diagnostic, ...]]:
     """Give the document, where pydantic accepts it, and all faults.
 
     A value that could not even be read from the text is told of once.
     """
     if tree.value is None:
-        return None, (Fault((), "is empty"),)
+        return None, (Diagnostic((), "is empty"),)
     between = chain(cross_faults(tree.value), llm_faults(tree.value))
     faults = (*tree.faults, *islice(between, MOST_PROBLEMS + 1))
     try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from pointsman_server.core.errors import PolicyInvalid, Problem
-from pointsman_server.policies.faults import Fault, KeyPath, shown
+from pointsman_server.policies.diagnostics import Diagnostic, KeyPath, shown
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
@@ -41,7 +41,7 @@ class YamlTree:
     value: object
     lines: Mapping[KeyPath, int]
     """KeyPath -> line of the key or list item, from 1."""
-    faults: tuple[Fault, ...]
+    faults: tuple[Diagnostic, ...]
 
 
 def read_yaml(data: bytes) -> YamlTree:
@@ -110,7 +110,7 @@ class _Walk:
     """Nodes -> values. Aliases are followed, within `MAX_VALUES` and never around in a circle."""
 
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Diagnostic] = field(default_factory=list)
     _values: int = 0
     _open: set[int] = field(default_factory=set)
 
@@ -159,13 +159,13 @@ class _Walk:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                self.faults.append(Fault(path, f"a key is not plain text (line {line})"))
+                self.faults.append(Diagnostic(path, f"a key is not plain text (line {line})"))
             elif key_node.tag == _MERGE:
                 brought.append(value_node)
             elif key_node.value in own:
                 at = self.lines[(*path, key_node.value)]
                 message = f"is there twice: on line {at} and on line {line}"
-                self.faults.append(Fault((*path, key_node.value), message))
+                self.faults.append(Diagnostic((*path, key_node.value), message))
             else:
                 self.lines.setdefault((*path, key_node.value), line)
                 own[key_node.value] = self.value(value_node, (*path, key_node.value))
@@ -181,11 +181,11 @@ class _Walk:
             if isinstance(mapping, dict):
                 result = mapping | result
             elif mapping is not BROKEN:
-                self.faults.append(Fault(path, "`<<` takes a mapping or a list of mappings"))
+                self.faults.append(Diagnostic(path, "`<<` takes a mapping or a list of mappings"))
         return result
 
     def _broken(self, path: KeyPath, message: str) -> object:
-        self.faults.append(Fault(path, message))
+        self.faults.append(Diagnostic(path, message))
         return BROKEN
 
 

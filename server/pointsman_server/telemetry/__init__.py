@@ -6,6 +6,6 @@ hands them.
 
 from pointsman_server.telemetry.build import build_telemetry
 from pointsman_server.telemetry.telemetry import Telemetry
-from pointsman_server.telemetry.tracing import tracing
+from pointsman_server.telemetry.tracing.standalone import tracing
 
 __all__ = ["Telemetry", "build_telemetry", "tracing"]

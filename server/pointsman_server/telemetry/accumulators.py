@@ -61,7 +61,7 @@ class Counters:
         return ((key, cell.total) for key, cell in self._cells.items())
 
 
-class Distribution:
+class Histogram:
     """One histogram: how often, how much, least and most."""
 
     __slots__ = ("bounds", "buckets", "highest", "lowest", "total")
@@ -97,20 +97,20 @@ class Histograms:
 
     def __init__(self, bounds: Sequence[float], *, limit: int = LIMIT) -> None:
         self._bounds = bounds
-        self._cells: dict[Key, Distribution] = {}
+        self._cells: dict[Key, Histogram] = {}
         self._limit = limit
 
-    def cell(self, key: Key) -> Distribution:
+    def cell(self, key: Key) -> Histogram:
         """The distribution of `key`, for who records to it again and again."""
         cell = self._cells.get(key)
         if cell is None:
             key = key if len(self._cells) < self._limit else OVERFLOW
-            cell = self._cells.setdefault(key, Distribution(self._bounds))
+            cell = self._cells.setdefault(key, Histogram(self._bounds))
         return cell
 
     def record(self, key: Key, value: float) -> None:
         """Take `value` into the distribution of `key`."""
         self.cell(key).record(value)
 
-    def __iter__(self) -> Iterator[tuple[Key, Distribution]]:
+    def __iter__(self) -> Iterator[tuple[Key, Histogram]]:
         return iter(self._cells.items())

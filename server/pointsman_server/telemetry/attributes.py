@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 from opentelemetry import trace
 
+from pointsman_server.core.decision_record import DecisionRecord, DecisionView
 from pointsman_server.core.model import Decision, Dropped, Outcome
-from pointsman_server.core.record import DecisionRecord, Told
 
 AUTO_MODEL: Final = "pointsman.auto_model"
 POLICY: Final = "pointsman.policy"
@@ -127,8 +127,8 @@ class SpanAttributes:
 
     __slots__ = ()
 
-    def observe(self, told: Told) -> None:
+    def on_decision(self, told: DecisionView) -> None:
         """Annotate the current span; nothing is built when it does not record."""
         span = trace.get_current_span()
         if span.is_recording():
-            span.set_attributes(decision_attributes(told.whole()))
+            span.set_attributes(decision_attributes(told.materialise()))

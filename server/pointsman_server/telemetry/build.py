@@ -14,27 +14,27 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.core.policy_file import LogRules
-from pointsman_server.telemetry import instruments
 from pointsman_server.telemetry.attributes import SpanAttributes
-from pointsman_server.telemetry.decision_log import DecisionLog
-from pointsman_server.telemetry.environment import TelemetryRules, read_environment
+from pointsman_server.telemetry.config import TelemetryRules, read_environment
+from pointsman_server.telemetry.decision_log.log import DecisionLog
+from pointsman_server.telemetry.decision_log.sinks import build_sinks
+from pointsman_server.telemetry.decision_log.writer import LineWriter
 from pointsman_server.telemetry.exporters import build_metric_exporters
 from pointsman_server.telemetry.exposition import CONTENT_TYPE, exposition
-from pointsman_server.telemetry.log_sinks import build_sinks
-from pointsman_server.telemetry.log_writer import LineWriter
 from pointsman_server.telemetry.metric_export import MetricExport
-from pointsman_server.telemetry.metrics import Metrics
+from pointsman_server.telemetry.metrics import catalog as instruments
+from pointsman_server.telemetry.metrics.recorder import Metrics
 from pointsman_server.telemetry.prometheus import PrometheusEndpoint
 from pointsman_server.telemetry.resolutions import ResolutionSpanAttributes
 from pointsman_server.telemetry.resource import build_resource
-from pointsman_server.telemetry.sdk_log import SdkLog
-from pointsman_server.telemetry.spans import SCOPE, Spans, build_propagator
-from pointsman_server.telemetry.telemetry import Parts, Telemetry
-from pointsman_server.telemetry.tracer import HeadTracer
-from pointsman_server.telemetry.unfailing import (
-    UnfailingObserver,
-    UnfailingResolutionObserver,
+from pointsman_server.telemetry.safe_observer import (
+    SafeObserver,
+    SafeResolutionObserver,
 )
+from pointsman_server.telemetry.sdk_log import SdkLog
+from pointsman_server.telemetry.telemetry import Parts, Telemetry
+from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
+from pointsman_server.telemetry.tracing.provider import SCOPE, Spans, build_propagator
 from pointsman_server.telemetry.variables import HIGHEST_PORT, address
 
 _ADDRESS = "POINTSMAN_METRICS_LISTEN"
@@ -74,12 +74,12 @@ async def build_telemetry(
         propagator=propagator,
         metrics=metrics,
         observers=(
-            UnfailingObserver(metrics),
-            UnfailingObserver(SpanAttributes()),
-            UnfailingObserver(parts.decision_log),
+            SafeObserver(metrics),
+            SafeObserver(SpanAttributes()),
+            SafeObserver(parts.decision_log),
         ),
         resolution_observers=tuple(
-            UnfailingResolutionObserver(each)
+            SafeResolutionObserver(each)
             for each in (metrics, ResolutionSpanAttributes(), parts.decision_log)
         ),
         prometheus_port=port,

@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExport
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, SpanExportResult
 
-from pointsman_server.telemetry.environment import GRPC, OTLP, OtlpTarget, SignalRules
+from pointsman_server.telemetry.config import GRPC, OTLP, OtlpTarget, SignalRules
 
 
 def build_span_exporters(rules: SignalRules) -> tuple[SpanExporter, ...]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pointsman_server.telemetry.instruments import Instrument, Kind
-from pointsman_server.telemetry.readings import Point, Reading, Readings, Spread
+from pointsman_server.telemetry.metrics.catalog import Instrument, Kind
+from pointsman_server.telemetry.readings import HistogramData, MetricSnapshot, Point, Reading
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,7 +22,7 @@ _TYPES = {
 }
 
 
-def exposition(readings: Readings, *, target: Mapping[str, str]) -> str:
+def exposition(readings: MetricSnapshot, *, target: Mapping[str, str]) -> str:
     """The page; `target` are the resource's attributes."""
     lines = [
         "# HELP target_info What is measured here.",
@@ -50,13 +50,13 @@ def _family(reading: Reading) -> Iterator[str]:
     yield f"# HELP {name} {reading.instrument.description}"
     yield f"# TYPE {name} {_TYPES[reading.instrument.kind]}"
     for point in reading.points:
-        if isinstance(point.value, Spread):
+        if isinstance(point.value, HistogramData):
             yield from _histogram(name, point, point.value)
         else:
             yield f"{name}{_braces(_labels(point.attributes))} {point.value}"
 
 
-def _histogram(name: str, point: Point, spread: Spread) -> Iterator[str]:
+def _histogram(name: str, point: Point, spread: HistogramData) -> Iterator[str]:
     labels = _labels(point.attributes)
     before = labels + "," if labels else ""
     below = 0

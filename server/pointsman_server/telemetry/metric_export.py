@@ -12,9 +12,9 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from pointsman_server.telemetry.detached import in_daemon_thread, within
-from pointsman_server.telemetry.metrics import Metrics
-from pointsman_server.telemetry.otel_metrics import metrics_data
+from pointsman_server.telemetry.daemon_thread import in_daemon_thread, within
+from pointsman_server.telemetry.metrics.otlp_bridge import metrics_data
+from pointsman_server.telemetry.metrics.recorder import Metrics
 
 logger = logging.getLogger(__name__)
 

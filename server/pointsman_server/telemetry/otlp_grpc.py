@@ -9,7 +9,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from pointsman_server.telemetry.otlp_encoding import SpanEncoder
+from pointsman_server.telemetry.tracing.otlp_encoder import SpanEncoder
 
 
 class QuickSpanExporter(OTLPSpanExporter):

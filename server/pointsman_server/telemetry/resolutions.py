@@ -8,7 +8,7 @@ from opentelemetry import trace
 
 from pointsman_server.core.resolver import ResolutionRecord
 from pointsman_server.telemetry import attributes as a
-from pointsman_server.telemetry.log_line import Field, rfc3339
+from pointsman_server.telemetry.decision_log.entry import Field, rfc3339
 
 EVENT = "llm_route_resolved"
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.version import __version__ as sdk_version
 
-from pointsman_server.telemetry.environment import TelemetryRules
+from pointsman_server.telemetry.config import TelemetryRules
 
 
 def build_resource(rules: TelemetryRules, worker: int | None = None) -> Resource:

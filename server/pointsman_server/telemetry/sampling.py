@@ -22,10 +22,10 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
-from pointsman_server.telemetry.environment import SamplerRules
+from pointsman_server.telemetry.config import SamplerRules
 
-_DRAWN = create_key("pointsman-drawn")
-DRAWN = Context({_DRAWN: True})
+_SAMPLED_ROOT_KEY = create_key("pointsman-drawn")
+SAMPLED_ROOT = Context({_SAMPLED_ROOT_KEY: True})
 """The context of a root span that was drawn to be recorded."""
 RECORDED = Decision.RECORD_AND_SAMPLE
 
@@ -48,7 +48,7 @@ class HeadSampler(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """Whether a span is recorded."""
-        drawn = parent_context is not None and _DRAWN in parent_context
+        drawn = parent_context is not None and _SAMPLED_ROOT_KEY in parent_context
         sampler = ALWAYS_ON if drawn else self._standard
         return sampler.should_sample(
             parent_context, trace_id, name, kind, attributes, links, trace_state

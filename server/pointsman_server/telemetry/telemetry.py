@@ -12,9 +12,9 @@ from opentelemetry.trace import Tracer
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.core.ports import DecisionObserver
 from pointsman_server.core.resolver import ResolutionObserver
-from pointsman_server.telemetry.call_spans import CallSpans
-from pointsman_server.telemetry.decision_log import DecisionLog
-from pointsman_server.telemetry.instruments import (
+from pointsman_server.telemetry.decision_log.log import DecisionLog
+from pointsman_server.telemetry.metric_export import MetricExport
+from pointsman_server.telemetry.metrics.catalog import (
     CACHE_ENTRIES,
     CIRCUIT,
     CIRCUIT_STATES,
@@ -24,11 +24,11 @@ from pointsman_server.telemetry.instruments import (
     TLS_RELOADS,
     TOKENS_RELOADS,
 )
-from pointsman_server.telemetry.metric_export import MetricExport
-from pointsman_server.telemetry.metrics import Metrics
+from pointsman_server.telemetry.metrics.recorder import Metrics
 from pointsman_server.telemetry.prometheus import PrometheusEndpoint
 from pointsman_server.telemetry.sdk_log import SdkLog
-from pointsman_server.telemetry.spans import Spans
+from pointsman_server.telemetry.tracing.light_span import CallSpans
+from pointsman_server.telemetry.tracing.provider import Spans
 
 CLOSING = 3.0
 """Seconds that a collector gets at the end to take what is left."""
@@ -75,9 +75,9 @@ class Telemetry:
     parts: Parts
 
     @property
-    def draws(self) -> Callable[[float], bool]:
+    def log_samples(self) -> Callable[[float], bool]:
         """Says, of a rate, whether the decision log wants the call that is about to be decided."""
-        return self.parts.decision_log.draws
+        return self.parts.decision_log.samples
 
     def sample_with(self, rate: Callable[[], float]) -> None:
         """Ask `rate` for the share of decisions that the decision log draws."""

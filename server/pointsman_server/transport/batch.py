@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.errors import InvalidRequest
-from pointsman_server.transport.decisions import Decisions, Done, Pending
-from pointsman_server.transport.parse import parsed_batch
-from pointsman_server.transport.rpc import SERVICE, Context, Origin, Refused, Rpc
+from pointsman_server.transport.call import SERVICE, CallInfo, CallRunner, Context, RpcError
+from pointsman_server.transport.decision_handler import DecisionHandler, Done, PendingDecision
 from pointsman_server.transport.wire import field
+from pointsman_server.transport.wire_parsing import parsed_batch
 
 METHOD = f"{SERVICE}/BatchRouteDecisions"
 TURN = 32
@@ -26,7 +26,7 @@ _RESPONSE, _STATUS = 1, 2
 class Batches:
     """Answers batches. Each decision has a span, a place at the gate and a fate of its own."""
 
-    def __init__(self, *, rpc: Rpc, decisions: Decisions) -> None:
+    def __init__(self, *, rpc: CallRunner, decisions: DecisionHandler) -> None:
         self._rpc = rpc
         self._decisions = decisions
 
@@ -36,7 +36,7 @@ class Batches:
         try:
             requests = parsed_batch(wire)
         except InvalidRequest as error:
-            refused = self._rpc.refuse(origin, self._rpc.draw(origin), error)
+            refused = self._rpc.refuse(origin, self._rpc.sample(origin), error)
             await refused.end(context)
         done = await self._decide(requests, origin, self._rpc.deadline(context))
         return b"".join([field(_RESULTS, _result(each)) for each in done])
@@ -44,7 +44,7 @@ class Batches:
     async def _decide(
         self,
         requests: Iterable[tuple[pb.RouteDecisionRequest | None, int]],
-        origin: Origin,
+        origin: CallInfo,
         deadline: float | None,
     ) -> list[Done]:
         """All of them; a call that is cancelled cancels what is under way."""
@@ -53,7 +53,7 @@ class Batches:
         async with asyncio.TaskGroup() as tasks:
             for message, size in requests:
                 answer = self._decisions.begin(origin, message)
-                if isinstance(answer, Pending):
+                if isinstance(answer, PendingDecision):
                     late = self._decisions.finish(answer, deadline=deadline)
                     found.append(tasks.create_task(late))
                 else:
@@ -66,6 +66,6 @@ class Batches:
 
 
 def _result(done: Done) -> bytes:
-    if isinstance(done, Refused):
+    if isinstance(done, RpcError):
         return field(_STATUS, done.wire)
     return field(_RESPONSE, done)

@@ -12,14 +12,18 @@ from typing import Protocol
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.trace import Span
 
-from pointsman_server.core.record import DecisionRecord, KeptDetail
+from pointsman_server.core.decision_record import CachedDecisionDetail, DecisionRecord
 
 
-class DrawnSpan(Protocol):
+class SampledCall(Protocol):
     """The span of a call that is recorded. It has begun, and ends one way or the other."""
 
-    def kept(
-        self, record: DecisionRecord, *, decision_id: str, detail: Callable[[], KeptDetail]
+    def end_cached(
+        self,
+        record: DecisionRecord,
+        *,
+        decision_id: str,
+        detail: Callable[[], CachedDecisionDetail],
     ) -> None:
         """End it: a kept decision like `record` was the answer. Never raises.
 
@@ -35,7 +39,7 @@ class DrawnSpan(Protocol):
 class CallSpans(Protocol):
     """Decides which calls are recorded."""
 
-    def draw(self, method: str, trace: TraceContext | None) -> DrawnSpan | None:
+    def sample(self, method: str, trace: TraceContext | None) -> SampledCall | None:
         """The span of a call that begins; `None`: it is not recorded."""
         ...
 

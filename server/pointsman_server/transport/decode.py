@@ -19,7 +19,7 @@ from pointsman_server.core.model import (
     RouteRequest,
     RoutingContext,
 )
-from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS, Fields
+from pointsman_server.transport.validation import IDENTIFIER_CODE_POINTS, Fields
 
 Asking: TypeAlias = pb.RouteDecisionRequest | resolve_pb.ResolveRouteRequest
 

@@ -8,7 +8,7 @@ from pointsman.v1 import describe_routing_pb2 as pb
 from pointsman_server.core.description import Description, EngineDescription
 from pointsman_server.core.model import CatalogModel, DataPolicy, Tier
 from pointsman_server.core.routes import Route
-from pointsman_server.core.split import share
+from pointsman_server.core.weighted_split import share
 
 
 def to_description(description: Description) -> pb.DescribeRoutingResponse:

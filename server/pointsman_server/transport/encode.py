@@ -22,8 +22,8 @@ from pointsman_server.core.model import (
     SwitchReason,
     Verdict,
 )
-from pointsman_server.core.serving import Serving
-from pointsman_server.transport.kept import ranked
+from pointsman_server.core.serving import ServeDecision
+from pointsman_server.transport.fast_path.answer_codec import ranked
 
 
 def _names(values: type[StrEnum], wire: EnumTypeWrapper, prefix: str) -> dict[StrEnum, str]:
@@ -55,7 +55,7 @@ def to_response(outcome: Outcome) -> pb.RouteDecisionResponse:
     )
 
 
-def to_response_frame(serving: Serving, *, policy_version: str) -> bytes:
+def to_response_frame(serving: ServeDecision, *, policy_version: str) -> bytes:
     """What a routed response says besides its decision and its id, to be appended to those."""
     return pb.RouteDecisionResponse(
         serve_model=serving.model,

@@ -23,7 +23,7 @@ from pointsman_server.transport.decode import (
     prompt_of,
 )
 from pointsman_server.transport.encode import to_response
-from pointsman_server.transport.fields import Fields
+from pointsman_server.transport.validation import Fields
 
 
 def to_resolve_request(message: pb.ResolveRouteRequest) -> ResolveRequest:

@@ -13,9 +13,9 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from pointsman.v1 import routing_service_pb2
 
-from pointsman_server.transport.entrance import Entrance, Guarded
-from pointsman_server.transport.limits import Limits, options
-from pointsman_server.transport.rpc import SERVICE
+from pointsman_server.transport.admission import AdmissionControl, AdmissionHandler
+from pointsman_server.transport.call import SERVICE
+from pointsman_server.transport.channel_args import Limits, options
 from pointsman_server.transport.servicer import RoutingServicer
 
 _SERVED = (
@@ -40,10 +40,12 @@ class Server:
         arguments = options(limits, shares_port=shares_port)
         self._server = grpc.aio.server(interceptors=interceptors, options=arguments)
         self._health = HealthServicer()
-        entrance = Entrance(servicer.handler(), limit=limits.open_calls, rpc=servicer.rpc)
+        entrance = AdmissionHandler(servicer.handler(), limit=limits.open_calls, rpc=servicer.rpc)
         self._server.add_generic_rpc_handlers((entrance,))
         # Apart, so that a crowd of gateways does not keep probes out. A client watches health once.
-        beside = Guarded(self._server, limit=limits.connections, rpc=servicer.rpc).as_server
+        beside = AdmissionControl(
+            self._server, limit=limits.connections, rpc=servicer.rpc
+        ).as_server
         health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
         if for_admins:
             channelz_pb2_grpc.add_ChannelzServicer_to_server(ChannelzServicer(), beside)

@@ -9,13 +9,13 @@ from pointsman.v1 import describe_routing_pb2, resolve_route_pb2
 
 from pointsman_server.core.description import Description
 from pointsman_server.transport.batch import Batches
-from pointsman_server.transport.decisions import Decisions, Pending
+from pointsman_server.transport.call import SERVICE, CallRunner, Context, RpcError
+from pointsman_server.transport.decision_handler import DecisionHandler, PendingDecision
 from pointsman_server.transport.describe import to_description
-from pointsman_server.transport.parse import parsed, reader, whole
+from pointsman_server.transport.ports import Service
 from pointsman_server.transport.resolve import to_resolve_request, to_resolve_response
-from pointsman_server.transport.rpc import SERVICE, Context, Refused, Rpc
-from pointsman_server.transport.service import Service
 from pointsman_server.transport.stream import StreamRules, Streams
+from pointsman_server.transport.wire_parsing import parsed, reader, whole
 
 METHOD = f"{SERVICE}/RouteDecision"
 LOOKS = 8
@@ -29,7 +29,7 @@ class RoutingServicer:
     def __init__(
         self,
         *,
-        rpc: Rpc,
+        rpc: CallRunner,
         service: Callable[[], Service],
         describe: Callable[[], Awaitable[Description]],
         streams: StreamRules = StreamRules(),  # noqa: B008  (a frozen value)
@@ -38,12 +38,12 @@ class RoutingServicer:
         self._looks = rpc.beside(limit=LOOKS)
         self._service = service
         self._describe = describe
-        self._decisions = Decisions(rpc=rpc, service=service)
+        self._decisions = DecisionHandler(rpc=rpc, service=service)
         self._streams = Streams(rpc=rpc, decisions=self._decisions, rules=streams)
         self._batches = Batches(rpc=rpc, decisions=self._decisions)
 
     @property
-    def rpc(self) -> Rpc:
+    def rpc(self) -> CallRunner:
         """What its calls share, for what else a server has."""
         return self._rpc
 
@@ -78,9 +78,9 @@ class RoutingServicer:
         """Decide for one request."""
         rpc = self._rpc
         answer = self._decisions.begin(rpc.origin(METHOD, context), parsed(wire))
-        if isinstance(answer, Pending):
+        if isinstance(answer, PendingDecision):
             answer = await self._decisions.finish(answer, deadline=rpc.deadline(context))
-        if isinstance(answer, Refused):
+        if isinstance(answer, RpcError):
             await answer.end(context)
         return answer
 

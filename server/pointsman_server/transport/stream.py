@@ -20,12 +20,12 @@ from pointsman_server.core.errors import (
     StreamEnded,
     Unauthenticated,
 )
-from pointsman_server.transport.callers import TOKEN_HOLDS
-from pointsman_server.transport.decisions import Decisions, Done, Pending
+from pointsman_server.transport.call import SERVICE, CallRunner, Context, RpcError
+from pointsman_server.transport.decision_handler import DecisionHandler, Done, PendingDecision
 from pointsman_server.transport.errors import to_status
-from pointsman_server.transport.parse import ITEM_BYTES, parsed_item
-from pointsman_server.transport.rpc import SERVICE, Context, Refused, Rpc
+from pointsman_server.transport.security.peer_identity import TOKEN_HOLDS
 from pointsman_server.transport.wire import field
+from pointsman_server.transport.wire_parsing import ITEM_BYTES, parsed_item
 
 METHOD = f"{SERVICE}/StreamRouteDecisions"
 CORRELATION_CODE_POINTS = 64
@@ -44,7 +44,7 @@ class StreamRules:
 class Streams:
     """Serves streams, and knows those that are open, to end them."""
 
-    def __init__(self, *, rpc: Rpc, decisions: Decisions, rules: StreamRules) -> None:
+    def __init__(self, *, rpc: CallRunner, decisions: DecisionHandler, rules: StreamRules) -> None:
         self._rpc = rpc
         self._decisions = decisions
         self._rules = rules
@@ -80,7 +80,9 @@ class Streams:
 class _Stream:
     """One stream: a reader, a task for each decision that takes time, and a writer."""
 
-    def __init__(self, context: Context, *, rpc: Rpc, decisions: Decisions, most: int) -> None:
+    def __init__(
+        self, context: Context, *, rpc: CallRunner, decisions: DecisionHandler, most: int
+    ) -> None:
         self._context = context
         self._rpc = rpc
         self._decisions = decisions
@@ -95,9 +97,9 @@ class _Stream:
         self._fewer = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._ended = False
-        self._broken: Refused | None = Refused(to_status(StreamEnded()))
+        self._broken: RpcError | None = RpcError(to_status(StreamEnded()))
 
-    async def serve(self) -> Refused | None:
+    async def serve(self) -> RpcError | None:
         """How the stream was ended, or `None` where its client had no more to ask."""
         async with asyncio.TaskGroup() as tasks:
             reading = self._reading = tasks.create_task(self._read(tasks))
@@ -117,8 +119,8 @@ class _Stream:
         while (wire := await self._context.read()) is not grpc.aio.EOF:
             if not self._token_holds():
                 stranger = self._origin._replace(caller=None)
-                drawn = self._rpc.draw(stranger)
-                self._broken = self._rpc.refuse(stranger, drawn, Unauthenticated())
+                sampled = self._rpc.sample(stranger)
+                self._broken = self._rpc.refuse(stranger, sampled, Unauthenticated())
                 return
             self._in_flight += 1
             self._take(wire, tasks)
@@ -154,23 +156,23 @@ class _Stream:
             origin = origin._replace(trace=self._rpc.trace_in(headers) or origin.trace)
         message = asked.request if asked.HasField("request") else None
         answer = self._decisions.begin(origin, message)
-        if isinstance(answer, Pending):
+        if isinstance(answer, PendingDecision):
             within = asked.timeout_ms / 1_000 if asked.timeout_ms else None
             tasks.create_task(self._finish(name, answer, within))
         else:
             self._answer(name, answer)
         return None
 
-    async def _finish(self, name: str, pending: Pending, within: float | None) -> None:
+    async def _finish(self, name: str, pending: PendingDecision, within: float | None) -> None:
         deadline = self._deadline
         self._answer(name, await self._decisions.finish(pending, deadline=deadline, within=within))
 
     def _refuse(self, name: str, path: str, text: str) -> None:
         error = InvalidRequest([FieldViolation(path, text)])
         rpc, origin = self._rpc, self._origin
-        self._answer(name, rpc.refuse(origin, rpc.draw(origin), error))
+        self._answer(name, rpc.refuse(origin, rpc.sample(origin), error))
 
     def _answer(self, name: str, done: Done) -> None:
-        result = field(_STATUS, done.wire) if isinstance(done, Refused) else field(_RESPONSE, done)
+        result = field(_STATUS, done.wire) if isinstance(done, RpcError) else field(_RESPONSE, done)
         self._answers.append(field(_CORRELATION_ID, name.encode()) + result)
         self._more.set()

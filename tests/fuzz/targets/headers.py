@@ -7,8 +7,12 @@ from types import SimpleNamespace
 
 from opentelemetry import trace
 from pointsman_client import in_trace_of
-from pointsman_server.telemetry.spans import build_propagator
-from pointsman_server.transport.auth import BearerAuthentication, _presented, token_hash
+from pointsman_server.telemetry.tracing.provider import build_propagator
+from pointsman_server.transport.security.bearer_auth import (
+    BearerAuthentication,
+    _presented,
+    token_hash,
+)
 from support.fakes import RecordingMeter
 
 from fuzz.targets.target import Target, plain

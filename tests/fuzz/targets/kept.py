@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pointsman_server.cache.stored import Seals, Stored
-from pointsman_server.transport.kept import SHAPE_BYTES, WireCodec
+from pointsman_server.cache.redis.sealed_entry import CacheEntry, EntrySigner
+from pointsman_server.transport.fast_path.answer_codec import TEMPLATE_KEY_BYTES, WireCodec
 from support.builders import CODEC, answer
 
 from fuzz.targets.target import Target, plain
 
 WEEK = 7 * 86_400
 KEY = bytes(16)
-SEALS = Seals(b"fuzzed")
+SEALS = EntrySigner(b"fuzzed")
 
 
 def read(data: bytes) -> None:
-    for value in (data, bytes(SHAPE_BYTES) + data):
+    for value in (data, bytes(TEMPLATE_KEY_BYTES) + data):
         found = CODEC.load(value)
         if found is not None:
             assert CODEC.load(WireCodec().dump(found)) is not None
@@ -34,8 +34,8 @@ def read(data: bytes) -> None:
 def seeds() -> Iterator[bytes]:
     kept = CODEC.dump(answer())
     yield kept
-    yield kept[SHAPE_BYTES:]
-    yield SEALS.pack(KEY, Stored(kept, 1_790_000_000.123))
+    yield kept[TEMPLATE_KEY_BYTES:]
+    yield SEALS.pack(KEY, CacheEntry(kept, 1_790_000_000.123))
     yield b"999999999999999 "
 
 

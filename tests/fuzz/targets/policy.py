@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pointsman_server.core.errors import PolicyInvalid
 from pointsman_server.policies.check import rendered
-from pointsman_server.policies.faults import MOST_PROBLEMS
+from pointsman_server.policies.diagnostics import MOST_PROBLEMS
 from pointsman_server.policies.schema import parse
 
 from fuzz.targets.target import DATA, Target, plain

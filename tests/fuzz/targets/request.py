@@ -9,9 +9,10 @@ from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.core.model import PROMPT_CODE_POINTS
-from pointsman_server.transport import decode, parse
+from pointsman_server.transport import decode
+from pointsman_server.transport import wire_parsing as parse
 from pointsman_server.transport.errors import to_status
-from pointsman_server.transport.fields import IDENTIFIER_CODE_POINTS
+from pointsman_server.transport.validation import IDENTIFIER_CODE_POINTS
 
 from fuzz.targets.target import Target, plain
 

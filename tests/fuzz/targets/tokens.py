@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pointsman_server.core.errors import SourceUnreadable
-from pointsman_server.transport.auth import token_hash
-from pointsman_server.transport.tokens import TokenFile
+from pointsman_server.transport.security.bearer_auth import token_hash
+from pointsman_server.transport.security.token_file import TokenFile
 
 from fuzz.targets.target import Reader, Target
 

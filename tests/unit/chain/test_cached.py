@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracer
-from pointsman_server.chain.cached import Cached, Kept
+from pointsman_server.chain.cached import CacheReader, CacheWriter
 from pointsman_server.core.errors import EnginesFailed
 from pointsman_server.core.policy_file import CacheRules
 from support.builders import CODEC, GPT, OPUS, SONNET, answer, model, query
@@ -26,7 +26,7 @@ def finding(*script, kept=None):
     cache, engine = RecordingCache(), ScriptedEngine(*script)
     if kept is not None:
         cache.values[KEY] = kept
-    return Cached(engine, cache=cache, codec=CODEC, tracer=NoOpTracer()), engine, cache
+    return CacheReader(engine, cache=cache, codec=CODEC, tracer=NoOpTracer()), engine, cache
 
 
 def keeping(*script, kept=None):
@@ -34,7 +34,7 @@ def keeping(*script, kept=None):
     cache = RecordingCache()
     if kept is not None:
         cache.values[KEY] = kept
-    return Kept(ScriptedEngine(*script), cache=cache, codec=CODEC, rules=RULES), cache
+    return CacheWriter(ScriptedEngine(*script), cache=cache, codec=CODEC, rules=RULES), cache
 
 
 async def test_a_kept_answer_is_given_without_asking_anybody():
@@ -136,8 +136,8 @@ async def test_an_entry_that_is_bad_or_names_no_candidate_is_replaced(raw):
 
 async def test_what_one_layer_keeps_the_other_finds():
     cache, engine = RecordingCache(), ScriptedEngine(answer(SONNET), answer(GPT))
-    chain = Cached(
-        Kept(engine, cache=cache, codec=CODEC, rules=RULES),
+    chain = CacheReader(
+        CacheWriter(engine, cache=cache, codec=CODEC, rules=RULES),
         cache=cache,
         codec=CODEC,
         tracer=NoOpTracer(),
@@ -150,8 +150,8 @@ async def test_what_one_layer_keeps_the_other_finds():
 async def test_a_bad_entry_costs_one_call_and_not_one_each_time():
     cache, engine = RecordingCache(), ScriptedEngine()
     cache.values[KEY] = b"junk"
-    chain = Cached(
-        Kept(engine, cache=cache, codec=CODEC, rules=RULES),
+    chain = CacheReader(
+        CacheWriter(engine, cache=cache, codec=CODEC, rules=RULES),
         cache=cache,
         codec=CODEC,
         tracer=NoOpTracer(),

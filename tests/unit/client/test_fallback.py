@@ -21,7 +21,7 @@ from pointsman_client import (
     Unavailable,
     failed_attempts,
 )
-from pointsman_client import runs as runs_module
+from pointsman_client import run_affinity as runs_module
 from pointsman_client.fallback import run_attempts
 from pointsman_client.routes import ResolvedRoute
 from pointsman_client.testing import FakeService, Refusal, resolved
@@ -68,7 +68,7 @@ def route(*profiles: str, **facts: Any) -> ResolvedRoute:
 
 
 async def run(found: ResolvedRoute, call: Any, **bounds: Any) -> Any:
-    whole = {"runs": runs_module.Runs(), "deadline": None, "attempt_timeout": None, **bounds}
+    whole = {"runs": runs_module.RunAffinity(), "deadline": None, "attempt_timeout": None, **bounds}
     return await run_attempts(found, call, **whole)
 
 
@@ -182,7 +182,7 @@ async def test_a_route_without_attempts_is_an_error() -> None:
 
 
 async def test_within_a_run_later_calls_begin_where_the_one_before_ended() -> None:
-    runs, calls = runs_module.Runs(), Calls(a=[status(429)])
+    runs, calls = runs_module.RunAffinity(), Calls(a=[status(429)])
     found = route("a", "b", "c")
 
     for _ in range(3):
@@ -195,7 +195,7 @@ async def test_within_a_run_later_calls_begin_where_the_one_before_ended() -> No
 
 
 async def test_what_failed_before_in_a_run_is_tried_again_last() -> None:
-    runs = runs_module.Runs()
+    runs = runs_module.RunAffinity()
     await run(route("a", "b", "c"), Calls(a=status(429)), runs=runs)
     calls = Calls(b=status(500), c=status(500))
 
@@ -204,7 +204,7 @@ async def test_what_failed_before_in_a_run_is_tried_again_last() -> None:
 
 
 async def test_a_profile_that_left_the_route_is_forgotten() -> None:
-    runs = runs_module.Runs()
+    runs = runs_module.RunAffinity()
     await run(route("a", "b"), Calls(a=status(429)), runs=runs)
     calls = Calls()
 
@@ -214,7 +214,7 @@ async def test_a_profile_that_left_the_route_is_forgotten() -> None:
 
 
 async def test_only_so_many_runs_are_remembered() -> None:
-    runs = runs_module.Runs(most=2)
+    runs = runs_module.RunAffinity(most=2)
     for n in range(3):
         failing = Calls(a=status(429))
         await run(route("a", "b", run_id=f"r-{n}"), failing, runs=runs)

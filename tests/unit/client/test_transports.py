@@ -24,9 +24,9 @@ from pointsman_client import (
     RoutingClient,
     Transport,
     Unsupported,
-    asked,
     testing,
 )
+from pointsman_client import pending_decision as asked
 from pointsman_client.testing import FOREVER, FakeService, Refusal, routed
 
 ASK: dict[str, Any] = {"user_id": "u-1", "tier": "t", "static_pick": "vendor/a"}

@@ -20,9 +20,9 @@ from pointsman_client import (
     NormalisedPrompt,
     RouteRequest,
     RoutingClient,
-    answers,
     description,
 )
+from pointsman_client import results as answers
 from pointsman_client.decode import to_description, to_result
 from pointsman_client.encode import to_message
 from pointsman_client.routes import Attempt, ResolvedRoute

@@ -12,7 +12,7 @@ import pytest
 from pointsman_server.core.decider import Decider
 from pointsman_server.core.errors import EnginesFailed
 from pointsman_server.core.ids import DecisionIds
-from pointsman_server.core.incumbents import Incumbents
+from pointsman_server.core.incumbents import ConversationModels
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
     Classification,
@@ -83,7 +83,7 @@ def decider_over(parts):
     return Decider(
         rules=parts.rules,
         engine=parts.engine,
-        incumbents=Incumbents(parts.cache, codec=CODEC, keys=KEYS, ttl=1_800.0),
+        incumbents=ConversationModels(parts.cache, codec=CODEC, keys=KEYS, ttl=1_800.0),
         switches=parts.switches,
         classification=parts.classification,
         keys=KEYS,

@@ -27,7 +27,7 @@ from pointsman_server.core.routes import (
     profile_attempts,
     route_of,
 )
-from pointsman_server.core.split import Weighted
+from pointsman_server.core.weighted_split import Weighted
 from support.builders import (
     FLASH,
     FRONTIER,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.core.model import Mode, Reason
-from pointsman_server.core.serving import Serving, in_share, serve
+from pointsman_server.core.serving import ServeDecision, in_share, serve
 from support.builders import FRONTIER, GPT, OPUS, SONNET, answer, decision, request, routing, rules
 
 conversations = st.binary(min_size=16, max_size=16)
@@ -52,20 +52,20 @@ def test_the_extremes_of_the_hash_are_served_at_a_hundred_percent_and_not_at_zer
 
 
 def test_serving_means_the_decisions_model():
-    assert served() == Serving(SONNET, shadow=False, reason=None)
+    assert served() == ServeDecision(SONNET, shadow=False, reason=None)
 
 
 @pytest.mark.parametrize(
     "file", [rules(mode=Mode.SHADOW), rules(serve_percent=0.0)], ids=["shadow", "share"]
 )
 def test_a_shadow_decision_serves_the_static_pick(file):
-    assert served(file=file) == Serving(OPUS, shadow=True, reason=None)
+    assert served(file=file) == ServeDecision(OPUS, shadow=True, reason=None)
 
 
 @pytest.mark.parametrize("pick", [OPUS, GPT, "x/not-a-candidate"])
 def test_an_ambiguous_prompt_keeps_the_static_pick_whether_that_is_a_candidate_or_not(pick):
     said = answer(SONNET, difficulty="needs_info")
-    assert served(said=said, routing=routing(OPUS, SONNET, static_pick=pick)) == Serving(
+    assert served(said=said, routing=routing(OPUS, SONNET, static_pick=pick)) == ServeDecision(
         pick, shadow=False, reason=Reason.AMBIGUOUS
     )
 
@@ -81,7 +81,7 @@ def test_without_a_static_pick_a_decision_is_served_all_the_same():
 
 @pytest.mark.parametrize("name", [GPT, SONNET, OPUS, "x/unheard-of"])
 def test_a_request_that_named_a_concrete_model_keeps_the_static_pick(name):
-    assert served(requested_model=name) == Serving(
+    assert served(requested_model=name) == ServeDecision(
         OPUS, shadow=False, reason=Reason.CONCRETE_MODEL_REQUESTED
     )
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pointsman_server.chain.guarded import Guarded
+from pointsman_server.chain.error_boundary import ErrorBoundary
 from pointsman_server.core.errors import EngineFailed, SourceUnreadable
 from pointsman_server.core.policy_file import MorphRules
 from pointsman_server.engines.keys import FileKey
@@ -339,7 +339,7 @@ async def test_neither_key_nor_prompt_is_in_any_log_or_error(key, said, caplog):
     asked = query(prompt="canary prompt")  # apart: source lines are in a traceback
     told = ""
     try:
-        await Guarded(upstream.engine, name="morph").decide(asked)
+        await ErrorBoundary(upstream.engine, name="morph").decide(asked)
     except EngineFailed as error:
         told = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
     assert "canary" not in told

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pointsman_server.policies.check import check, check_text, rendered
-from pointsman_server.policies.faults import MOST_PROBLEMS
+from pointsman_server.policies.diagnostics import MOST_PROBLEMS
 
 VALID = Path(__file__).parents[2] / "data" / "policies" / "valid"
 

@@ -17,8 +17,8 @@ from pointsman_server.core.routes import (
     Route,
     profile_attempts,
 )
-from pointsman_server.core.split import Weighted
-from pointsman_server.policies.references import is_credential
+from pointsman_server.core.weighted_split import Weighted
+from pointsman_server.policies.env_references import is_credential
 from pointsman_server.policies.schema import Loaded, parse
 
 DATA = Path(__file__).parents[2] / "data" / "policies"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pointsman_server.core.errors import EngineFailed, PolicyInvalid, Problem
 from pointsman_server.core.model import EngineFailure
-from pointsman_server.policies.digest import version_of
 from pointsman_server.policies.loader import load
 from pointsman_server.policies.schema import Loaded
+from pointsman_server.policies.version import version_of
 from pointsman_server.policies.watcher import PolicyWatcher
 
 VALID = Path(__file__).parents[2] / "data" / "policies" / "valid"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import Mode, Reason, Source, Verdict
-from pointsman_server.core.record import DecisionRecord
 from pointsman_server.report import account as account_of_files
 from pointsman_server.report import tally
 from pointsman_server.report.estimate import MOST_CHANGES

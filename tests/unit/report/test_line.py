@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import Reason, Verdict
-from pointsman_server.core.record import DecisionRecord
 from pointsman_server.report import line as line_of
 from pointsman_server.report.fields import Unreadable
 from pointsman_server.report.line import DecisionLine, parse
-from pointsman_server.telemetry import log_line
-from pointsman_server.telemetry.log_line import encode_line
+from pointsman_server.telemetry.decision_log.entry import encode_line
+from pointsman_server.telemetry.decision_log import entry as log_line
 from pointsman_server.telemetry.resolutions import ResolutionEntry
 from support.log_lines import HAIKU, decided, raw
 from support.records import OPUS, cached, failed, fell_back, resolved, routed, skipped, switched

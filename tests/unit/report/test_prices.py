@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import CatalogModel, Reason, Source
-from pointsman_server.core.record import DecisionRecord
 from pointsman_server.report.line import parse
 from pointsman_server.report.prices import Assumptions, Prices, RequestCost
 from support.log_lines import CATALOG, HAIKU, decided, raw

@@ -77,7 +77,7 @@ def span() -> Any:
 
 def test_the_current_span_is_annotated(span: trace.Span) -> None:
     with use_span(span):
-        SpanAttributes().observe(routed())
+        SpanAttributes().on_decision(routed())
 
     assert isinstance(span, ReadableSpan)
     assert dict(span.attributes or {}) == decision_attributes(routed())
@@ -101,4 +101,4 @@ def test_nothing_is_built_for_a_span_that_does_not_record(monkeypatch: pytest.Mo
     monkeypatch.setattr(attributes, "decision_attributes", lambda _: pytest.fail("was built"))
 
     with use_span(NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)):
-        SpanAttributes().observe(routed())
+        SpanAttributes().on_decision(routed())

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
+from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import Reason, Verdict
 from pointsman_server.core.policy_file import LogRules
-from pointsman_server.core.record import DecisionRecord
-from pointsman_server.telemetry.decision_log import DecisionLog
-from pointsman_server.telemetry.log_writer import LineWriter
+from pointsman_server.telemetry.decision_log.log import DecisionLog
+from pointsman_server.telemetry.decision_log.writer import LineWriter
 from support.records import cached, failed, fell_back, resolved, routed, skipped, switched, unrouted
 
 
@@ -76,7 +76,7 @@ async def test_what_is_usual_is_written_at_the_rate(
     for rate, shown in ((0.01, 0.0099), (0.01, 0.01), (0.0, 0.0), (1.0, 0.999)):
         dice.shows = shown
         log.sample_with(lambda rate=rate: rate)  # type: ignore[misc]
-        log.observe(USUAL[name])
+        log.on_decision(USUAL[name])
 
     found = await written(log, pages)
     assert [(line["sampled"], line["sample_rate"]) for line in found] == [(True, 0.01), (True, 1.0)]
@@ -96,7 +96,7 @@ async def test_failures_and_switches_are_written_whatever_the_dice_say(
     record, level = ALWAYS[name]
     for shown in (0.001, 0.999):
         dice.shows = shown
-        log.observe(record)
+        log.on_decision(record)
 
     lines = await written(log, pages)
     assert [(line["sampled"], line["level"]) for line in lines] == [(True, level), (False, level)]
@@ -108,7 +108,7 @@ async def test_requests_with_nothing_to_decide_are_never_written(
 ) -> None:
     log.sample_with(lambda: 1.0)
 
-    log.observe(unrouted(Verdict.OFF, reason))
+    log.on_decision(unrouted(Verdict.OFF, reason))
 
     assert await written(log, pages) == []
 
@@ -119,7 +119,7 @@ async def test_a_dry_run_is_never_written(
 ) -> None:
     log.sample_with(lambda: 1.0)
 
-    log.observe(record)
+    log.on_decision(record)
 
     assert await written(log, pages) == []
 
@@ -158,16 +158,16 @@ async def test_one_in_a_hundred_is_drawn_until_told_otherwise(
 ) -> None:
     for shown in (0.0, 0.0099, 0.01, 0.5):
         dice.shows = shown
-        log.observe(routed())
+        log.on_decision(routed())
 
     assert [line["sample_rate"] for line in await written(log, pages)] == [0.01, 0.01]
 
 
 async def test_a_line_names_the_trace_that_it_was_made_in(log: DecisionLog, pages: Pages) -> None:
     context = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(0))
-    log.observe(failed())
+    log.on_decision(failed())
     with use_span(NonRecordingSpan(context)):
-        log.observe(failed())
+        log.on_decision(failed())
 
     lines = await written(log, pages)
     assert [line["trace_id"] for line in lines] == [None, f"{0xABC:032x}"]
@@ -177,13 +177,13 @@ async def test_it_can_be_told_to_write_elsewhere(
     log: DecisionLog, pages: Pages, tmp_path: Any
 ) -> None:
     file = tmp_path / "decisions.log"
-    log.observe(failed("timeout"))
+    log.on_decision(failed("timeout"))
     async with asyncio.timeout(5):
         while not pages.text:  # noqa: ASYNC110 - written by a thread
             await asyncio.sleep(0.005)
 
     log.write_to(LogRules(stdout=False, file=str(file)))
-    log.observe(failed("fetch"))
+    log.on_decision(failed("fetch"))
 
     assert [line["status"] for line in await written(log, pages)] == ["router_error:timeout"]
     assert json.loads(file.read_bytes())["status"] == "router_error:fetch"

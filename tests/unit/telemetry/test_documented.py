@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 from pointsman_server.core.policy_file import LogRules
-from pointsman_server.telemetry import attributes, build_telemetry, instruments
+from pointsman_server.telemetry import attributes, build_telemetry
 from pointsman_server.telemetry.attributes import decision_attributes
-from pointsman_server.telemetry.instruments import Instrument
-from pointsman_server.telemetry.log_line import LogEntry, line_fields
+from pointsman_server.telemetry.decision_log.entry import LogEntry, line_fields
+from pointsman_server.telemetry.metrics import catalog as instruments
+from pointsman_server.telemetry.metrics.catalog import Instrument
 from pointsman_server.telemetry.resolutions import ResolutionEntry, resolution_attributes
 from support.records import failed, resolved, routed, switched
 

@@ -1,8 +1,8 @@
 import pytest
 from pointsman_server.core.model import Mode
-from pointsman_server.telemetry import instruments as i
 from pointsman_server.telemetry.exposition import exposition, metric_name
-from pointsman_server.telemetry.metrics import Metrics
+from pointsman_server.telemetry.metrics import catalog as i
+from pointsman_server.telemetry.metrics.recorder import Metrics
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from support.records import cached, routed
@@ -16,8 +16,8 @@ def families(metrics: Metrics, target: dict[str, str] | None = None) -> dict[str
 @pytest.fixture
 def metrics() -> Metrics:
     metrics = Metrics(version="0.1.0", python="3.11.9")
-    metrics.observe(routed())
-    metrics.observe(cached())
+    metrics.on_decision(routed())
+    metrics.on_decision(cached())
     metrics.engine_call("local", seconds=0.002)
     metrics.circuit_entered("morph", "open")
     metrics.policy(version="9f86", mode=Mode.SHADOW)

@@ -1,9 +1,9 @@
 import pytest
+from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import Dropped, DropReason, Mode, Reason, Verdict
-from pointsman_server.core.record import DecisionRecord
-from pointsman_server.telemetry import instruments as i
-from pointsman_server.telemetry.metrics import Metrics
-from pointsman_server.telemetry.readings import OVERFLOW_ATTRIBUTE, Spread
+from pointsman_server.telemetry.metrics import catalog as i
+from pointsman_server.telemetry.metrics.recorder import Metrics
+from pointsman_server.telemetry.readings import OVERFLOW_ATTRIBUTE, HistogramData
 from support.records import cached, failed, fell_back, resolved, routed, skipped, switched, unrouted
 
 
@@ -46,14 +46,14 @@ DECISIONS = [
 def test_a_decision_counts_by_what_became_of_it(
     metrics: Metrics, record: DecisionRecord, key: tuple[object, ...]
 ) -> None:
-    metrics.observe(record)
-    metrics.observe(record)
+    metrics.on_decision(record)
+    metrics.on_decision(record)
 
     assert points(metrics, i.DECISIONS) == {key: 2}
 
 
 def test_attribute_values_are_plain_strings_and_booleans(metrics: Metrics) -> None:
-    metrics.observe(routed())
+    metrics.on_decision(routed())
 
     for reading in metrics.collect().readings:
         for point in reading.points:
@@ -61,14 +61,14 @@ def test_attribute_values_are_plain_strings_and_booleans(metrics: Metrics) -> No
 
 
 def test_durations_tell_cached_answers_from_others(metrics: Metrics) -> None:
-    metrics.observe(routed(total_seconds=0.0035))
-    metrics.observe(cached())
+    metrics.on_decision(routed(total_seconds=0.0035))
+    metrics.on_decision(cached())
 
     spreads = points(metrics, i.DECISION_DURATION)
 
     assert set(spreads) == {("routed", "local", False), ("routed", "local", True)}
     spread = spreads["routed", "local", False]
-    assert isinstance(spread, Spread)
+    assert isinstance(spread, HistogramData)
     assert (spread.count, spread.total, spread.lowest, spread.highest) == (
         1,
         0.0035,
@@ -85,13 +85,13 @@ def test_a_bucket_takes_its_upper_bound_in(metrics: Metrics, seconds: float, buc
 
     spread = points(metrics, i.ENGINE_DURATION)["local", None]
 
-    assert isinstance(spread, Spread)
+    assert isinstance(spread, HistogramData)
     assert spread.counts.index(1) == bucket
     assert len(spread.counts) == len(spread.bounds) + 1
 
 
 def test_a_dry_run_stays_out_of_all_figures_but_its_own(metrics: Metrics) -> None:
-    metrics.observe(routed(dry_run=True))
+    metrics.on_decision(routed(dry_run=True))
 
     assert points(metrics, i.DRY_RUNS) == {("routed",): 1}
     for instrument in (i.DECISIONS, i.DECISION_DURATION, i.SWITCHES, i.CANDIDATES_DROPPED):
@@ -99,7 +99,7 @@ def test_a_dry_run_stays_out_of_all_figures_but_its_own(metrics: Metrics) -> Non
 
 
 def test_a_switch_counts_by_its_reason(metrics: Metrics) -> None:
-    metrics.observe(switched())
+    metrics.on_decision(switched())
 
     assert points(metrics, i.SWITCHES) == {("upgrade",): 1}
 
@@ -109,8 +109,8 @@ def test_dropped_candidates_count_by_reason_routed_or_not(metrics: Metrics) -> N
         Dropped(model="one", reason=DropReason.DENIED),
         Dropped(model="two", reason=DropReason.DENIED),
     )
-    metrics.observe(routed())
-    metrics.observe(unrouted(Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES, dropped=dropped))
+    metrics.on_decision(routed())
+    metrics.on_decision(unrouted(Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES, dropped=dropped))
 
     assert points(metrics, i.CANDIDATES_DROPPED) == {("unmapped",): 1, ("denied",): 2}
 
@@ -228,7 +228,7 @@ def test_cells_beyond_the_limit_share_one(metrics: Metrics) -> None:
         rest = [p for p in reading.points if OVERFLOW_ATTRIBUTE in p.attributes]
         assert len(rest) == 1
         value = rest[0].value
-        assert (value.count if isinstance(value, Spread) else value) == 500
+        assert (value.count if isinstance(value, HistogramData) else value) == 500
 
 
 def test_a_reading_does_not_change_with_what_comes_after(metrics: Metrics) -> None:
@@ -237,7 +237,7 @@ def test_a_reading_does_not_change_with_what_comes_after(metrics: Metrics) -> No
     metrics.engine_call("local", seconds=0.1)
 
     reading = next(r for r in before.readings if r.instrument is i.ENGINE_DURATION)
-    assert isinstance(reading.points[0].value, Spread)
+    assert isinstance(reading.points[0].value, HistogramData)
     assert reading.points[0].value.count == 1
     assert before.started == 10
     assert before.taken > before.started

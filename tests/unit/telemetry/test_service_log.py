@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineFailure
-from pointsman_server.telemetry.service_log import OURS, configure_logging
+from pointsman_server.telemetry.service_log.formatters import OURS, configure_logging
 
 CANARY = "canary-of-a-prompt"
 

@@ -29,8 +29,8 @@ from pointsman_server.transport.decode import (
     to_request,
 )
 from pointsman_server.transport.errors import to_status
-from pointsman_server.transport.fields import Fields
-from pointsman_server.transport.parse import checked, parsed, reader, whole
+from pointsman_server.transport.validation import Fields
+from pointsman_server.transport.wire_parsing import checked, parsed, reader, whole
 
 LONG = "x" * 257
 REQUEST_BYTES = 64 * 1024

@@ -9,7 +9,7 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pointsman.v1 import describe_routing_pb2, route_decision_pb2
 from pointsman_server.core.description import Description
-from pointsman_server.transport.rpc import Gate, Rpc
+from pointsman_server.transport.call import CallRunner, ConcurrencyLimiter
 from pointsman_server.transport.servicer import LOOKS, RoutingServicer
 from support.builders import OPUS, SONNET, outcome, rules
 from support.fakes import FakeClock, RecordingMeter, settle
@@ -21,13 +21,13 @@ class Decider:
         self.outcome = given_outcome or outcome()
         self.asked = []
 
-    async def decide(self, request, *, deadline=None, drawn=None):
-        self.asked.append((request, deadline, drawn))
+    async def decide(self, request, *, deadline=None, log_sampled=None):
+        self.asked.append((request, deadline, log_sampled))
         return self.outcome
 
 
-class Kept:
-    """A lane with one kept answer, or none."""
+class CachedAnswers:
+    """A fast path with one cached answer, or none."""
 
     def __init__(self, wire=None):
         self.wire = wire
@@ -37,14 +37,14 @@ class Kept:
 
 
 class Service:
-    def __init__(self, decider, lane, *, drawn):
+    def __init__(self, decider, fast_path, *, log_sampled):
         self.decider = decider
-        self.lane = lane
+        self.fast_path = fast_path
         self.resolver = None
-        self.drawn = drawn
+        self._log_sampled = log_sampled
 
-    def draws(self):
-        return self.drawn
+    def log_sampled(self):
+        return self._log_sampled
 
 
 class Context:
@@ -58,7 +58,7 @@ class Context:
         raise PermissionError(code.name, text)
 
 
-def servicer(decider, *, lane=None, drawn=False, limit=9, held=None):
+def servicer(decider, *, fast_path=None, log_sampled=False, limit=9, held=None):
     async def describe():
         if held is not None:
             await held.wait()
@@ -66,8 +66,8 @@ def servicer(decider, *, lane=None, drawn=False, limit=9, held=None):
             rules=rules(), engines=(), loaded_at=1.0, reload_problems=(), server_version="1.2.3"
         )
 
-    rpc = Rpc(
-        gate=Gate(limit=limit, meter=RecordingMeter()),
+    rpc = CallRunner(
+        gate=ConcurrencyLimiter(limit=limit, meter=RecordingMeter()),
         spans=SdkSpans(NoOpTracer()),
         propagator=TraceContextTextMapPropagator(),
         clock=FakeClock(now=10.0),
@@ -76,7 +76,7 @@ def servicer(decider, *, lane=None, drawn=False, limit=9, held=None):
     )
     return RoutingServicer(
         rpc=rpc,
-        service=lambda: Service(decider(), lane or Kept(), drawn=drawn),
+        service=lambda: Service(decider(), fast_path or CachedAnswers(), log_sampled=log_sampled),
         describe=describe,
     )
 
@@ -96,24 +96,26 @@ async def test_a_request_is_decided_with_its_deadline_and_answered():
     decider = Decider()
     found = await decided(servicer(lambda: decider), asked())
     assert (found.serve_model, found.decision.model) == (SONNET, SONNET)
-    ((request, deadline, drawn),) = decider.asked
+    ((request, deadline, log_sampled),) = decider.asked
     assert (request.prompt.latest, request.caller.user_id) == ("Fix it", "u")
-    assert (deadline, drawn) == (10.5, False)
+    assert (deadline, log_sampled) == (10.5, False)
 
 
 async def test_what_is_kept_is_sent_without_deciding():
     decider = Decider()
     kept = route_decision_pb2.RouteDecisionResponse(serve_model=OPUS).SerializeToString()
-    found = await decided(servicer(lambda: decider, lane=Kept(kept)), asked())
+    found = await decided(servicer(lambda: decider, fast_path=CachedAnswers(kept)), asked())
     assert (found.serve_model, decider.asked) == (OPUS, [])
 
 
-@pytest.mark.parametrize("drawn", [True])
-async def test_a_call_that_the_log_drew_goes_the_long_way(drawn):
+@pytest.mark.parametrize("log_sampled", [True])
+async def test_a_call_that_the_log_drew_goes_the_long_way(log_sampled):
     decider = Decider()
     kept = route_decision_pb2.RouteDecisionResponse(serve_model=OPUS).SerializeToString()
-    await decided(servicer(lambda: decider, lane=Kept(kept), drawn=drawn), asked())
-    assert [drawn for _, _, drawn in decider.asked] == [True]
+    await decided(
+        servicer(lambda: decider, fast_path=CachedAnswers(kept), log_sampled=log_sampled), asked()
+    )
+    assert [log_sampled for _, _, log_sampled in decider.asked] == [True]
 
 
 @pytest.mark.parametrize("wire", [b"\xff", b"x" * 70_000])

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.core.value import value
-from pointsman_server.engines.local.reading import Reading
-from pointsman_server.engines.local.skills import Skill, Squad
+from pointsman_server.engines.local.reading import TextScores
+from pointsman_server.engines.local.skills import CandidateSkills, Skill
 
 CHARS_PER_TOKEN = 4
 _MILLION = 1_000_000
@@ -27,7 +27,9 @@ class Scored:
     cost: float | None
 
 
-def predicted_quality(reading: Reading, squad: Squad, *, with_difficulty: bool) -> list[float]:
+def predicted_quality(
+    reading: TextScores, squad: CandidateSkills, *, with_difficulty: bool
+) -> list[float]:
     """Chance of success of each candidate.
 
     The topics' success rates are mixed by the topics' probabilities; the text's difficulty in its

@@ -28,8 +28,8 @@ from pointsman_server.engines.local.choice import (
 )
 from pointsman_server.engines.local.explanation import explain_choice, explain_default
 from pointsman_server.engines.local.labels import NEEDS_INFO, Labeller, Labels
-from pointsman_server.engines.local.legibility import Legibility
-from pointsman_server.engines.local.reading import Reader, Reading
+from pointsman_server.engines.local.legibility import InputQuality
+from pointsman_server.engines.local.reading import Reader, TextScores
 from pointsman_server.engines.local.skills import SkillBook
 
 NAME: Final = "local"
@@ -44,7 +44,7 @@ _MEETS: Final = {"difficulty": 0.5, "ambiguity": 0.5, "domain": 0.6}
 class Verdict:
     """All that the engine knows after one prompt."""
 
-    reading: Reading
+    reading: TextScores
     labels: Labels
     ranked: tuple[Scored, ...]
     chosen: Scored
@@ -71,7 +71,7 @@ class LocalEngine:
         """Build the engine from a file, or from the one in the wheel. Raises `ArtefactInvalid`."""
         return cls(files.load(artefact), rules=rules)
 
-    def read(self, prompt: str) -> tuple[Reading, Labels]:
+    def read(self, prompt: str) -> tuple[TextScores, Labels]:
         """What the heads say of `prompt`: any string, of any length."""
         reading = self._reader.read(prompt)
         return reading, self._labeller.label(reading)
@@ -84,7 +84,7 @@ class LocalEngine:
         reading, labels = self.read(query.prompt)
         ranked = tuple(best_first(self._scored(query, reading)))
         legibility = reading.legibility
-        if legibility is not Legibility.CLEAR or labels.difficulty == NEEDS_INFO:
+        if legibility is not InputQuality.CLEAR or labels.difficulty == NEEDS_INFO:
             default = query.default
             chosen = next((s for s in ranked if s.model is default), ranked[0])
             why = explain_default(labels, legibility=legibility, default=chosen.model.public_id)
@@ -131,7 +131,7 @@ class LocalEngine:
             domain=head("domain", labels.domain, labels.domain_confidence),
         )
 
-    def _scored(self, query: EngineQuery, reading: Reading) -> list[Scored]:
+    def _scored(self, query: EngineQuery, reading: TextScores) -> list[Scored]:
         squad = self._skills.squad(query.candidates)
         qualities = predicted_quality(reading, squad, with_difficulty=query.policy != DOMAIN_SKILLS)
         tokens = float(reading.topics @ self._output_tokens)

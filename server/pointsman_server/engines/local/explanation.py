@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pointsman_server.engines.local.choice import Scored
 from pointsman_server.engines.local.labels import NEEDS_INFO, Labels
-from pointsman_server.engines.local.legibility import Legibility
+from pointsman_server.engines.local.legibility import InputQuality
 from pointsman_server.engines.local.skills import Basis
 
 _DECLARED = (Basis.CAPABILITY, Basis.SIZE)
@@ -17,9 +17,9 @@ def short(public_id: str) -> str:
     return public_id.partition("/")[2] or public_id
 
 
-def explain_default(labels: Labels, *, legibility: Legibility, default: str) -> str:
+def explain_default(labels: Labels, *, legibility: InputQuality, default: str) -> str:
     """Why the default model was kept."""
-    if legibility is not Legibility.CLEAR:
+    if legibility is not InputQuality.CLEAR:
         return f"prompt is {legibility}: nothing to size it by; default {short(default)}"
     return f"{NEEDS_INFO} {labels.needs_info:.2f}: too open to size; default {short(default)}"
 

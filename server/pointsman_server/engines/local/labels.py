@@ -10,8 +10,8 @@ import numpy as np
 from pointsman_server.core.value import value
 from pointsman_server.engines.local.artefact import DOMAINS, Artefact
 from pointsman_server.engines.local.calibration import Curve
-from pointsman_server.engines.local.legibility import Legibility
-from pointsman_server.engines.local.reading import Reading
+from pointsman_server.engines.local.legibility import InputQuality
+from pointsman_server.engines.local.reading import TextScores
 
 NEEDS_INFO: Final = "needs_info"
 
@@ -61,7 +61,7 @@ class Labeller:
         member = [[float(name == broad) for broad in self._broad_names] for name in self._broad]
         self._member = np.array(member, np.float32)
 
-    def label(self, reading: Reading) -> Labels:
+    def label(self, reading: TextScores) -> Labels:
         """Label one reading."""
         hardness = 1.0 / (1.0 + math.exp(-reading.difficulty))
         difficulty, confidence = self._difficulty(hardness, legibility=reading.legibility)
@@ -85,18 +85,18 @@ class Labeller:
             topic_confidence=self._topic(topic_share),
         )
 
-    def _difficulty(self, hardness: float, *, legibility: Legibility) -> tuple[str, float]:
-        if legibility is not Legibility.CLEAR:
+    def _difficulty(self, hardness: float, *, legibility: InputQuality) -> tuple[str, float]:
+        if legibility is not InputQuality.CLEAR:
             # No signal never means easy; nor does it mean hard.
             return "medium", _GUESS
         low, high = self._terciles
         at = (hardness > low) + (hardness > high)
         return ("easy", "medium", "hard")[at], self._sure[at](hardness)
 
-    def _needs_info(self, reading: Reading) -> float:
+    def _needs_info(self, reading: TextScores) -> float:
         """Vagueness does not transfer between data sets: outside short requests it is capped."""
         chance = self._vague(reading.vague)
-        seen = reading.legibility is Legibility.CLEAR and reading.words <= _VAGUE_WORDS
+        seen = reading.legibility is InputQuality.CLEAR and reading.words <= _VAGUE_WORDS
         return chance if seen else min(chance, _VAGUE_CAP)
 
     def _ambiguity(self, chance: float) -> tuple[str, float]:
@@ -106,11 +106,11 @@ class Labeller:
             return "med", min(chance, _VAGUE_CAP)
         return "low", min(1.0 - chance, _VAGUE_CAP)
 
-    def _domain_of(self, reading: Reading) -> tuple[str, float]:
+    def _domain_of(self, reading: TextScores) -> tuple[str, float]:
         shares: list[float] = reading.domains.tolist()
         top = max(shares)
         sure = self._domain(top)
-        if reading.legibility in {Legibility.TOO_SHORT, Legibility.NOT_ENGLISH}:
+        if reading.legibility in {InputQuality.TOO_SHORT, InputQuality.NOT_ENGLISH}:
             return DOMAINS[0], _ILLEGIBLE_DOMAIN
         if sure < self._abstain:
             return DOMAINS[0], self._domain(shares[0])

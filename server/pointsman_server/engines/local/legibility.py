@@ -13,7 +13,7 @@ from pointsman_server.engines.local.features import DENSE_NAMES, LEAD, Features
 from pointsman_server.engines.local.lexicon import GROUP_NAMES
 
 
-class Legibility(StrEnum):
+class InputQuality(StrEnum):
     """Why a text says nothing to the heads, or that it does."""
 
     CLEAR = "clear"
@@ -36,20 +36,20 @@ _TOPICAL: Final = [
 _MARKS: Final = [_AT[name] for name in ("code_marks", "equals", "parentheses", "numbers")]
 
 
-def judge(found: Features) -> Legibility:
+def judge(found: Features) -> InputQuality:
     """Judge a text by its measurements: letters, English function words, known words, marks."""
     words = found.words
     if found.plain[_AT["non_ascii_share"]] > _FOREIGN_SHARE:
-        return Legibility.NOT_ENGLISH
+        return InputQuality.NOT_ENGLISH
     if words < MIN_WORDS:
-        return Legibility.TOO_SHORT
+        return InputQuality.TOO_SHORT
     # Code and logs are pasted below a sentence or two, so the first words count by themselves.
     lead = found.lead_english / min(words, LEAD)
     english = max(found.plain[_AT["words_english"]] / words, lead if lead > _LEAD_SHARE else 0.0)
     if words < _LONG:
         known = bool(found.plain[_TOPICAL].any())
-        return Legibility.CLEAR if known or english else Legibility.TOO_SHORT
+        return InputQuality.CLEAR if known or english else InputQuality.TOO_SHORT
     if english >= _ENGLISH_SHARE:
-        return Legibility.CLEAR
+        return InputQuality.CLEAR
     marks = found.plain[_MARKS].sum()
-    return Legibility.NOT_PROSE if marks / words > _MARKS_PER_WORD else Legibility.NOT_ENGLISH
+    return InputQuality.NOT_PROSE if marks / words > _MARKS_PER_WORD else InputQuality.NOT_ENGLISH

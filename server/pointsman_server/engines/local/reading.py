@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pointsman_server.core.value import value
 from pointsman_server.engines.local import features
 from pointsman_server.engines.local.artefact import DOMAINS, Artefact
-from pointsman_server.engines.local.legibility import Legibility, judge
+from pointsman_server.engines.local.legibility import InputQuality, judge
 
 Floats = NDArray[np.floating]
 
@@ -29,10 +29,10 @@ _SHORT, _LONG = -1.0, 2.5
 
 
 @value
-class Reading:
+class TextScores:
     """Raw scores of one text; `Labels` makes labels and confidences of them."""
 
-    legibility: Legibility
+    legibility: InputQuality
     topics: Floats
     """Probability of each fine topic."""
     difficulty: float
@@ -66,7 +66,7 @@ class Reader:
         self._high = artefact.center + _CLIP * artefact.deviation
         self._bias = artefact.bias - artefact.center @ self._dense
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> TextScores:
         """Read `text`: any string, of any length."""
         artefact = self._artefact
         found = features.extract(text)
@@ -80,7 +80,7 @@ class Reader:
         hard, plain, tuned, *_, vague = scores[hidden:].tolist()
         own = trust * (hard + ease)
         leverage = trust * (plain + float(topics[self._tuned]) * tuned)
-        return Reading(
+        return TextScores(
             legibility=judge(found),
             topics=topics,
             difficulty=own - ease,

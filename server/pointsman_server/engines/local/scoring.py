@@ -19,7 +19,7 @@ from pointsman_server.core.model import CatalogModel, EngineQuery
 from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.engine import LocalEngine, Verdict
 from pointsman_server.engines.local.labels import Labels
-from pointsman_server.engines.local.reading import Reading
+from pointsman_server.engines.local.reading import TextScores
 from pointsman_server.engines.local.skills import SIZE_SCORE
 
 _SHARES: Final = ("score", "capability")
@@ -128,7 +128,7 @@ class Scorer:
         )
 
 
-def describe(reading: Reading, labels: Labels) -> dict[str, Any]:
+def describe(reading: TextScores, labels: Labels) -> dict[str, Any]:
     """All heads of one prompt as plain JSON."""
     return {
         "legibility": str(reading.legibility),

@@ -48,7 +48,7 @@ class Skill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Squad:
+class CandidateSkills:
     """The candidates of one query with what is known of their skills."""
 
     candidates: tuple[CatalogModel, ...]
@@ -77,9 +77,9 @@ class SkillBook:
         # A fine topic may have its broad topic's name; then the name means the broad one.
         self._fine = {name: at for at, name in enumerate(artefact.topics)}
         self._kept: dict[str, tuple[CatalogModel, Skill]] = {}
-        self._squads: dict[tuple[int, ...], Squad] = {}
+        self._squads: dict[tuple[int, ...], CandidateSkills] = {}
 
-    def squad(self, candidates: tuple[CatalogModel, ...]) -> Squad:
+    def squad(self, candidates: tuple[CatalogModel, ...]) -> CandidateSkills:
         """The skills of a query's candidates."""
         # Identities are safe keys: what is kept keeps the models that they belong to alive.
         key = tuple(map(id, candidates))
@@ -90,7 +90,7 @@ class SkillBook:
             skills = tuple(self._skills(candidates))
             logits = np.stack([skill.logits for skill in skills])
             chances = 1.0 / (1.0 + np.exp(-logits))
-            squad = Squad(
+            squad = CandidateSkills(
                 candidates=candidates,
                 skills=skills,
                 chances=chances,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pointsman_server.core.routes import Profile
-from pointsman_server.policies.references import CREDENTIAL_KEYS, REFERENCE, is_credential
+from pointsman_server.policies.env_references import CREDENTIAL_KEYS, REFERENCE, is_credential
 from pointsman_server.policies.sections.profiles import ProfileSection
 
 _OWN = ("provider", "model", "endpoint", "api_key")

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from pointsman_server.policies.faults import shown
+from pointsman_server.policies.diagnostics import shown
 
 _Item = TypeVar("_Item", bound=str)
 

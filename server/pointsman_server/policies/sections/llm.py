@@ -17,8 +17,8 @@ from pointsman_server.core.routes import (
     Profile,
     Route,
 )
-from pointsman_server.core.split import Weighted
-from pointsman_server.policies.faults import Fault, KeyPath, named
+from pointsman_server.core.weighted_split import Weighted
+from pointsman_server.policies.diagnostics import Diagnostic, KeyPath, named
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.inheritance import Inherited, inherited, to_profile
 from pointsman_server.policies.sections.lists import DISTINCT, ListOf
@@ -145,7 +145,7 @@ class LlmSection(ProfileSection):
             profiles=MappingProxyType(profiles), routes=MappingProxyType(self._routes(profiles))
         )
 
-    def advice(self) -> Iterator[Fault]:
+    def advice(self) -> Iterator[Diagnostic]:
         """Warn of credentials that are not inherited, and of endpoints that are."""
         for profile_name, found in self._inherited():
             path: KeyPath = ("llm", "profiles", profile_name)
@@ -154,10 +154,10 @@ class LlmSection(ProfileSection):
                     f"changes {named(found.moved)}, so {named(found.lost)} of `llm` is not"
                     " inherited: a credential belongs to its provider"
                 )
-                yield Fault((*path, found.lost[0].partition(".")[0]), message)
+                yield Diagnostic((*path, found.lost[0].partition(".")[0]), message)
             if found.moved == ("provider",) and "endpoint" in found.settings.keys() - found.own:
                 message = "is inherited from `llm`, though the profile changes `provider`"
-                yield Fault((*path, "endpoint"), message)
+                yield Diagnostic((*path, "endpoint"), message)
 
     def _inherited(self) -> Iterator[tuple[str, Inherited]]:
         for profile_name, profile in self.profiles.items():

@@ -1,0 +1,43 @@
+"""From the process that read the settings to the supervisor of many workers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from pointsman_server.bootstrap.listeners import check_addresses
+from pointsman_server.core.errors import SettingInvalid
+from pointsman_server.settings import UNIX, Settings, host_and_port
+from pointsman_server.supervisor.plan import Plan, dumped
+
+MARGIN = 10.0
+"""Seconds on top of drain and grace: telemetry's last export, the interpreter's end."""
+
+
+def launch(settings: Settings, arguments: Sequence[str]) -> NoReturn:
+    """Become the supervisor; `arguments` are those of `pointsman serve`.
+
+    In place of this process, whose libraries the supervisor does without: it keeps the process id
+    and some twenty megabytes. Workers are processes of their own, never forks: gRPC's threads
+    would not survive one. Raises `SettingInvalid` where they must not listen.
+    """
+    check_addresses(settings, environment=os.environ)
+    if settings.listen.startswith(UNIX):
+        raise SettingInvalid("POINTSMAN_LISTEN", "workers cannot share a Unix socket")
+    host, port = host_and_port(settings.listen)
+    plan = Plan(
+        host=host,
+        port=port,
+        workers=settings.workers,
+        stop_within=settings.drain + settings.grace + MARGIN,
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # -P: what lies in the working directory is no module of the service.
+    room = "pointsman_server.supervisor"
+    command = [sys.executable, "-P", "-m", room, dumped(plan), *arguments]
+    os.execv(sys.executable, command)  # noqa: S606  (no shell is wanted)

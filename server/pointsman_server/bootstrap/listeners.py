@@ -1,0 +1,181 @@
+"""Where the process listens, and how safely: settings -> gRPC servers that listen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pointsman_server.bootstrap.refused import why_refused
+from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
+from pointsman_server.settings import (
+    MOST_PORT,
+    UNIX,
+    Listener,
+    Settings,
+    host_and_port,
+    stays_here,
+)
+from pointsman_server.supervisor.protocol import WorkerAssignment
+from pointsman_server.telemetry import Telemetry
+from pointsman_server.telemetry.config import read_environment
+from pointsman_server.transport.channel_args import Limits
+from pointsman_server.transport.poller_priority import polite_poller
+from pointsman_server.transport.security.bearer_auth import BearerAuthentication
+from pointsman_server.transport.security.tls_certificates import Certificates, PemFile
+from pointsman_server.transport.security.token_file import TokenFile
+from pointsman_server.transport.server import Server
+from pointsman_server.transport.servicer import RoutingServicer
+
+_TLS = "POINTSMAN_TLS_CERT_FILE and POINTSMAN_TLS_KEY_FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where gRPC listens: the port of each address, 0 or 1 for a Unix socket."""
+
+    rpc: int
+    admin: int | None
+
+
+def check_addresses(settings: Settings, *, environment: Mapping[str, str]) -> None:
+    """Refuse plaintext where other machines reach it, unless the settings ask for it in words.
+
+    Of many workers, their supervisor asks. Raises `SettingInvalid`, which says what to set.
+    """
+    encrypted = settings.tls_cert_file is not None
+    _check("rpc", "POINTSMAN_LISTEN", settings.listen, settings, encrypted=encrypted)
+    _check("admin", "POINTSMAN_ADMIN_LISTEN", settings.admin_listen, settings, encrypted=encrypted)
+    setting, metrics = "POINTSMAN_METRICS_LISTEN", settings.metrics_listen
+    if not metrics and (found := read_environment(environment).prometheus):
+        setting, metrics = "OTEL_EXPORTER_PROMETHEUS_HOST", f"{found[0]}:{found[1]}"
+    _check("metrics", setting, metrics, settings, encrypted=False)
+
+
+def _check(
+    name: Listener, setting: str, address: str, settings: Settings, *, encrypted: bool
+) -> None:
+    words = settings.plaintext_beyond_loopback
+    if not address or encrypted or name in words or stays_here(address):
+        return
+    wanted = ",".join(sorted({*words, name}))
+    tls = f"set {_TLS}, or, " if name != "metrics" else ""
+    raise SettingInvalid(
+        setting,
+        f"other machines may reach {address}, and it would listen in plaintext: {tls}where the"
+        f" network is trusted, POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK={wanted}",
+    )
+
+
+async def listen(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    *,
+    servicer: RoutingServicer,
+    telemetry: Telemetry,
+    duty: WorkerAssignment | None,
+) -> Ports:
+    """Serve gRPC on both addresses until `stack` is left. Raises where it cannot listen.
+
+    With a `duty` the first address is shared with the other workers, the admin address never is.
+    """
+    certificates = _certificates(settings)
+    if certificates is not None:
+        telemetry.watch_certificates(expiry=certificates.expiry, reloads=certificates.reloads)
+    tokens = _tokens(settings)
+    interceptors: list[BearerAuthentication] = []
+    if tokens is not None:
+        telemetry.watch_tokens(tokens.reloads)
+        interceptors.append(BearerAuthentication(tokens, meter=telemetry.metrics))
+    servers: list[Server] = []
+    stack.enter_context(polite_poller())
+    stack.push_async_callback(_stop, servers, settings)
+
+    async def start(address: str, *, for_admins: bool) -> int:
+        server = Server(
+            servicer,
+            limits=_limits(settings),
+            interceptors=interceptors,
+            shares_port=duty is not None and not for_admins,
+            for_admins=for_admins,
+        )
+        credentials = certificates.credentials() if certificates is not None else None
+        try:
+            port = await server.start(address, credentials)
+        except RuntimeError:
+            setting = "POINTSMAN_ADMIN_LISTEN" if for_admins else "POINTSMAN_LISTEN"
+            why = f"cannot listen on {address}: {why_refused(address)}"
+            raise SettingInvalid(setting, why) from None
+        servers.append(server)
+        return port
+
+    # First the one that is taken more easily, so that no gateway is let in and cut off.
+    rpc, admin = _rpc_address(settings, duty), _admin_address(settings, duty)
+    admin_port = await start(admin, for_admins=True) if admin else None
+    return Ports(rpc=await start(rpc, for_admins=False), admin=admin_port)
+
+
+def _rpc_address(settings: Settings, duty: WorkerAssignment | None) -> str:
+    """Workers have one port, which their supervisor keeps for them."""
+    if duty is None:
+        return settings.listen
+    return f"{settings.listen.rpartition(':')[0]}:{duty.port}"
+
+
+def _admin_address(settings: Settings, duty: WorkerAssignment | None) -> str:
+    """A worker's own, beside the one in the settings; a free port stays a free one."""
+    address = settings.admin_listen
+    if not address or duty is None or not duty.index:
+        return address
+    if address.startswith(UNIX):
+        return f"{address}.{duty.index}"
+    _, port = host_and_port(address)
+    if port + duty.index > MOST_PORT:
+        why = f"worker {duty.index} has no port left above {port}"
+        raise SettingInvalid("POINTSMAN_ADMIN_LISTEN", why)
+    return f"{address.rpartition(':')[0]}:{port + duty.index if port else 0}"
+
+
+async def _stop(servers: list[Server], settings: Settings) -> None:
+    """NOT_SERVING first, so that load balancers leave before calls are refused."""
+    await asyncio.gather(*(server.say_not_serving() for server in servers))
+    await asyncio.sleep(settings.drain)
+    await asyncio.gather(*(server.stop(settings.grace) for server in servers))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        connections=settings.max_connections,
+        streams=settings.max_concurrent_streams,
+        open_calls=settings.max_open_calls,
+        age=settings.max_connection_age,
+        age_grace=settings.max_connection_age_grace,
+        idle=settings.max_connection_idle,
+        keepalive=settings.keepalive,
+    )
+
+
+def _tokens(settings: Settings) -> TokenFile | None:
+    if settings.tokens_file is None:
+        return None
+    try:
+        return TokenFile(settings.tokens_file)
+    except SourceUnreadable as error:
+        why = f"{settings.tokens_file}: {error}"
+        raise SettingInvalid("POINTSMAN_TOKENS_FILE", why) from None
+
+
+def _certificates(settings: Settings) -> Certificates | None:
+    certificate, key = settings.tls_cert_file, settings.tls_key_file
+    client_ca = settings.tls_client_ca_file
+    if certificate is None or key is None:
+        for path, setting in ((certificate, "CERT"), (key, "KEY"), (client_ca, "CLIENT_CA")):
+            if path is not None:
+                raise SettingInvalid(f"POINTSMAN_TLS_{setting}_FILE", f"TLS needs {_TLS}")
+        return None
+    return Certificates(
+        certificate=PemFile(certificate, "POINTSMAN_TLS_CERT_FILE"),
+        key=PemFile(key, "POINTSMAN_TLS_KEY_FILE"),
+        client_ca=PemFile(client_ca, "POINTSMAN_TLS_CLIENT_CA_FILE") if client_ca else None,
+    )

@@ -1,0 +1,51 @@
+"""The key of the hashes of ids: the operator's, or a random one."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from pointsman_server.bootstrap.known_secrets import KnownSecrets
+from pointsman_server.core.errors import SettingInvalid
+from pointsman_server.settings import Settings
+from pointsman_server.supervisor.protocol import WorkerAssignment
+
+LEAST_BYTES = 16
+"""A shorter key can be found by trying, and with it whose a hash is."""
+RANDOM_BYTES = 32
+_VARIABLE, _FILE = "POINTSMAN_HASH_KEY", "POINTSMAN_HASH_KEY_FILE"
+_log = logging.getLogger(__name__)
+
+
+def given_hash_key(settings: Settings, *, known: KnownSecrets) -> bytes | None:
+    """The operator's; `None` where there is none. Raises `SettingInvalid`."""
+    setting, key = _VARIABLE, b""
+    if settings.hash_key is not None:
+        key = settings.hash_key.get_secret_value().strip().encode()
+        known.add(key.decode())
+    if (path := settings.hash_key_file) is not None:
+        setting = _FILE
+        try:
+            key = path.read_bytes().strip()
+        except OSError as error:
+            raise SettingInvalid(setting, f"{path}: {error.strerror}") from None
+        known.add(key.decode(errors="replace"))
+        if not key:
+            raise SettingInvalid(setting, f"{path}: the file is empty")
+    if key and len(key) < LEAST_BYTES:
+        raise SettingInvalid(
+            setting,
+            f"a key under {LEAST_BYTES} bytes can be found by trying (this one has {len(key)}):"
+            " openssl rand -hex 32 makes another",
+        )
+    return key or None
+
+
+def random_hash_key(duty: WorkerAssignment | None) -> bytes:
+    """Hashes hold for one run of the service only; of several workers one says so."""
+    if duty is None or duty.index == 0:
+        _log.warning(
+            "POINTSMAN_HASH_KEY is not set: ids are hashed with a random key, so a shared cache and"
+            " hashes in logs hold for this process only"
+        )
+    return bytes.fromhex(duty.hash_key) if duty else secrets.token_bytes(RANDOM_BYTES)

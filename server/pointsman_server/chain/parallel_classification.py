@@ -1,0 +1,57 @@
+"""Classification beside a decision: neither's failure or slowness reaches the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from opentelemetry.trace import Tracer
+
+from pointsman_server.core.model import Classification, Prompt
+from pointsman_server.core.ports import Classifier
+
+_log = logging.getLogger(__name__)
+
+
+class BackgroundClassifier:
+    """Runs a classifier in a task of its own, bounded by its own budget in seconds."""
+
+    def __init__(self, classifier: Classifier, *, budget: float, tracer: Tracer) -> None:
+        self._classifier = classifier
+        self._budget = budget
+        self._tracer = tracer
+        self._running: set[asyncio.Task[Classification | None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def beside(self, prompt: Prompt) -> AsyncIterator[Callable[[], Classification | None]]:
+        """Start classifying; the value yielded is asked for what is ready."""
+        text = prompt.chosen()
+        if text is None:
+            yield _nothing
+            return
+        task = asyncio.create_task(self._classify(text))
+        # An embedded classifier is done within its first step: without this a request that needs
+        # no engine would be answered before it began.
+        await asyncio.sleep(0)
+        try:
+            yield lambda: task.result() if task.done() and not task.cancelled() else None
+        finally:
+            # Not awaited: a classifier that is slow to stop would hold the answer back.
+            task.cancel()
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _classify(self, text: str) -> Classification | None:
+        with self._tracer.start_as_current_span("pointsman.classify"):
+            try:
+                async with asyncio.timeout(self._budget):
+                    return await self._classifier.classify(text)
+            except Exception as error:  # noqa: BLE001  (a leg's failure is the absence of a value)
+                _log.warning("classification failed: %s", type(error).__name__)
+                return None
+
+
+def _nothing() -> Classification | None:
+    return None

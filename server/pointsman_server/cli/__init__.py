@@ -1,0 +1,1 @@
+"""Commands of the server package, one module each."""

@@ -1,0 +1,105 @@
+"""What is allowed in a policy file and yet worth a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.diagnostics import Diagnostic, named, shown
+from pointsman_server.policies.sections.cache_urls import is_plain_redis_abroad
+from pointsman_server.policies.sections.urls import is_plain_http_abroad
+
+_ROUTABLE = 2
+"""Fewer candidates than this are no decision."""
+
+
+def advice(policy: PolicyFile) -> Iterator[Diagnostic]:
+    """Warnings about a file without faults."""
+    yield from _catalog(policy)
+    yield from _tiers(policy)
+    yield from _morph(policy)
+    yield from _switches(policy)
+    yield from _service(policy)
+
+
+def _catalog(policy: PolicyFile) -> Iterator[Diagnostic]:
+    first: dict[str, str] = {}
+    for public_id, model in policy.catalog.items():
+        if model.router_id is None:
+            continue
+        other = first.setdefault(model.router_id, public_id)
+        if other != public_id:
+            message = (
+                f"has the router id of `{shown(other)}`; of several in one request"
+                " only the one named first is a candidate"
+            )
+            yield Diagnostic(("catalog", public_id, "router_id"), message)
+
+
+def _tiers(policy: PolicyFile) -> Iterator[Diagnostic]:
+    for name, tier in policy.tiers.items():
+        path = ("tiers", name, "candidates")
+        if not tier.default_candidates:
+            yield Diagnostic(path, "is empty: requests that name no candidates are skipped")
+            continue
+        models = [policy.catalog[i] for i in tier.default_candidates]
+        idle = [m.public_id for m in models if m.router_id is None or m.experimental]
+        if idle:
+            message = f"names models without router id or experimental: {named(idle)}"
+            yield Diagnostic(path, message)
+        routable = {m.router_id for m in models if m.public_id not in idle}
+        if len(routable) < _ROUTABLE:
+            message = "has fewer than two routable models: requests that name none are skipped"
+            yield Diagnostic(path, message)
+
+
+def _morph(policy: PolicyFile) -> Iterator[Diagnostic]:
+    if "morph" not in policy.engines:
+        return
+    if is_plain_http_abroad(policy.morph.url):
+        message = "is plain http to another machine: prompts and the key travel in the clear"
+        yield Diagnostic(("engines", "morph", "url"), message)
+    if policy.morph.key_env is None and policy.morph.key_file is None:
+        message = "has neither `key_env` nor `key_file`: engine `morph` has no key"
+        yield Diagnostic(("engines", "morph"), message)
+    if policy.allow_organizations:
+        message = "lets prompts of organisations go to a third party's engine, `morph`"
+        yield Diagnostic(("organizations",), message)
+
+
+def _switches(policy: PolicyFile) -> Iterator[Diagnostic]:
+    values = policy.flags.values
+    enabled = values.get("morph_router_enabled")
+    if enabled is not None and enabled.strip() not in {"true", "false"}:
+        message = "is neither `true` nor `false`; it counts as off"
+        yield Diagnostic(("flags", "morph_router_enabled"), message)
+    rate = values.get("decision_log_sample_rate")
+    if rate is not None and not _is_share(rate):
+        message = "is not a number from 0 to 1; 0.01 holds"
+        yield Diagnostic(("flags", "decision_log_sample_rate"), message)
+    if values and "policy_file" not in policy.flags.sources:
+        message = f"leaves out `policy_file`, so that this file's {named(values)} is not read"
+        yield Diagnostic(("flags", "sources"), message)
+
+
+def _service(policy: PolicyFile) -> Iterator[Diagnostic]:
+    if policy.cache.fallback_ttl > policy.cache.ttl:
+        message = "is longer than `ttl`: decisions made in trouble outlive the others"
+        yield Diagnostic(("cache", "fallback_ttl"), message)
+    if is_plain_redis_abroad(policy.cache.url):
+        message = "is plain to another machine: decisions and the password travel in the clear"
+        yield Diagnostic(("cache", "url"), message)
+    if policy.cache.username and not (policy.cache.password_env or policy.cache.password_file):
+        message = "has no password: `password_env` and `password_file` are unset, nobody logs in"
+        yield Diagnostic(("cache", "username"), message)
+    if not policy.log.stdout and policy.log.file is None:
+        yield Diagnostic(
+            ("decision_log",), "has neither `stdout` nor `file`: decisions are not logged"
+        )
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0.0 <= float(text) <= 1.0
+    except ValueError:
+        return False

@@ -1,0 +1,80 @@
+"""The supervisor's process: `bootstrap.launch` puts it in the place of the one that was started."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from pointsman_server.supervisor.plan import Plan, plan_of
+from pointsman_server.supervisor.reserved_port import reserve
+from pointsman_server.supervisor.supervisor import Supervisor
+
+_USAGE = 2
+
+
+def main(argv: Sequence[str]) -> int:
+    """Supervise: the plan, then the arguments of `pointsman serve`. Returns the exit status."""
+    plan = plan_of(argv[0])
+    _log_to_stderr(plan)
+    try:
+        reserved = reserve(plan.host, plan.port)
+    except OSError as error:
+        address, why = f"{plan.host}:{plan.port}", error.strerror or error
+        _tell(f"pointsman: POINTSMAN_LISTEN: cannot listen on {address}: {why}")
+        return _USAGE
+    with reserved:
+        return asyncio.run(_supervise(plan, reserved, arguments=argv[1:]))
+
+
+async def _supervise(plan: Plan, reserved: socket.socket, *, arguments: Sequence[str]) -> int:
+    supervisor = Supervisor(
+        workers=plan.workers,
+        port=reserved.getsockname()[1],
+        command=(sys.executable, "-P", "-m", "pointsman_server", "serve", *arguments),
+        stop_within=plan.stop_within,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop)
+    loop.add_signal_handler(signal.SIGHUP, supervisor.reload)
+    return await supervisor.run(say=_tell)
+
+
+class _JsonLines(logging.Formatter):
+    """The shape of the workers' own log lines, without the libraries that those are made with."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`record` as a line without its feed."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        return json.dumps(
+            {
+                "time": f"{moment}.{record.msecs:03.0f}Z",
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": record.getMessage(),
+            },
+            separators=(",", ":"),
+        )
+
+
+def _log_to_stderr(plan: Plan) -> None:
+    text = plan.log_format == "text" or (plan.log_format == "auto" and sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    shape = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    handler.setFormatter(logging.Formatter(shape) if text else _JsonLines())
+    logging.basicConfig(handlers=[handler], level=plan.log_level.upper())
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,49 @@
+"""What the supervisor and a worker tell each other, over a socket pair of their own.
+
+The supervisor says what the worker's duty is; the worker, once it serves, reports what it serves.
+Each says one line of JSON. Whoever sees the pair end knows that the other is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+VARIABLE = "POINTSMAN_WORKER_LINE"
+"""Names the worker's end: a file descriptor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerAssignment:
+    """What makes a worker differ from a server of its own."""
+
+    index: int
+    """From 0; what it listens on by itself is that much above the port in the settings."""
+    port: int
+    """Of gRPC, shared by all workers."""
+    hash_key: str
+    """Random, in hex: hashes ids where the settings have no key, alike in all workers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReady:
+    """What a worker serves."""
+
+    start_line: str
+    admin_port: int | None
+    metrics_port: int | None
+
+
+def dumped(told: WorkerAssignment | WorkerReady) -> bytes:
+    """One line."""
+    return json.dumps(asdict(told)).encode() + b"\n"
+
+
+def duty_of(line: bytes) -> WorkerAssignment:
+    """The supervisor's line. Raises `ValueError` or `TypeError` for any other."""
+    return WorkerAssignment(**json.loads(line))
+
+
+def report_of(line: bytes) -> WorkerReady:
+    """The worker's line. Raises `ValueError` or `TypeError` for any other."""
+    return WorkerReady(**json.loads(line))

@@ -1,0 +1,1 @@
+"""Decision log: one JSON line a decision."""

@@ -1,0 +1,79 @@
+"""The decision log: which decisions are written, and when. Writing happens off the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opentelemetry import trace
+
+from pointsman_server.core.decision_record import DecisionView, is_error
+from pointsman_server.core.model import Outcome, Reason
+from pointsman_server.core.policy_file import LogRules
+from pointsman_server.core.resolver import ResolutionRecord
+from pointsman_server.core.sampling import DEFAULT_RATE
+from pointsman_server.telemetry.decision_log.entry import LogEntry
+from pointsman_server.telemetry.decision_log.sinks import build_sinks
+from pointsman_server.telemetry.decision_log.writer import LineWriter
+from pointsman_server.telemetry.resolutions import ResolutionEntry
+
+UNLOGGED = frozenset({Reason.NO_ROUTING_CONTEXT, Reason.FLAG_OFF, Reason.MODE_OFF})
+"""Nothing was to be decided: ordinary requests would drown the rest."""
+
+
+class DecisionLog:
+    """A `DecisionObserver`: samples what is usual, keeps all failures and model switches."""
+
+    def __init__(self, writer: LineWriter, *, random: Callable[[], float]) -> None:
+        """`random` throws the dice: a number in [0, 1)."""
+        self._writer = writer
+        self._random = random
+        self._rate: Callable[[], float] = _default_rate
+
+    def sample_with(self, rate: Callable[[], float]) -> None:
+        """Ask `rate` for each decision which share of them is to be drawn."""
+        self._rate = rate
+
+    def write_to(self, rules: LogRules) -> None:
+        """Write to where `rules` say from now on."""
+        self._writer.write_to(build_sinks(rules))
+
+    def samples(self, rate: float) -> bool:
+        """Throw the dice for a call that is about to be decided: it is drawn at this rate."""
+        return self._random() < rate
+
+    def on_decision(self, told: DecisionView) -> None:
+        """Write it, if it is drawn or one of those that always are."""
+        outcome = told.outcome
+        if told.dry_run or outcome.reason in UNLOGGED:
+            return
+        rate = self._rate()
+        sampled = self._random() < rate if told.log_sampled is None else told.log_sampled
+        if sampled or _always(outcome):
+            record, trace_id = told.materialise(), _trace_id()
+            self._writer.put(
+                LogEntry(record=record, sampled=sampled, sample_rate=rate, trace_id=trace_id)
+            )
+
+    def resolved(self, record: ResolutionRecord) -> None:
+        """Write `record`, if it is drawn."""
+        rate = self._rate()
+        if not record.dry_run and self._random() < rate:
+            self._writer.put(ResolutionEntry(record=record, sample_rate=rate, trace_id=_trace_id()))
+
+    async def aclose(self, *, bound: float) -> None:
+        """Write what is queued, for `bound` seconds at most."""
+        await self._writer.aclose(bound=bound)
+
+
+def _default_rate() -> float:
+    return DEFAULT_RATE
+
+
+def _always(outcome: Outcome) -> bool:
+    decision = outcome.decision
+    return is_error(outcome) or (decision is not None and decision.switch_reason is not None)
+
+
+def _trace_id() -> str | None:
+    context = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else None

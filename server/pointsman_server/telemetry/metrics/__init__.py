@@ -1,0 +1,1 @@
+"""Metrics: their catalog, the recorder and the exporters."""

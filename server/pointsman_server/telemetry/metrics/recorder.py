@@ -1,0 +1,222 @@
+"""What is counted. Other rooms get these methods as callbacks; all run on the event loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from pointsman_server.core.decision_record import CachedDecisionLabels, DecisionView
+from pointsman_server.core.model import Mode, Verdict
+from pointsman_server.core.resolver import ResolutionRecord
+from pointsman_server.telemetry.accumulators import Counters, Histogram, Histograms, Key
+from pointsman_server.telemetry.attributes import dropped_of
+from pointsman_server.telemetry.metrics import catalog as i
+from pointsman_server.telemetry.readings import MetricSnapshot, Reading, reading
+
+logger = logging.getLogger(__name__)
+
+NOT_CALLED = "circuit_open"
+"""The failure stage of an engine that was not even asked: it has no duration."""
+
+TAKEN, REFUSED = "taken", "refused"
+
+Watched: TypeAlias = Callable[[], Mapping[Key, int]]
+
+
+class Metrics:
+    """Counters, distributions and states of one process. A `DecisionObserver`."""
+
+    def __init__(
+        self, *, version: str, python: str, now_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._now_ns = now_ns
+        self._started = now_ns()
+        self._decisions = Counters()
+        self._decision_seconds = Histograms(i.DURATION_BOUNDS)
+        self._resolutions = Counters()
+        self._resolution_seconds = Histograms(i.DURATION_BOUNDS)
+        self._dry_runs = Counters()
+        self._switches = Counters()
+        self._dropped = Counters()
+        self._engine_seconds = Histograms(i.DURATION_BOUNDS)
+        self._engine_failures = Counters()
+        self._lookups = Counters()
+        self._write_failures = Counters(zero=[()])
+        self._shared_failures = Counters()
+        self._shared_reachable: bool | None = None
+        self._engine_refused = Counters()
+        self._transitions = Counters()
+        self._probes = Counters()
+        self._in_flight = 0
+        self._shed = Counters(zero=[()])
+        self._calls = Counters()
+        self._reloads = Counters(zero=[(TAKEN,), (REFUSED,)])
+        self._policy: Key | None = None
+        self._build: Key = (version, python)
+        self._watched: dict[i.Instrument, Watched] = {}
+
+    def on_decision(self, told: DecisionView) -> None:
+        """Count one decision; a dry run stays out of all figures but its own."""
+        outcome = told.outcome
+        verdict = outcome.verdict
+        if told.dry_run:
+            self._dry_runs.add((verdict.value,))
+            return
+        decision = outcome.decision
+        if decision is None:
+            source = policy = cached = None
+        else:
+            source, policy = decision.answer.source, decision.policy
+            cached = decision.answer.cached
+            if decision.switch_reason is not None:
+                self._switches.add((decision.switch_reason,))
+        self._decisions.add(
+            (verdict, outcome.reason, source, told.auto_model, policy, told.agreement)
+        )
+        self._decision_seconds.record((verdict, source, cached), told.total_seconds)
+        for dropped in dropped_of(outcome):
+            self._dropped.add((dropped.reason,))
+
+    def counts_kept(self, mark: CachedDecisionLabels) -> Callable[[float], None]:
+        """What counts a kept decision that is sent as it lies there, and the seconds it took.
+
+        The cells are found once for all decisions that look alike: an enum in a key is hashed in
+        Python, and that for each of them.
+        """
+        routed = Verdict.ROUTED
+        key = (routed, mark.reason, mark.source, mark.auto_model, mark.policy, mark.agreement)
+        seconds_of = self._decision_seconds.cell((routed, mark.source, True))
+        counts = [
+            self._lookups.cell(("hit",)),
+            self._decisions.cell(key),
+            *(self._dropped.cell((reason,)) for reason in mark.dropped),
+        ]
+
+        def count(seconds: float) -> None:
+            for each in counts:
+                each.total += 1
+            seconds_of.record(seconds)
+
+        return count
+
+    def resolved(self, record: ResolutionRecord) -> None:
+        """Count one resolution; one that only tries a decision out stays out."""
+        if record.dry_run:
+            return
+        self._resolutions.add((record.purpose, record.profile, record.tier, record.overridden))
+        self._resolution_seconds.record((record.tier,), record.total_seconds)
+
+    def engine_call(self, engine: str, *, seconds: float, stage: str | None = None) -> None:
+        """One engine was asked: `stage` says at what it failed, `None` that it answered."""
+        if stage is not None:
+            self._engine_failures.add((engine, stage))
+        if stage != NOT_CALLED:
+            self._engine_seconds.record((engine, stage), seconds)
+
+    def cache_lookup(self, result: str) -> None:
+        """The cache was read: `hit`, `miss` or `error`."""
+        self._lookups.add((result,))
+
+    def cache_write_failed(self) -> None:
+        """A write of the cache failed."""
+        self._write_failures.add(())
+
+    def shared_cache_failed(self, stage: str) -> None:
+        """The shared cache did not answer a command."""
+        self._shared_failures.add((stage,))
+
+    def shared_cache_reachable(self, reachable: bool) -> None:
+        """The shared cache is asked from now on, or rests."""
+        self._shared_reachable = reachable
+
+    def engine_refused(self, engine: str) -> None:
+        """A call was over the bound of `engine`; besides, it counts as a failure."""
+        self._engine_refused.add((engine,))
+
+    def engine_failures(self, engine: str) -> dict[str, int]:
+        """How often `engine` could not answer so far, by stage."""
+        return {str(key[1]): n for key, n in self._engine_failures if key[0] == engine}
+
+    def circuit_entered(self, engine: str, state: str) -> None:
+        """The circuit of `engine` became `closed`, `open` or `half_open`."""
+        self._transitions.add((engine, state))
+
+    def probed(self, engine: str, result: str) -> None:
+        """A half-open circuit's one call ended: `answered`, `failed` or `undecided`."""
+        self._probes.add((engine, result))
+
+    def in_flight(self, change: int) -> None:
+        """Requests came in (+1) or were answered (-1)."""
+        self._in_flight += change
+
+    def shed(self) -> None:
+        """A request was refused over the concurrency limit."""
+        self._shed.add(())
+
+    def call(self, method: str | None, *, caller: str | None, status: str) -> None:
+        """A call, or a decision inside one, ended; `caller` is known by name, or not at all."""
+        self._calls.add((method, caller, status))
+
+    def reload(self, *, ok: bool) -> None:
+        """A changed policy file was taken, or refused."""
+        self._reloads.add((TAKEN if ok else REFUSED,))
+
+    def policy(self, *, version: str, mode: Mode) -> None:
+        """Which policy file is in force from now on."""
+        self._policy = (version, mode.value)
+
+    def watch(self, instrument: i.Instrument, read: Watched) -> None:
+        """Ask `read`, and nobody else any more, for the numbers of `instrument` when collecting."""
+        self._watched[instrument] = read
+
+    def collect(self) -> MetricSnapshot:
+        """All numbers as of now."""
+        return MetricSnapshot(
+            started=self._started, taken=self._now_ns(), readings=tuple(self._readings())
+        )
+
+    def _readings(self) -> Iterator[Reading]:
+        yield reading(i.DECISIONS, self._decisions)
+        yield reading(i.DECISION_DURATION, self._decision_seconds)
+        yield reading(i.RESOLUTIONS, self._resolutions)
+        yield reading(i.RESOLUTION_DURATION, self._resolution_seconds)
+        yield reading(i.DRY_RUNS, self._dry_runs)
+        yield reading(i.SWITCHES, self._switches)
+        yield reading(i.CANDIDATES_DROPPED, self._dropped)
+        yield reading(i.ENGINE_DURATION, self._engine_seconds)
+        yield reading(i.ENGINE_FAILURES, self._engine_failures)
+        yield reading(i.CACHE_LOOKUPS, self._lookups)
+        yield reading(i.CACHE_WRITE_FAILURES, _or_zero(self._write_failures))
+        yield reading(i.CACHE_SHARED_FAILURES, self._shared_failures)
+        yield reading(i.CACHE_SHARED_REACHABLE, self._shared_states())
+        yield reading(i.ENGINE_REFUSED, self._engine_refused)
+        yield reading(i.CIRCUIT_TRANSITIONS, self._transitions)
+        yield reading(i.CIRCUIT_PROBES, self._probes)
+        yield reading(i.IN_FLIGHT, [((), self._in_flight)])
+        yield reading(i.SHED, _or_zero(self._shed))
+        yield reading(i.CALLS, self._calls)
+        yield reading(i.POLICY_RELOADS, self._reloads)
+        yield reading(i.POLICY_INFO, [(self._policy, 1)] if self._policy else [])
+        yield reading(i.BUILD_INFO, [(self._build, 1)])
+        for instrument, read in self._watched.items():
+            yield reading(instrument, _cells(instrument, read))
+
+    def _shared_states(self) -> Iterator[tuple[Key, float | Histogram]]:
+        if self._shared_reachable is not None:
+            yield (), int(self._shared_reachable)
+
+
+def _or_zero(counters: Counters) -> list[tuple[Key, int]]:
+    """A counter without attributes is known to be 0 before its first event."""
+    return list(counters) or [((), 0)]
+
+
+def _cells(instrument: i.Instrument, read: Watched) -> list[tuple[Key, int]]:
+    try:
+        return list(read().items())
+    except Exception:
+        # One part's mistake must not hide the numbers of all others.
+        logger.exception("%s could not be read", instrument.name)
+        return []

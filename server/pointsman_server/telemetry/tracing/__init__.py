@@ -1,0 +1,1 @@
+"""Spans: sampling, recording and export over OTLP."""

@@ -1,0 +1,192 @@
+"""Spans of calls: most of those that are recorded are of kept decisions, and never an SDK's span.
+
+An SDK's span can be written on from any thread until it ends, and pays for that with locks, bounded
+attributes and checks: four times as much as everything that a kept decision says. So a recorded
+call begins as a `LightSpan`, which is little more than two moments and two ids. It becomes an SDK's
+span where the call goes on; where it was answered at once, it goes to the same processors and
+exporters as any other. What it says is worked out when it is sent, not in the call.
+
+`tests/unit/telemetry/test_call_spans.py` holds both kinds against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from time import time_ns
+from types import MappingProxyType
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    INVALID_SPAN_CONTEXT,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    TraceFlags,
+    get_current_span,
+)
+
+from pointsman_server.core.decision_record import CachedDecisionDetail, DecisionRecord
+from pointsman_server.telemetry import attributes as a
+from pointsman_server.telemetry.safe_observer import LoggedOnce
+from pointsman_server.telemetry.sampling import SAMPLED_ROOT
+from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
+
+OF_ITS_OWN: Final = (a.DECISION_ID, a.CONFIDENCE, a.AMBIGUITY, a.DOMAIN)
+"""Attributes in which kept decisions that are sent alike differ."""
+REMEMBERED: Final = 1_024
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_UNSET = Status()
+
+
+class CallSpans:
+    """Decides which calls are recorded, and records those that are answered at once."""
+
+    def __init__(
+        self,
+        tracer: HeadTracer,
+        *,
+        processors: Sequence[SpanProcessor] = (),
+        ids: IdGenerator | None = None,
+        resource: Resource | None = None,
+        scope: InstrumentationScope | None = None,
+        limited: bool = False,
+    ) -> None:
+        """`processors` get what was answered at once; without `ids` nothing is recorded.
+
+        `limited` says that spans have limits, which are the SDK's to keep.
+        """
+        self.tracer = tracer
+        self.ids = ids
+        self.resource = resource or Resource({})
+        self.scope = scope
+        self._limited = limited
+        self._processors = tuple(processors)
+        self._alike: dict[int, tuple[DecisionRecord, Mapping[str, a.AttributeValue]]] = {}
+        self.finish: Callable[[LightSpan], None] = LoggedOnce(self._finish)
+
+    def sample(self, method: str, trace: Context | None) -> LightSpan | None:
+        """The span of a call that begins; `None`: it is not recorded."""
+        if self.ids is None:
+            return None
+        caller = get_current_span(trace).get_span_context() if trace else INVALID_SPAN_CONTEXT
+        if not self.tracer.samples(caller):
+            return None
+        return LightSpan(self, method, self.ids, trace, caller if caller.is_valid else None)
+
+    def unrecorded(self, method: str, trace: Context | None) -> Span:
+        """What stands for the span of a call that is not: it hands the caller's trace on."""
+        if trace is None or not get_current_span(trace).get_span_context().is_valid:
+            return INVALID_SPAN
+        return self.tracer.start_span(method, trace, SpanKind.SERVER)
+
+    def alike(self, record: DecisionRecord) -> Mapping[str, a.AttributeValue]:
+        """What all spans of decisions sent like `record` say: one value for one record."""
+        found = self._alike.get(id(record))
+        if found is None or found[0] is not record:
+            said = a.decision_attributes(record) | {a.RPC_SYSTEM: a.GRPC, a.RPC_STATUS: "OK"}
+            found = record, {key: said[key] for key in said if key not in OF_ITS_OWN}
+            if len(self._alike) >= REMEMBERED:
+                self._alike.clear()
+            self._alike[id(record)] = found
+        return found[1]
+
+    def _finish(self, span: LightSpan) -> None:
+        if self._limited:
+            whole = span.open()
+            whole.set_attributes(span.said)
+            whole.end()
+            return
+        for processor in self._processors:
+            processor.on_end(span)
+
+
+class LightSpan(ReadableSpan):
+    """A call that began, and once `kept` is told, the finished span of a kept decision."""
+
+    # Of an SDK's span, what is the same for all of these; its own constructor is not called.
+    _kind = SpanKind.SERVER
+    _status = _UNSET
+    _events = _links = ()
+    _instrumentation_info = None
+
+    def __init__(
+        self,
+        spans: CallSpans,
+        method: str,
+        ids: IdGenerator,
+        trace: Context | None,
+        parent: SpanContext | None,
+    ) -> None:
+        self._start_time = time_ns()
+        self._spans = spans
+        self._ids = ids
+        self._name = method
+        self._trace = trace
+        self._parent = parent
+
+    def open(self) -> Span:
+        """The same as an SDK's span. It does not become current."""
+        return self._spans.tracer.start_span(
+            self._name,
+            SAMPLED_ROOT if self._parent is None else self._trace,
+            SpanKind.SERVER,
+            {a.RPC_SYSTEM: a.GRPC, a.RPC_METHOD: self._name},
+            start_time=self._start_time,
+        )
+
+    def end_cached(
+        self,
+        record: DecisionRecord,
+        *,
+        decision_id: str,
+        detail: Callable[[], CachedDecisionDetail],
+    ) -> None:
+        """End it: a kept decision like `record` was the answer. Never raises."""
+        ids, parent, spans = self._ids, self._parent, self._spans
+        self._context = SpanContext(
+            ids.generate_trace_id() if parent is None else parent.trace_id,
+            ids.generate_span_id(),
+            is_remote=False,
+            trace_flags=_SAMPLED,
+            trace_state=None if parent is None else parent.trace_state,
+        )
+        self._resource, self._instrumentation_scope = spans.resource, spans.scope
+        self._record, self._decision_id, self._detail = record, decision_id, detail
+        self._end_time = time_ns()
+        spans.finish(self)
+
+    @property
+    def alike(self) -> Mapping[str, a.AttributeValue]:
+        """Attributes of all spans like this one: one value for all of them."""
+        return self._spans.alike(self._record)
+
+    def own(self) -> dict[str, a.AttributeValue]:
+        """Attributes of this one."""
+        values = (self._decision_id, *self._detail())
+        said = {
+            name: value for name, value in zip(OF_ITS_OWN, values, strict=True) if value is not None
+        }
+        return {a.RPC_METHOD: self._name, **said}
+
+    @property
+    def said(self) -> dict[str, a.AttributeValue]:
+        """All attributes."""
+        return {**self.alike, **self.own()}
+
+    @property
+    def _attributes(  # type: ignore[override]  # never written: worked out when it is asked for
+        self,
+    ) -> dict[str, a.AttributeValue]:
+        return self.said
+
+    @property
+    def attributes(self) -> Any:
+        """All attributes, read-only."""
+        return MappingProxyType(self.said)

@@ -1,0 +1,1 @@
+"""Fast path for cache hits: joins response bytes without running the decider."""

@@ -1,0 +1,125 @@
+"""Kept answers in the form in which they are sent: the fields of `Decision` that an engine fills.
+
+A hit is answered by appending to these bytes, without building or encoding a decision again.
+They follow `TEMPLATE_KEY_BYTES` bytes that select the response template: answers with one key
+differ in nothing that the appended fields depend on, so that a hit needs no parsing.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Literal, TypeAlias, get_args
+
+from google.protobuf.message import DecodeError
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_server.core.decision_record import CachedDecisionDetail
+from pointsman_server.core.model import EngineAnswer, RankedModel, Source
+
+AnswerField: TypeAlias = Literal[
+    "source",
+    "model",
+    "router_model",
+    "difficulty",
+    "confidence",
+    "ambiguity",
+    "ambiguity_confidence",
+    "domain",
+    "domain_confidence",
+    "ranking",
+    "explanation",
+]
+ANSWER_FIELDS: tuple[AnswerField, ...] = get_args(AnswerField)
+"""What of a decision is its answer; the rest belongs to the request."""
+
+SOURCES = {source: pb.Source.Value(f"SOURCE_{source.name}") for source in Source}
+_BY_NUMBER = {number: source for source, number in SOURCES.items()}
+SCORE_DECIMALS = 4
+TEMPLATE_KEY_BYTES = 8
+
+
+def template_key_of(answer: EngineAnswer) -> bytes:
+    """A digest of all of `answer` but its scores, labels of no consequence and its words."""
+    parts = (answer.source, answer.model, answer.router_model, answer.difficulty)
+    return sha256(repr((*parts, [r.model for r in answer.ranking])).encode()).digest()[
+        :TEMPLATE_KEY_BYTES
+    ]
+
+
+def detail_of(wire: bytes) -> CachedDecisionDetail:
+    """What the kept message `wire` has of its own, among those of its shape."""
+    try:
+        kept = pb.Decision.FromString(wire)
+    except DecodeError:
+        return CachedDecisionDetail(None, None, None)
+    return CachedDecisionDetail(
+        confidence=kept.confidence if kept.HasField("confidence") else None,
+        ambiguity=kept.ambiguity if kept.HasField("ambiguity") else None,
+        domain=kept.domain if kept.HasField("domain") else None,
+    )
+
+
+class WireCodec:
+    """`core.ports.AnswerCodec` in protobuf, behind the answer's shape."""
+
+    @staticmethod
+    def dump(answer: EngineAnswer) -> bytes:
+        """`answer` as bytes; scores keep four decimals."""
+        kept = pb.Decision(
+            source=pb.Source.Name(SOURCES[answer.source]),
+            model=answer.model,
+            router_model=answer.router_model,
+            difficulty=answer.difficulty,
+            confidence=answer.confidence,
+            ambiguity=answer.ambiguity,
+            ambiguity_confidence=answer.ambiguity_confidence,
+            domain=answer.domain,
+            domain_confidence=answer.domain_confidence,
+            ranking=[ranked(r) for r in answer.ranking],
+            explanation=answer.explanation,
+        )
+        return template_key_of(answer) + kept.SerializeToString()
+
+    @staticmethod
+    def load(raw: bytes) -> EngineAnswer | None:
+        """The answer if `raw` is one, else `None`; that it is whole is the cache's promise."""
+        try:
+            kept = pb.Decision.FromString(raw[TEMPLATE_KEY_BYTES:])
+        except DecodeError:
+            return None
+        source = _BY_NUMBER.get(kept.source)
+        if source is None or not kept.model or not kept.router_model:
+            return None
+        return EngineAnswer(
+            source=source,
+            model=kept.model,
+            router_model=kept.router_model,
+            difficulty=kept.difficulty if kept.HasField("difficulty") else None,
+            confidence=kept.confidence if kept.HasField("confidence") else None,
+            ambiguity=kept.ambiguity if kept.HasField("ambiguity") else None,
+            ambiguity_confidence=(
+                kept.ambiguity_confidence if kept.HasField("ambiguity_confidence") else None
+            ),
+            domain=kept.domain if kept.HasField("domain") else None,
+            domain_confidence=(
+                kept.domain_confidence if kept.HasField("domain_confidence") else None
+            ),
+            ranking=tuple(_read(r) for r in kept.ranking),
+            explanation=kept.explanation if kept.HasField("explanation") else None,
+            cached=True,
+        )
+
+
+def ranked(model: RankedModel) -> dict[str, object]:
+    """One candidate as an engine saw it: the fields of a `RankedCandidate`."""
+    # Messages inside others are told as mappings: protobuf copies a message by encoding it.
+    score = None if model.score is None else round(model.score, SCORE_DECIMALS)
+    return {"model": model.model, "score": score, "estimated_cost": model.estimated_cost}
+
+
+def _read(message: pb.RankedCandidate) -> RankedModel:
+    return RankedModel(
+        model=message.model,
+        score=message.score if message.HasField("score") else None,
+        estimated_cost=message.estimated_cost if message.HasField("estimated_cost") else None,
+    )

@@ -1,0 +1,1 @@
+"""Authentication and TLS: tokens, peer identities, certificates."""

@@ -1,0 +1,64 @@
+"""Which engines may be asked: the flag, the prompt's owner, the organisation."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from pointsman_server.core.eligible_engines import eligible_engines
+from pointsman_server.core.model import DataPolicy, Reason
+from support.builders import caller, request, rules
+
+BOTH, MORPH, LOCAL = ("morph", "local"), ("morph",), ("local",)
+UNSPECIFIED = DataPolicy.UNSPECIFIED
+ALLOWED = DataPolicy.THIRD_PARTY_ALLOWED
+DENIED = DataPolicy.THIRD_PARTY_DENIED
+
+
+def in_force(*, engines=BOTH, flag_on=True, asked=UNSPECIFIED, org=None, file=ALLOWED, orgs=False):
+    found = eligible_engines(
+        request(data_policy=asked, caller=caller(organization_id=org)),
+        rules=rules(engines=engines, data_policy=file, allow_organizations=orgs),
+        flag_on=flag_on,
+    )
+    return found.names, found.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "names", "reason"),
+    [
+        ({}, BOTH, None),
+        ({"engines": ("local", "morph")}, ("local", "morph"), None),
+        ({"flag_on": False}, LOCAL, None),
+        ({"flag_on": False, "engines": LOCAL}, LOCAL, None),
+        ({"flag_on": False, "engines": MORPH}, (), Reason.FLAG_OFF),
+        ({"asked": DENIED}, LOCAL, None),
+        ({"asked": DENIED, "engines": MORPH}, (), Reason.THIRD_PARTY_DENIED),
+        ({"file": DENIED}, LOCAL, None),
+        ({"file": DENIED, "asked": ALLOWED}, BOTH, None),
+        ({"file": DENIED, "asked": DENIED}, LOCAL, None),
+        ({"file": ALLOWED, "asked": DENIED}, LOCAL, None),
+        ({"org": "org"}, LOCAL, None),
+        ({"org": "org", "asked": ALLOWED}, LOCAL, None),
+        ({"org": "org", "engines": MORPH}, (), Reason.THIRD_PARTY_DENIED),
+        ({"org": "org", "orgs": True}, BOTH, None),
+        ({"org": "org", "orgs": True, "asked": DENIED}, LOCAL, None),
+        ({"org": "org", "orgs": True, "file": DENIED}, LOCAL, None),
+        # A flag that is off is what the caller is told, whatever the data policy says.
+        ({"flag_on": False, "engines": MORPH, "asked": DENIED}, (), Reason.FLAG_OFF),
+    ],
+    ids=str,
+)
+def test_engines_that_the_flag_or_the_owner_forbids_are_not_asked(given, names, reason):
+    assert in_force(**given) == (names, reason)
+
+
+def test_morph_is_in_force_only_with_flag_data_policy_and_organisation_agreeing():
+    for flag_on, asked, file, org, orgs in itertools.product(
+        (True, False), DataPolicy, (ALLOWED, DENIED), (None, "org"), (True, False)
+    ):
+        names, _ = in_force(flag_on=flag_on, asked=asked, file=file, org=org, orgs=orgs)
+        effective = file if asked is UNSPECIFIED else asked
+        allowed = flag_on and effective is ALLOWED and (org is None or orgs)
+        assert ("morph" in names) is allowed
+        assert "local" in names
