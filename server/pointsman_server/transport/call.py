@@ -17,8 +17,8 @@ from opentelemetry.trace import INVALID_SPAN, Span, StatusCode, use_span
 
 from pointsman_server.core.errors import Overloaded, PointsmanError
 from pointsman_server.core.ports import Clock
-from pointsman_server.transport.call_spans import CallSpans, SampledCall
 from pointsman_server.transport.errors import to_status
+from pointsman_server.transport.ports import CallSpans, SampledCall
 
 SERVICE = "pointsman.v1.RoutingService"
 STATUS_TRAILER = "grpc-status-details-bin"

@@ -1,18 +1,61 @@
-"""What is behind the RPCs, as this room needs it; `bootstrap` builds it."""
+"""Ports of `transport`: the services behind the RPCs and the spans of calls.
+
+`bootstrap` builds the services, `telemetry` the spans.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
+from opentelemetry.context import Context as TraceContext
+from opentelemetry.trace import Span
 from pointsman.v1 import route_decision_pb2 as pb
 
+from pointsman_server.core.decision_record import CachedDecisionDetail, DecisionRecord
 from pointsman_server.core.model import Outcome, RouteRequest
 from pointsman_server.core.routes import Resolution, ResolveRequest
-from pointsman_server.transport.call_spans import SampledCall
+
+
+class SampledCall(Protocol):
+    """The span of a recorded call; `end_cached` or `open` consumes it.
+
+    The sampling decision comes before the outcome is known. A call answered from the cache then
+    never pays for an SDK span.
+    """
+
+    def end_cached(
+        self,
+        record: DecisionRecord,
+        *,
+        decision_id: str,
+        detail: Callable[[], CachedDecisionDetail],
+    ) -> None:
+        """End the span of a cached answer like `record`. Never raises.
+
+        `detail` runs later, in another thread; it returns what differs from `record`.
+        """
+        ...
+
+    def open(self) -> Span:
+        """Return a writable span; it does not become the current span."""
+        ...
+
+
+class CallSpans(Protocol):
+    """Samples calls."""
+
+    def sample(self, method: str, trace: TraceContext | None) -> SampledCall | None:
+        """Return the span of a call that begins, or `None` if the call is not recorded."""
+        ...
+
+    def unrecorded(self, method: str, trace: TraceContext | None) -> Span:
+        """Return a non-recording span that propagates the caller's trace."""
+        ...
 
 
 class Decides(Protocol):
-    """Decides one request."""
+    """Decides one routing request."""
 
     async def decide(
         self,
@@ -21,51 +64,51 @@ class Decides(Protocol):
         deadline: float | None = None,
         log_sampled: bool | None = None,
     ) -> Outcome:
-        """Answer one request; `log_sampled` says whether the decision log drew it already."""
+        """Decide `request`; `log_sampled` is the decision log's draw, if made already."""
         ...
 
 
 class Resolves(Protocol):
-    """The same for purposes."""
+    """Resolves one purpose."""
 
     async def resolve(
         self, request: ResolveRequest, *, deadline: float | None = None
     ) -> Resolution:
-        """Answer one request."""
+        """Resolve `request`."""
         ...
 
 
 class Answers(Protocol):
-    """The short way: what is kept, as bytes."""
+    """The fast path: cached answers as bytes."""
 
     def answer(
         self, message: pb.RouteDecisionRequest, span: SampledCall | None = None
     ) -> bytes | None:
-        """The response, or `None` where the request has to be decided.
+        """Return the serialized response, or `None` if the request needs a decision.
 
-        `span` is the call's, if that is recorded: it is told of the answer, which ends it.
+        An answer ends `span`, the span of a recorded call.
         """
         ...
 
 
 class Service(Protocol):
-    """What is behind the RPCs: under one version of the policy file, swapped as a whole."""
+    """The services under one version of the policy file; a reload swaps the whole."""
 
     def log_sampled(self) -> bool | None:
-        """Whether the decision log wants the next call, which then goes the long way.
+        """Return whether the decision log samples the next call, which then skips the fast path.
 
-        `None` leaves it to the log itself.
+        `None`: the log draws later.
         """
         ...
 
     @property
     def fast_path(self) -> Answers:
-        """Answers what is kept."""
+        """Answers from the cache."""
         ...
 
     @property
     def decider(self) -> Decides:
-        """Decides the rest."""
+        """Decides on a cache miss."""
         ...
 
     @property

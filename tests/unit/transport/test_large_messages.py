@@ -8,9 +8,9 @@ from pointsman.v1.describe_routing_pb2 import DescribeRoutingRequest
 from pointsman.v1.resolve_route_pb2 import ResolveRouteRequest
 from pointsman.v1.stream_route_decisions_pb2 import StreamRouteDecisionsRequest
 from pointsman_server.core.errors import InvalidRequest
-from pointsman_server.transport.wire import field
 from pointsman_server.transport.wire_parsing import (
     REQUEST_BYTES,
+    field,
     parsed_batch,
     parsed_item,
     reader,

@@ -32,7 +32,6 @@ from pointsman_server.core.model import (
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import Clock
 from pointsman_server.core.serving import is_served
-from pointsman_server.transport.call_spans import SampledCall
 from pointsman_server.transport.decode import API_KINDS, to_request
 from pointsman_server.transport.fast_path.answer_codec import TEMPLATE_KEY_BYTES, detail_of
 from pointsman_server.transport.fast_path.response_template import (
@@ -40,8 +39,9 @@ from pointsman_server.transport.fast_path.response_template import (
     ResponseTemplate,
     ResponseTemplates,
 )
+from pointsman_server.transport.ports import SampledCall
 from pointsman_server.transport.validation import IDENTIFIER_CODE_POINTS
-from pointsman_server.transport.wire import varint
+from pointsman_server.transport.wire_parsing import varint
 
 CONTEXTS = 1_024
 ENDINGS = 256

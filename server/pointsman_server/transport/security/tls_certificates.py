@@ -1,9 +1,9 @@
-"""The certificates of the gRPC addresses: read again when they change, the last good ones kept.
+"""TLS certificates of the gRPC addresses, reloaded on change; the last valid set stays in force.
 
-gRPC asks for them at every handshake, on a thread of its own. They are looked at by content, so
-that a file written in place, one moved over another and Kubernetes' swap of a folder all count.
-What is new is put in force only after a rehearsed handshake: a new certificate whose key has not
-arrived yet changes nothing.
+gRPC asks for the certificates at every handshake, on a thread of gRPC's. Changes are detected by
+content: a file moved over another, one written in place and Kubernetes' swap of a mounted folder
+all count. A new set takes effect only after a test handshake in memory. A new certificate whose key
+has not arrived yet therefore changes nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from typing import cast
 import grpc
 
 from pointsman_server.core.errors import SettingInvalid
-from pointsman_server.transport.rehearsal import rehearse
 
 SETTLING = 0.5
 """Seconds that new handshakes wait, once, when certificates change. gRPC frees what it had at once,
 also where a thread that was just told to go on with it has not begun to (grpc/grpc#36693). It asks
 under a lock, so meanwhile nobody else is told so, and whoever was gets the time to begin."""
 
+_NO_CHECK_TIME = 0x20_0000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the module `ssl` does not name."""
 _log = logging.getLogger(__name__)
 
 
@@ -133,7 +134,7 @@ class Certificates:
         if pems.client_ca is not None and self._client_ca is not None:
             _certificates(pems.client_ca, self._client_ca)
         try:
-            return rehearse(self._certificate.path, self._key.path, chain=chain)
+            return _rehearse(self._certificate.path, self._key.path, chain=chain)
         except ssl.SSLCertVerificationError as error:
             raise SettingInvalid(self._certificate.setting, error.verify_message) from None
         except ssl.SSLError as error:
@@ -165,3 +166,39 @@ def _certificates(pem: bytes, file: PemFile) -> str:
     except (ValueError, ssl.SSLError):
         raise SettingInvalid(file.setting, f"{file.path}: no certificate in PEM") from None
     return text
+
+
+def _rehearse(certificate: Path, key: Path, *, chain: str) -> float:
+    """When the certificate expires, in seconds since the epoch.
+
+    `chain` is what the file `certificate` holds. Raises `ssl.SSLError`, `OSError`, or `ValueError`
+    for a key that is encrypted.
+    """
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key, password=_refuse_password)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.load_verify_locations(cadata=chain)
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_NO_CHECK_TIME)
+    shown = _handshake(client, server)
+    return float(ssl.cert_time_to_seconds(str(shown["notAfter"])))
+
+
+def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> dict[str, object]:
+    """What the client saw of the server's certificate."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(down, up)
+    left = [asking, server.wrap_bio(up, down, server_side=True)]
+    while left:
+        for side in tuple(left):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            left.remove(side)
+    return dict(asking.getpeercert() or {})
+
+
+def _refuse_password() -> str:
+    # Without a callback OpenSSL would ask for the password on the terminal.
+    raise ValueError("the key is encrypted")
