@@ -96,13 +96,13 @@ def in_process() -> list[Bar]:
         redis,
         bar(
             "P15",
-            "a kept decision with parsing, in process, microseconds",
+            "a cached decision with parsing, in process, microseconds",
             "<= 10",
             Series(fast_path),
         ),
         bar(
             "P9",
-            "1,000,000 kept conversations, two entries each, MB",
+            "1,000,000 cached conversations, two entries each, MB",
             "<= 400",
             Series([kept.megabytes]),
         ),

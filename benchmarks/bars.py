@@ -101,7 +101,7 @@ def unmeasured(name: str, what: str, limit: str, missing: str) -> Bar:
 def table(bars: Sequence[Bar]) -> str:
     """The bars in Markdown."""
     rows = [
-        "| # | what | bar | median | min | max | A/A | rounds | server busy | load busy | |",
+        "| # | measurement | bar | median | min | max | A/A | rounds | server busy | load busy | |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for each in bars:

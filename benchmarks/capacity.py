@@ -92,11 +92,11 @@ def ways(costs: Mapping[str, float], assumed: Assumed) -> list[Carried]:
     )
     kept, made = assumed.hit_rate, 1 - assumed.hit_rate
     redis = assumed.redis_per_decision * assumed.redis_microseconds
-    share = f"{kept:.0%} kept"
+    share = f"{kept:.0%} cached"
     return [
-        carried("kept, a call each", call, assumed),
-        carried("kept, streams", costs["stream"], assumed),
-        carried("kept, batches of 16", costs["batch of 16"], assumed),
+        carried("cached, a call each", call, assumed),
+        carried("cached, streams", costs["stream"], assumed),
+        carried("cached, batches of 16", costs["batch of 16"], assumed),
         carried("made by engine local", local, assumed),
         carried(f"{share}, else engine local", kept * call + made * local, assumed),
         carried("the same with Redis", kept * call + made * local + redis, assumed),
@@ -106,7 +106,7 @@ def ways(costs: Mapping[str, float], assumed: Assumed) -> list[Carried]:
             assumed,
             paid=made,
         ),
-        carried("made by Morph, nothing kept", morph, assumed, paid=1.0),
+        carried("made by Morph, nothing cached", morph, assumed, paid=1.0),
     ]
 
 
@@ -152,7 +152,7 @@ Counted from: {head}.
 
 Assumed: nodes of {assumed.vcpus} vCPUs at ${assumed.dollars_per_vcpu_hour:g} a vCPU and hour, \
 {assumed.busy:.0%} busy; beside other workers a decision costs {assumed.many_workers:.2f} times as \
-much; Morph takes ${assumed.dollars_per_call * 1_000:g} a thousand; {assumed.hit_rate:.1%} kept; \
+much; Morph takes ${assumed.dollars_per_call * 1_000:g} a thousand; {assumed.hit_rate:.1%} cached; \
 {assumed.redis_per_decision:g} commands to Redis a decision, {assumed.redis_microseconds:g} µs each.
 
 Dollars are for a million decisions:

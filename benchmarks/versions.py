@@ -94,7 +94,7 @@ def ask(server: servers.Running, seen: Seen, requests: int) -> None:
 def table(seen: Mapping[str, tuple[Seen, Seen]]) -> str:
     """The stacks in Markdown."""
     first = next(iter(seen.values()))
-    rows = ["| stack | echo | CPU, µs | kept decision | CPU, µs |", "|---|---|---|---|---|"]
+    rows = ["| stack | echo | CPU, µs | cached decision | CPU, µs |", "|---|---|---|---|---|"]
     for name, sides in seen.items():
         cells = [
             f"{ratios(side, to)} | {statistics.median(side.microseconds):.0f}"

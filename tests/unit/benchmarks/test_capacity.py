@@ -30,10 +30,10 @@ def test_a_million_decisions_cost_the_time_that_they_take():
 
 def test_the_mix_lies_between_what_is_kept_and_what_is_made():
     rows = {row.way: row for row in ways(COSTS, Assumed(hit_rate=0.75))}
-    mixed = rows["75% kept, else engine local"]
+    mixed = rows["75% cached, else engine local"]
     assert mixed.microseconds == pytest.approx(200)
     assert rows["the same with Redis"].microseconds == pytest.approx(228)
-    assert rows["75% kept with Redis, else Morph"].engine_dollars_per_million == 1_250
+    assert rows["75% cached with Redis, else Morph"].engine_dollars_per_million == 1_250
 
 
 def test_the_nearest_limit_is_told_first():
