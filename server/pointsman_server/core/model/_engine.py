@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from pointsman_server.core.model._catalog import CatalogModel
 from pointsman_server.core.model._words import Source
-from pointsman_server.core.value import value
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineQuery:
     """All that an engine is told. It holds no id of a person and no system prompt."""
 
@@ -35,7 +34,7 @@ class EngineQuery:
         return None
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RankedModel:
     """One candidate as an engine saw it: predicted quality 0..1, expected US dollars a request."""
 
@@ -52,7 +51,7 @@ class EngineFailure:
     stage: str
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineAnswer:
     """What an engine says. `model` is the public id of one of the query's candidates."""
 

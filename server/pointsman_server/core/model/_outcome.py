@@ -12,7 +12,6 @@ from pointsman_server.core.model._words import (
     SwitchReason,
     Verdict,
 )
-from pointsman_server.core.value import value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +22,7 @@ class Dropped:
     reason: DropReason
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A model, where it came from and why."""
 
@@ -43,7 +42,7 @@ class Decision:
         return self.answer.model
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How one request ended; what the response is encoded from."""
 

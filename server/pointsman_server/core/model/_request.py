@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pointsman_server.core.model._words import ApiKind, DataPolicy, Modality
-from pointsman_server.core.value import value
 
 PROMPT_CODE_POINTS = 1_000
 """What is kept of each prompt prefix, in Unicode code points."""
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """Bounded prefixes of one conversation; each at most `PROMPT_CODE_POINTS` long."""
 
@@ -31,7 +30,7 @@ class Prompt:
         return None
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who asks. Raw ids: they are hashed before they are stored or told to anybody."""
 
@@ -44,7 +43,7 @@ class Caller:
     organization_id: str | None = None
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingContext:
     """What there is to decide: a tier, the models that it may use, the gateway's static pick."""
 
@@ -67,7 +66,7 @@ class Constraints:
 NO_CONSTRAINTS = Constraints()
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRequest:
     """One `RouteDecision` request, validated."""
 

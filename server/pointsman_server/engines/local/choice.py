@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pointsman_server.core.model import CatalogModel
-from pointsman_server.core.value import value
 from pointsman_server.engines.local.reading import TextScores
 from pointsman_server.engines.local.skills import CandidateSkills, Skill
 
@@ -17,7 +17,7 @@ _CERTAIN = 1e-9
 """Nearer to 0 and 1 chances have no logits."""
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
     """A candidate, its predicted quality 0..1 and, where prices are known, its cost in dollars."""
 

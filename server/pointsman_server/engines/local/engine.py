@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,6 @@ from pointsman_server.core.model import (
     Source,
 )
 from pointsman_server.core.policy_file import LocalRules
-from pointsman_server.core.value import value
 from pointsman_server.engines.local import artefact as files
 from pointsman_server.engines.local.artefact import Artefact
 from pointsman_server.engines.local.choice import (
@@ -40,7 +40,7 @@ DOMAIN_SKILLS: Final = "domain_skills"
 _MEETS: Final = {"difficulty": 0.5, "ambiguity": 0.5, "domain": 0.6}
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """All that the engine knows after one prompt."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman_server.core.value import value
 from pointsman_server.engines.local.hashing import (
     BYTES_MAX,
     Hashes,
@@ -70,7 +70,7 @@ _TOPICAL: Final = [GROUP_NAMES.index(name) for name in TOPICAL]
 _AT_ENGLISH: Final = GROUP_NAMES.index("english")
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
     """One text as numbers.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from pointsman_server.core.value import value
 from pointsman_server.engines.local.artefact import DOMAINS, Artefact
 from pointsman_server.engines.local.calibration import Curve
 from pointsman_server.engines.local.legibility import InputQuality
@@ -24,7 +24,7 @@ _VAGUE_CAP: Final = 0.6
 _MED: Final = 0.35
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """What a prompt looks like. Confidences are 0..1 and calibrated on held-out prompts."""
 

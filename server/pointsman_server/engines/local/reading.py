@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman_server.core.value import value
 from pointsman_server.engines.local import features
 from pointsman_server.engines.local.artefact import DOMAINS, Artefact
 from pointsman_server.engines.local.legibility import InputQuality, judge
@@ -28,7 +28,7 @@ training sets that were each left out in turn, as were its bounds, in spreads:""
 _SHORT, _LONG = -1.0, 2.5
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextScores:
     """Raw scores of one text; `Labels` makes labels and confidences of them."""
 
