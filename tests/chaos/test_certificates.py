@@ -111,6 +111,6 @@ async def test_an_expired_certificate_stops_newcomers_alone_until_it_is_renewed(
             done="replaced by one of yesterday, then renewed",
             load=f"{RAW}, TLS",
             phases=phases,
-            besides="newcomers refuse it until it is renewed; who is connected stays",
+            besides="newcomers refuse it until it is renewed; open connections stay",
         )
     )

@@ -91,7 +91,7 @@ async def test_abuse_leaves_the_service_serving(
 
     def attack(held: contextlib.ExitStack) -> tuple[str, str, int]:
         sent = ABUSES[abuse].does(port, pace.streams, held)
-        thrown_out = f"{sent.thrown_out} connections thrown out"
+        thrown_out = f"{sent.thrown_out} connections closed by the server"
         return str(sent), thrown_out, sent.may_cost(ABUSES[abuse].each)
 
     ledger.add(await _held_against(abuse, attack, service, pace))

@@ -30,7 +30,7 @@ SCRIPTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "Morph resets": ("a TCP reset", "fetch", {"reset": True}),
     "Morph 429 storm": ("429 to every call", "http_429", {"status": 429}),
     "Morph 503": ("503 to every call", "http_503", {"status": 503}),
-    "Morph redirects": ("307 to another path of its own", "http_307", {"redirect": "/elsewhere"}),
+    "Morph redirects": ("307 to another of its paths", "http_307", {"redirect": "/elsewhere"}),
     "Morph wrong JSON": ("a list", "invalid_response", {"json": [1, 2]}),
     "Morph half JSON": ("an object without end", "invalid_response", {"body": '{"model": "gpt'}),
     "Morph deep JSON": ("60,000 brackets", "invalid_response", {"body": "[" * 60_000}),
@@ -100,7 +100,7 @@ async def test_a_morph_that_refuses_connections_fails_no_caller(
         await morph.enter_async_context(ScriptedMorph(keys=(MORPH_KEY,), port=port))
         row, _ = await _row(
             "Morph refuses",
-            "ended; nobody listens",
+            "stopped; nothing listens",
             service=service,
             caller=caller,
             pace=pace,

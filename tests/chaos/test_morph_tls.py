@@ -52,7 +52,7 @@ async def test_a_morph_with_a_foreign_certificate_is_not_talked_to(
         ledger.add(
             Row(
                 fault="Morph TLS error",
-                done="a certificate that nobody vouches for",
+                done="a certificate of an unknown CA",
                 load=RAW,
                 phases=phases,
                 besides=stages,

@@ -146,7 +146,7 @@ async def test_a_spoilt_policy_file_leaves_the_last_good_one_in_force(
     ledger.add(
         Row(
             fault=f"policy file {fault}",
-            done="until it was refused, and longer; then mended",
+            done="until it was refused, and longer; then repaired",
             load=RAW,
             phases=phases,
             besides="the last good one held",

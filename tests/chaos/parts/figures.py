@@ -18,7 +18,7 @@ from support.load import Phase
 PHASES = ("before", "during", "after")
 BEGIN, END = "## The table\n", "\n## "
 _HEAD = (
-    "| fault | what was done | load | sent | answered | refused | lost | wrong "
+    "| fault | action | load | sent | answered | refused | lost | wrong "
     "| p50 / p99 before | during | after | besides | load average |\n"
     "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|"
 )

@@ -87,7 +87,7 @@ FAULTS = {
     ),
     "emptied": Fault(done="FLUSHALL, and again at the end", breaks=_emptied, mends=_emptied),
     "evicting": Fault(
-        done="maxmemory below what is used, allkeys-lru", breaks=_crowded, mends=_roomy
+        done="maxmemory below current use, allkeys-lru", breaks=_crowded, mends=_roomy
     ),
     "full": Fault(
         done="maxmemory 1, no eviction",
