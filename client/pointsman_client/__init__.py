@@ -1,11 +1,20 @@
 """The Python client of Pointsman: asks which language model should serve a prompt.
 
-`RoutingClient` asks, `normalise` reads request bodies, `routing_from` and `plan_mirror` help a
-gateway, and `pointsman_client.testing` has a fake service. What is named here and there is public;
+`RoutingClient` asks, `normalise` reads request bodies, `identify` finds the user and the session
+in them, `routing_from` and `plan_mirror` help a gateway, and `pointsman_client.testing` has a fake service. What is named here and there is public;
 the other modules are not.
 """
 
+from pointsman_client.bodies.gemini import read_generate_content
+from pointsman_client.bodies.identity import (
+    BodySession,
+    BodyUser,
+    Identity,
+    IdentitySources,
+    identify,
+)
 from pointsman_client.bodies.normalise import normalise, read_body
+from pointsman_client.bodies.response_chains import ResponseChains
 from pointsman_client.channel import Keepalive, Tls
 from pointsman_client.client import DECIDE_TIMEOUT, ROUTE_TIMEOUT, RoutingClient
 from pointsman_client.description import (
@@ -83,6 +92,8 @@ __all__ = [
     "ROUTE_TIMEOUT",
     "ApiKind",
     "Attempt",
+    "BodySession",
+    "BodyUser",
     "Choice",
     "Classification",
     "ClassificationHead",
@@ -103,6 +114,8 @@ __all__ = [
     "FailedAttempt",
     "Fallback",
     "FieldViolation",
+    "Identity",
+    "IdentitySources",
     "InvalidRequest",
     "Keepalive",
     "Mirror",
@@ -125,6 +138,7 @@ __all__ = [
     "RankedCandidate",
     "Reason",
     "ResolvedRoute",
+    "ResponseChains",
     "RouteRequest",
     "RouteResult",
     "Routing",
@@ -144,10 +158,12 @@ __all__ = [
     "UnusableBody",
     "UnusableResponse",
     "failed_attempts",
+    "identify",
     "in_trace_of",
     "normalise",
     "plan_mirror",
     "read_body",
+    "read_generate_content",
     "routing_from",
     "usable_id",
 ]

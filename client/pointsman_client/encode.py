@@ -51,7 +51,7 @@ def _message(request: RouteRequest) -> pb.RouteDecisionRequest:
         data_policy=f"DATA_POLICY_{request.effective_data_policy().name}",
         constraints=_constraints(request),
         requested_model=request.requested_model or request.prompt.requested_model or "",
-        body_bytes=request.body_bytes,
+        body_bytes=request.body_bytes or request.prompt.body_bytes,
         classify=request.classify,
         dry_run=request.dry_run,
     )
@@ -111,7 +111,7 @@ def _violations(request: RouteRequest) -> Iterator[FieldViolation]:
     yield from _out_of_range(
         ("prompt.message_count", request.prompt.message_count, _UINT32),
         ("constraints.prompt_tokens_estimate", constraints.prompt_tokens_estimate, _UINT32),
-        ("body_bytes", request.body_bytes, _UINT64),
+        ("body_bytes", request.body_bytes or request.prompt.body_bytes, _UINT64),
     )
 
 

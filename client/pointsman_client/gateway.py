@@ -1,4 +1,4 @@
-"""What a gateway settles before it asks: whether it is for a tier, and is to be mirrored."""
+"""Steps of a gateway before it asks: is the request for a tier, and should it be mirrored?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Unpack
 
+from pointsman_client.bodies.ids import usable_id
 from pointsman_client.bodies.normalise import read_body
 from pointsman_client.errors import UnusableBody
 from pointsman_client.model import ApiKind, RouteRequest, Routing
 from pointsman_client.request_builder import RequestFields, build_request
 
-_ID_CHARACTERS = 256
-"""What the contract allows an id."""
+__all__ = ["MirrorPlan", "MirrorSkip", "plan_mirror", "routing_from", "usable_id"]
 
 
 class MirrorSkip(StrEnum):
@@ -43,12 +43,12 @@ def routing_from(
     tiers: Mapping[str, Sequence[str]],
     static_pick: str | None = None,
 ) -> Routing | None:
-    """The routing context of a request for a tier; `None` when a concrete model was asked for.
+    """Return the routing context of a request for a tier; `None` for one for a concrete model.
 
-    `tiers` maps each tier, in lower case, to its candidates in the order of preference (it may
-    have none: then the service's own hold). `requested_model` is what the client sent, in any
-    case and with any blanks around it. `static_pick` is the model that the gateway's own rules
-    chose at last, after every override.
+    `tiers` maps each tier, in lower case, to its candidates in the order of preference; without
+    any, the service uses those of its policy file. `requested_model` is the client's value, in
+    any case and with any blanks around it. `static_pick` is the model that the gateway's own
+    rules chose, after every override.
     """
     tier = requested_model.strip().lower()
     candidates = tiers.get(tier)
@@ -66,11 +66,11 @@ def plan_mirror(
     mirror_organizations: bool = False,
     **fields: Unpack[RequestFields],
 ) -> MirrorPlan:
-    """What to hand to `RoutingClient.mirror` for one body, if anything.
+    """Plan the call of `RoutingClient.mirror` for one body.
 
-    An opt-out of data collection does not stop the mirroring: the request says so, and the
-    service keeps the prompt to its embedded engines. Requests of organisations are left out
-    unless `mirror_organizations`; the service itself applies its own rule to those it gets.
+    An opt-out of data collection does not stop the mirroring: the request carries it, and the
+    service decides with its embedded engine. Requests of organisations are skipped unless
+    `mirror_organizations` is set; the service applies its own rule to those it gets.
     """
     if not service_configured:
         return MirrorPlan(skip=MirrorSkip.NOT_CONFIGURED)
@@ -85,13 +85,3 @@ def plan_mirror(
         fields["candidates"] = routing.candidates
         fields["static_pick"] = routing.static_pick
     return MirrorPlan(request=build_request(prompt, api_kind=None, fields=fields))
-
-
-def usable_id(value: object) -> str | None:
-    """`value` as an id that the service takes, without blanks around it; `None` if it is none.
-
-    For ids that come from outside, a header for instance: the service refuses a request for a
-    blank id or one of more than 256 characters.
-    """
-    text = value.strip() if isinstance(value, str) else ""
-    return text if 0 < len(text) <= _ID_CHARACTERS else None

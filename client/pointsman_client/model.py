@@ -84,8 +84,15 @@ class NormalisedPrompt:
     requested_model: str | None = None
     required_inputs: frozenset[Modality] = frozenset()
     prompt_tokens_estimate: int | None = None
+    max_output_tokens: int | None = None
+    """What the body lets the model write; up to 16 is a probe."""
+    context_reset: bool = False
+    """The agent rebuilt the context (compaction), and no model has answered since."""
+    body_bytes: int = 0
+    """The size of the body as JSON, near enough; 0: there is no body."""
     keep_provider: bool = False
-    """The conversation holds thinking state that only the provider which wrote it can read."""
+    """The body holds state that only one provider can read, such as signed or encrypted thinking,
+    a conversation by its id or uploaded files."""
     data_policy: DataPolicy = DataPolicy.UNSPECIFIED
     """`THIRD_PARTY_DENIED` when the body opts out of data collection."""
 

@@ -1,7 +1,7 @@
-"""What a body needs of a model: inputs besides text, room for its tokens, its own provider.
+"""What a body needs of a model: inputs besides text, room for its tokens, its provider.
 
-One walk over the body without recursion, linear in the number of its parts: texts are counted,
-not read, and the payloads of media are neither.
+One walk over the body without recursion, linear in the number of its parts: long texts are
+sampled, and the payloads of media are not read.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pointsman_client.bodies.provider_state import body_is_bound, part_is_bound, tool_is_bound
+from pointsman_client.bodies.token_estimate import TextMeter, media_tokens
 from pointsman_client.model import Modality
-
-CHARACTERS_PER_TOKEN = 4
-"""A rule of thumb for English and code; the estimate only has to tell context windows apart."""
 
 _MOST = 2**32 - 1
 
@@ -32,85 +31,116 @@ _MEDIA: Mapping[object, Modality] = {
     "video_url": Modality.VIDEO,
     "input_video": Modality.VIDEO,
 }
+_PAYLOADS = frozenset(
+    {"data", "url", "image_url", "video_url", "file_data", "file_url", "result", "uri"}
+)
 # What is no text of the conversation: names of things, and state in a provider's own encoding.
 _NO_TEXT = frozenset(
     {"type", "role", "id", "call_id", "tool_call_id", "tool_use_id", "status", "cache_control"}
-    | {"signature", "data", "encrypted_content", "audio"}
+    | {"signature", "thought_signature", "thoughtSignature", "thought_signatures", "data", "audio"}
+    | {"encrypted_content", "encrypted_index", "encrypted_stdout", "file_id", "item_id"}
 )
-_RESERVATIONS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_RESERVATIONS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens")
 _CONTENTS = ("messages", "input", "system", "instructions")
 
 
 @dataclass(slots=True)
 class Needs:
-    """What was found on the walk; `characters` counts the texts."""
+    """What the walk found."""
 
     inputs: set[Modality] = field(default_factory=set)
-    characters: int = 0
+    text: TextMeter = field(default_factory=TextMeter)
+    media: int = 0
+    """Tokens of images, files, audio and video."""
     keep_provider: bool = False
 
     def tokens(self, body: Mapping[str, object]) -> int | None:
-        """The estimate with what the body reserves for the answer; `None` with nothing to count."""
-        prompt = max(1, self.characters // CHARACTERS_PER_TOKEN) if self.characters else 0
-        reserved = max(_positive(body.get(name)) for name in _RESERVATIONS)
-        return min(prompt + reserved, _MOST) or None
+        """Return the estimate with the tokens reserved for the answer; `None` without any."""
+        text = max(1, int(self.text.tokens)) if self.text.tokens else 0
+        return min(text + self.media + (reserved_tokens(body) or 0), _MOST) or None
 
 
 def survey(body: Mapping[str, object]) -> Needs:
     """Walk over everything of the body that a model gets to read."""
-    needs = Needs()
-    stack: list[tuple[object, bool]] = [(body.get(name), False) for name in _CONTENTS]
+    needs = Needs(keep_provider=body_is_bound(body))
+    stack: list[tuple[object, bool, bool]] = [(body.get(name), False, False) for name in _CONTENTS]
     # Definitions and arguments of tools are JSON: there every key counts and nothing is a medium.
-    stack += [(body.get("tools"), True), (body.get("functions"), True)]
+    for name in ("tools", "functions"):
+        tools = body.get(name)
+        stack.append((tools, True, False))
+        if isinstance(tools, list | tuple) and any(map(tool_is_bound, tools)):
+            needs.keep_provider = True
     while stack:
-        node, is_json = stack.pop()
+        node, is_json, is_part = stack.pop()
         if isinstance(node, str):
-            needs.characters += len(node)
+            needs.text.add(node)
         elif isinstance(node, list | tuple):
-            stack.extend((each, is_json) for each in node)
+            stack.extend((each, is_json, True) for each in node)
         elif isinstance(node, Mapping):
             if is_json:
-                needs.characters += sum(len(key) for key in node if isinstance(key, str))
-                stack.extend((each, True) for each in node.values())
+                for key, value in node.items():
+                    if isinstance(key, str):
+                        needs.text.add(key)
+                    stack.append((value, True, False))
             else:
-                stack.extend(_inside(node, needs=needs))
+                stack.extend(_inside(node, needs=needs, is_part=is_part))
     return needs
 
 
-def _inside(part: Mapping[str, object], *, needs: Needs) -> list[tuple[object, bool]]:
-    """What is to be walked of one message or part, after noting what the part itself says."""
+def reserved_tokens(body: Mapping[str, object]) -> int | None:
+    """How many tokens the body lets the model write; `None` where it does not tell."""
+    config = body.get("generationConfig")
+    named = [body.get(name) for name in _RESERVATIONS]
+    if isinstance(config, Mapping):
+        named.append(config.get("maxOutputTokens"))
+    given = [each for each in named if isinstance(each, int) and not isinstance(each, bool)]
+    return min(max(0, *given), _MOST) if given else None
+
+
+def _inside(
+    part: Mapping[str, object], *, needs: Needs, is_part: bool
+) -> list[tuple[object, bool, bool]]:
+    """Note what one message or part says itself, and return what to walk inside of it."""
     kind = part.get("type")
-    modality = _MEDIA.get(kind) if isinstance(kind, str) else None
+    if part_is_bound(part, is_part=is_part):
+        needs.keep_provider = True
+    modality = _MEDIA.get(kind) if isinstance(kind, str) and is_part else None
     if modality is not None:
         needs.inputs.add(modality)
-        return [(_text_of_document(part), False)]
-    if _is_providers_own(part):
-        needs.keep_provider = True
+        return _inside_medium(part, modality=modality, needs=needs)
     is_call = isinstance(kind, str) and kind.endswith(("tool_use", "_call"))
     return [
-        (value, is_call and key in {"input", "arguments"})
+        (value, is_call and key in {"input", "arguments"}, False)
         for key, value in part.items()
         if key not in _NO_TEXT
     ]
 
 
-def _is_providers_own(part: Mapping[str, object]) -> bool:
-    """Thinking that is signed or encrypted: another provider rejects it or cannot read it."""
-    kind = part.get("type")
-    if kind == "redacted_thinking" or (kind == "thinking" and part.get("signature")):
-        return True
-    return bool(part.get("reasoning_details")) or (
-        kind == "reasoning" and bool(part.get("encrypted_content"))
-    )
-
-
-def _text_of_document(part: Mapping[str, object]) -> object:
-    """A document that is sent as plain text is long text, not a payload."""
+def _inside_medium(
+    part: Mapping[str, object], *, modality: Modality, needs: Needs
+) -> list[tuple[object, bool, bool]]:
+    """Count a medium; a document that is sent as text or as parts is walked instead."""
+    nested = [each for each in part.values() if isinstance(each, Mapping)]
+    if any(part_is_bound(each, is_part=False) for each in nested):
+        needs.keep_provider = True
     source = part.get("source")
     if isinstance(source, Mapping) and source.get("type") == "text":
-        return source.get("data")
-    return None
+        return [(source.get("data"), False, False)]
+    if isinstance(source, Mapping) and source.get("type") == "content":
+        return [(source.get("content"), False, False)]
+    needs.media += media_tokens(
+        modality.value,
+        payload=max((_payload(each) for each in (part, *nested)), default=0),
+        low_detail=any(each.get("detail") == "low" for each in (part, *nested)),
+    )
+    return []
 
 
-def _positive(number: object) -> int:
-    return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else 0
+def _payload(part: Mapping[str, object]) -> int:
+    """Bytes of what is sent in Base64; 0 for an address."""
+    sizes = [
+        len(value) * 3 // 4
+        for key, value in part.items()
+        if key in _PAYLOADS and isinstance(value, str) and not value.startswith(("http", "gs:"))
+    ]
+    return max(sizes, default=0)

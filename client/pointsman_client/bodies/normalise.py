@@ -1,11 +1,12 @@
-"""`normalise`: a request body to bounded prompt prefixes and what else routing asks for."""
+"""`normalise`: from a request body to bounded prompt prefixes and the facts that routing needs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pointsman_client.bodies.conversation import read_conversation, unusable
-from pointsman_client.bodies.needs import survey
+from pointsman_client.bodies.conversation import Conversation, read_conversation, unusable
+from pointsman_client.bodies.needs import Needs, reserved_tokens, survey
+from pointsman_client.bodies.size import json_bytes
 from pointsman_client.errors import UnusableBody
 from pointsman_client.model import ApiKind, DataPolicy, NormalisedPrompt
 
@@ -13,10 +14,10 @@ _MODEL_CODE_POINTS = 256
 
 
 def normalise(body: object, api_kind: ApiKind | str) -> NormalisedPrompt | None:
-    """What routing needs of a body, or `None` if the body has not the shape of its API.
+    """Return what routing needs of a body, or `None` if the body has not the shape of its API.
 
     `body` is the parsed JSON of an OpenAI chat-completions, OpenAI responses or Anthropic
-    messages request; it is not changed. `read_body` does the same and says what is wrong.
+    messages request; it is not changed. `read_body` does the same and names the wrong field.
     Raises `ValueError` for an `api_kind` that is none of the three.
     """
     try:
@@ -26,7 +27,7 @@ def normalise(body: object, api_kind: ApiKind | str) -> NormalisedPrompt | None:
 
 
 def read_body(body: object, api_kind: ApiKind | str) -> NormalisedPrompt:
-    """What routing needs of a body; `UnusableBody` names the field that is wrong."""
+    """Return what routing needs of a body; `UnusableBody` names the field that is wrong."""
     kind = ApiKind(api_kind)
     if not isinstance(body, Mapping):
         raise unusable("", "must be a JSON object")
@@ -36,9 +37,25 @@ def read_body(body: object, api_kind: ApiKind | str) -> NormalisedPrompt:
     stream = body.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise unusable("stream", "must be a boolean")
-    conversation = read_conversation(body, kind)
+    return prompt_of(
+        body,
+        kind=kind,
+        conversation=read_conversation(body, kind),
+        needs=survey(body),
+        requested_model=model,
+    )
+
+
+def prompt_of(
+    body: Mapping[str, object],
+    *,
+    kind: ApiKind,
+    conversation: Conversation,
+    needs: Needs,
+    requested_model: str,
+) -> NormalisedPrompt:
+    """Put together what was read of one body; `UnusableBody` for a wrong list of tools."""
     first, latest = conversation.prompts()
-    needs = survey(body)
     return NormalisedPrompt(
         user_prompt_prefix=first,
         latest_user_prompt_prefix=latest,
@@ -46,10 +63,13 @@ def read_body(body: object, api_kind: ApiKind | str) -> NormalisedPrompt:
         api_kind=kind,
         message_count=conversation.count,
         has_tools=_has_tools(body),
-        stream=stream is True,
-        requested_model=model.strip()[:_MODEL_CODE_POINTS],
+        stream=body.get("stream") is True,
+        requested_model=requested_model.strip()[:_MODEL_CODE_POINTS],
         required_inputs=frozenset(needs.inputs),
         prompt_tokens_estimate=needs.tokens(body),
+        max_output_tokens=reserved_tokens(body),
+        context_reset=conversation.context_reset(),
+        body_bytes=json_bytes(body),
         keep_provider=needs.keep_provider,
         data_policy=_data_policy(body),
     )
@@ -65,7 +85,7 @@ def _has_tools(body: Mapping[str, object]) -> bool:
 
 
 def _data_policy(body: Mapping[str, object]) -> DataPolicy:
-    """Who forbids that their data is collected does not want it sent to a router either."""
+    """A body that opts out of data collection must not go to a third party's router either."""
     provider = body.get("provider")
     if isinstance(provider, Mapping) and (
         provider.get("data_collection") == "deny" or provider.get("zdr") is True

@@ -1,0 +1,60 @@
+"""Conversations of the Responses API that are chained by `previous_response_id`.
+
+Each turn names the response before it, and nothing names the conversation. A gateway that sees
+responses records under which session each was asked for; later turns find that session again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from pointsman_client.bodies.ids import usable_id
+from pointsman_client.model import ApiKind, NormalisedPrompt
+
+
+class ResponseChains:
+    """A bounded map from response ids to sessions; the least recently used are dropped.
+
+    It belongs to one process: where several serve a conversation, route by the client instead, or
+    let the client name its session. It holds ids and hashes, never a prompt.
+    """
+
+    def __init__(self, *, limit: int = 10_000) -> None:
+        if limit < 1:
+            raise ValueError("limit must be at least 1")
+        self._limit = limit
+        self._sessions: OrderedDict[str, str] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def session_of(self, body: Mapping[str, object], *, prompt: NormalisedPrompt) -> str | None:
+        """Return the session of a request; `None` for one that no later turn can refer to.
+
+        The first turn's session is derived from its content, so that a request that is sent twice
+        stays one conversation. A turn after an unknown response begins a session of that name.
+        """
+        previous = usable_id(body.get("previous_response_id"))
+        if previous is not None:
+            session = self._sessions.get(previous)
+            if session is not None:
+                self._sessions.move_to_end(previous)
+            return session or previous
+        if prompt.api_kind is not ApiKind.RESPONSES or body.get("store") is False:
+            return None
+        if not prompt.user_prompt_prefix:
+            return None
+        content = f"{prompt.system_prompt_prefix or ''}\0{prompt.user_prompt_prefix}"
+        return f"chain-{hashlib.sha256(content.encode()).hexdigest()[:32]}"
+
+    def record(self, response_id: object, *, session_id: str | None) -> None:
+        """Remember that a response belongs to a session; what is no id is ignored."""
+        response = usable_id(response_id)
+        if response is None or session_id is None:
+            return
+        self._sessions[response] = session_id
+        self._sessions.move_to_end(response)
+        if len(self._sessions) > self._limit:
+            self._sessions.popitem(last=False)
