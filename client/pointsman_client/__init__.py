@@ -1,8 +1,8 @@
 """The Python client of Pointsman: asks which language model should serve a prompt.
 
 `RoutingClient` asks, `normalise` reads request bodies, `identify` finds the user and the session
-in them, `routing_from` and `plan_mirror` help a gateway, and `pointsman_client.testing` has a fake service. What is named here and there is public;
-the other modules are not.
+in them, `routing_from` and `plan_mirror` help a gateway, and `pointsman_client.testing` has a fake
+service. Names listed here and there are public; the other modules are private.
 """
 
 from pointsman_client.bodies.gemini import read_generate_content

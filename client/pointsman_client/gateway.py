@@ -1,4 +1,4 @@
-"""Steps of a gateway before it asks: is the request for a tier, and should it be mirrored?"""
+"""Steps of a gateway before a call: recognise a tier, plan a mirrored request."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a request body, as the gateway got it, to what the service is asked with. No gRPC here."""
+"""From the request body of a gateway to the facts that a routing request carries. No gRPC here."""

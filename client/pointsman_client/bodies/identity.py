@@ -157,23 +157,26 @@ def _session(
     if found:
         return found, header
     for member in sources.body_sessions:
-        if member is BodySession.PREVIOUS_RESPONSE_ID and chains and prompt:
-            session = chains.session_of(body, prompt=prompt)
-        else:
-            session = _named_session(body, member)
-        if session:
+        if session := _named_session(body, member=member, chains=chains):
             return session, member.value
-    return None, None
+    chained = BodySession.PREVIOUS_RESPONSE_ID
+    if chains is None or prompt is None or chained not in sources.body_sessions:
+        return None, None
+    session = chains.first_session(body, prompt=prompt)
+    return session, chained.value if session else None
 
 
-def _named_session(body: Mapping[str, object], member: BodySession) -> str | None:
+def _named_session(
+    body: Mapping[str, object], *, member: BodySession, chains: ResponseChains | None
+) -> str | None:
     value = _member(body, member)
     if member is BodySession.METADATA_USER_ID:
         return split_user_id(value)[1] or split_user_id(body.get("user"))[1]
     if member is BodySession.CONVERSATION and isinstance(value, Mapping):
         return usable_id(value.get("id"))
     if member is BodySession.PREVIOUS_RESPONSE_ID:
-        return None  # every turn has another one: only a chain makes a session of them
+        # Every turn has another one: only a chain makes a session of them.
+        return chains.session_after(body) if chains is not None else None
     return usable_id(value)
 
 

@@ -20,6 +20,9 @@ from pointsman_client.bodies.wrappers import (
     mark_of,
 )
 
+MOST_WRAPPERS = 256
+"""How many wrappers at the start of one part are skipped."""
+
 _BLANKS = re.compile(r"[\s\ufeff]*")
 _PATH = re.compile(r"\s*<path>", re.IGNORECASE)
 _MARGIN = 64
@@ -40,7 +43,7 @@ def skip_leading(part: str) -> Leading:
     position = 0
     resets = False
     seen: dict[Block, bool] = {}
-    while True:
+    for _ in range(MOST_WRAPPERS):
         blanks = _BLANKS.match(part, position)
         start = blanks.end() if blanks else position
         preamble = _preamble_at(part, start)
@@ -53,7 +56,8 @@ def skip_leading(part: str) -> Leading:
             return Leading(position, resets)
         position = end
         if position >= len(part):
-            return Leading(position, resets)
+            break
+    return Leading(position, resets)
 
 
 def _preamble_at(part: str, start: int) -> Preamble | None:

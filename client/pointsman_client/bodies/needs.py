@@ -104,7 +104,7 @@ def _inside(
     kind = part.get("type")
     if part_is_bound(part, is_part=is_part):
         needs.keep_provider = True
-    modality = _MEDIA.get(kind) if isinstance(kind, str) and is_part else None
+    modality = _MEDIA.get(kind) if isinstance(kind, str) else None
     if modality is not None:
         needs.inputs.add(modality)
         return _inside_medium(part, modality=modality, needs=needs)

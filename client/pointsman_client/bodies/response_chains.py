@@ -30,18 +30,24 @@ class ResponseChains:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def session_of(self, body: Mapping[str, object], *, prompt: NormalisedPrompt) -> str | None:
-        """Return the session of a request; `None` for one that no later turn can refer to.
+    def session_after(self, body: Mapping[str, object]) -> str | None:
+        """Return the session of the response that a body goes on from; `None` without one.
 
-        The first turn's session is derived from its content, so that a request that is sent twice
-        stays one conversation. A turn after an unknown response begins a session of that name.
+        A turn after an unknown response begins a session of that name.
         """
         previous = usable_id(body.get("previous_response_id"))
-        if previous is not None:
-            session = self._sessions.get(previous)
-            if session is not None:
-                self._sessions.move_to_end(previous)
-            return session or previous
+        if previous is None:
+            return None
+        session = self._sessions.get(previous)
+        if session is not None:
+            self._sessions.move_to_end(previous)
+        return session or previous
+
+    def first_session(self, body: Mapping[str, object], *, prompt: NormalisedPrompt) -> str | None:
+        """Return a session for a first turn; `None` if no later turn can refer to its response.
+
+        It is derived from the content, so that a request that is sent twice stays in one session.
+        """
         if prompt.api_kind is not ApiKind.RESPONSES or body.get("store") is False:
             return None
         if not prompt.user_prompt_prefix:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-HEAD_CODE_POINTS = 4_096
+HEAD_CODE_POINTS = 2_048
 """How much of the start is looked at: more than what is sent of a system prompt."""
 
 # Claude Code begins with such a line, with a version and a hash per request; proxies add their own.
