@@ -10,15 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pointsman_client.bodies.wrappers import (
-    PREAMBLES,
-    QUEUED,
-    TAG,
-    Block,
-    Preamble,
-    block_named,
-    mark_of,
-)
+from pointsman_client.bodies.preambles import PREAMBLES, QUEUED, Preamble
+from pointsman_client.bodies.wrappers import TAG, Block, block_named, mark_of
 
 MOST_WRAPPERS = 256
 """How many wrappers at the start of one part are skipped."""

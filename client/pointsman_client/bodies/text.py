@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pointsman_client.bodies.leading import is_wrapping, queued_words, skip_leading
+from pointsman_client.bodies.preambles import QUEUED_ENDS, TRAILERS
 from pointsman_client.bodies.volatile import without_volatile
-from pointsman_client.bodies.wrappers import QUEUED_ENDS, TAG, TRAILERS, Block, block_named
+from pointsman_client.bodies.wrappers import TAG, Block, block_named
 from pointsman_client.model import PREFIX_CODE_POINTS
 
 TEXT_BOUND = 32_768

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pointsman_client import ApiKind, normalise, read_generate_content
 from pointsman_client.bodies import text as text_room
 from pointsman_client.bodies.leading import skip_leading
+from pointsman_client.bodies.preambles import PREAMBLES, QUEUED, TRAILERS
 from pointsman_client.bodies.volatile import without_volatile
-from pointsman_client.bodies.wrappers import BLOCKS, PREAMBLES, QUEUED, TRAILERS
+from pointsman_client.bodies.wrappers import BLOCKS
 from pointsman_client.model import PREFIX_CODE_POINTS
 
 BODIES = json.loads(
