@@ -59,6 +59,8 @@ def _decision(message: pb.Decision) -> answers.Decision:
         candidate_count=message.candidate_count,
         dropped=tuple(_dropped(each) for each in message.dropped),
         explanation=_optional(message, "explanation"),
+        reasoning_effort=_optional(message, "reasoning_effort"),
+        effort=_optional(message, "effort"),
     )
 
 
@@ -114,6 +116,11 @@ def to_description(message: describe_pb.DescribeRoutingResponse) -> description.
         server_version=message.server_version,
         third_party_allowed=message.third_party_allowed,
         organizations_allowed=message.organizations_allowed,
+        organizations=_named(
+            description.OrganizationPolicy,
+            describe_pb.OrganizationPolicy,
+            number=message.organizations,
+        ),
         purposes=tuple(_purpose(each) for each in message.purposes),
         profiles=tuple(
             description.ProfileDescription(name=each.name, provider=each.provider, model=each.model)
@@ -154,6 +161,8 @@ def _model(message: describe_pb.ModelDescription) -> description.ModelDescriptio
         input_price=_optional(message, "input_price"),
         output_price=_optional(message, "output_price"),
         context_window=_optional(message, "context_window"),
+        cached_input_price=_optional(message, "cached_input_price"),
+        reasoning_efforts=tuple(message.reasoning_efforts),
     )
 
 

@@ -22,6 +22,16 @@ class Stickiness(StrEnum):
 
     EXACT = "exact"
     CONVERSATION = "conversation"
+    ADAPTIVE = "adaptive"
+    UNRECOGNISED = "unrecognised"
+
+
+class OrganizationPolicy(StrEnum):
+    """What happens to requests of callers that belong to an organisation."""
+
+    EXCLUDED = "excluded"
+    LOCAL_ONLY = "local_only"
+    ALLOWED = "allowed"
     UNRECOGNISED = "unrecognised"
 
 
@@ -55,6 +65,9 @@ class ModelDescription:
     input_price: float | None = None
     output_price: float | None = None
     context_window: int | None = None
+    cached_input_price: float | None = None
+    reasoning_efforts: tuple[str, ...] = ()
+    """Levels that requests may ask of it, lowest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,3 +139,5 @@ class RoutingDescription:
     organizations_allowed: bool
     purposes: tuple[PurposeDescription, ...] = ()
     profiles: tuple[ProfileDescription, ...] = ()
+    organizations: OrganizationPolicy | None = None
+    """`None`: the service is older than the field."""

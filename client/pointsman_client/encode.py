@@ -46,6 +46,7 @@ def _message(request: RouteRequest) -> pb.RouteDecisionRequest:
             mode=request.mode,
             user_agent=request.user_agent,
             organization_id=request.organization_id,
+            agent_id=request.agent_id,
         ),
         routing=_routing(request),
         data_policy=f"DATA_POLICY_{request.effective_data_policy().name}",
@@ -67,6 +68,8 @@ def _prompt(request: RouteRequest) -> pb.Prompt:
         message_count=prompt.message_count,
         has_tools=prompt.has_tools,
         stream=prompt.stream,
+        max_output_tokens=request.effective_max_output_tokens(),
+        context_reset=request.effective_context_reset(),
     )
 
 
@@ -78,6 +81,7 @@ def _routing(request: RouteRequest) -> pb.RoutingContext | None:
         auto_model=request.tier or "",
         candidate_models=request.candidates,
         resolved_model=request.static_pick,
+        incumbent_model=request.incumbent_model,
     )
 
 
@@ -102,14 +106,17 @@ def _violations(request: RouteRequest) -> Iterator[FieldViolation]:
         ("caller.mode", request.mode),
         ("caller.user_agent", request.user_agent),
         ("caller.organization_id", request.organization_id),
+        ("caller.agent_id", request.agent_id),
         ("routing.auto_model", request.tier),
         *_numbered("routing.candidate_models", names=request.candidates),
         ("routing.resolved_model", request.static_pick),
+        ("routing.incumbent_model", request.incumbent_model),
         ("requested_model", request.requested_model or request.prompt.requested_model),
         *_numbered("constraints.denied_models", names=constraints.denied_models),
     )
     yield from _out_of_range(
         ("prompt.message_count", request.prompt.message_count, _UINT32),
+        ("prompt.max_output_tokens", request.effective_max_output_tokens(), _UINT32),
         ("constraints.prompt_tokens_estimate", constraints.prompt_tokens_estimate, _UINT32),
         ("body_bytes", request.body_bytes or request.prompt.body_bytes, _UINT64),
     )

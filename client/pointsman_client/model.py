@@ -101,6 +101,7 @@ class NormalisedPrompt:
             object.__setattr__(self, name, _prefix(name, text=getattr(self, name)))
         object.__setattr__(self, "api_kind", ApiKind(self.api_kind))
         object.__setattr__(self, "data_policy", DataPolicy(self.data_policy))
+        check_types(self, max_output_tokens=(int, type(None)), context_reset=(bool,))
 
     def constraints(self) -> Constraints:
         """What the body asks of a model."""
@@ -118,7 +119,8 @@ class RouteRequest:
 
     Lengths are the service's to judge; types are checked here and raise `TypeError`. Without a
     `tier` it is an ordinary request, about which there is nothing to decide. What is left `None`
-    of `constraints` and `requested_model` comes from the prompt's body; a body that opts out of
+    of `constraints`, `requested_model`, `max_output_tokens` and `context_reset` comes from the
+    prompt's body; a body that opts out of
     data collection stays `THIRD_PARTY_DENIED` whatever `data_policy` says.
     """
 
@@ -130,12 +132,19 @@ class RouteRequest:
     mode: str | None = None
     user_agent: str | None = None
     organization_id: str | None = None
+    agent_id: str | None = None
+    """The sub-agent that asks, within the session; `None`: the main agent."""
     tier: str | None = None
     """The pseudo-model that the user selected, in the spelling of the policy file."""
     candidates: Sequence[str] = ()
     """Public ids in the order of preference, at most 32; empty: the tier's own."""
     static_pick: str | None = None
     """The model of the gateway's own rules: the baseline and the safe answer."""
+    incumbent_model: str | None = None
+    """The model that was served last in this conversation, where the gateway knows better than the
+    service: its own fallback, a restart, shadow mode."""
+    max_output_tokens: int | None = None
+    context_reset: bool | None = None
     constraints: Constraints | None = None
     data_policy: DataPolicy = DataPolicy.UNSPECIFIED
     requested_model: str | None = None
@@ -157,8 +166,12 @@ class RouteRequest:
             mode=text,
             user_agent=text,
             organization_id=text,
+            agent_id=text,
             tier=text,
             static_pick=text,
+            incumbent_model=text,
+            max_output_tokens=(int, type(None)),
+            context_reset=(bool, type(None)),
             constraints=(Constraints, type(None)),
             requested_model=text,
             body_bytes=(int,),
@@ -169,6 +182,15 @@ class RouteRequest:
     def effective_constraints(self) -> Constraints:
         """Those given, else those of the body."""
         return self.prompt.constraints() if self.constraints is None else self.constraints
+
+    def effective_max_output_tokens(self) -> int | None:
+        """The limit given, else the body's."""
+        given = self.max_output_tokens
+        return self.prompt.max_output_tokens if given is None else given
+
+    def effective_context_reset(self) -> bool:
+        """What was given, else what the body shows."""
+        return self.prompt.context_reset if self.context_reset is None else self.context_reset
 
     def effective_data_policy(self) -> DataPolicy:
         """The stricter of the one given and the body's own."""

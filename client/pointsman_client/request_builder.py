@@ -33,9 +33,13 @@ class RequestFields(TypedDict, total=False):
     mode: str | None
     user_agent: str | None
     organization_id: str | None
+    agent_id: str | None
     tier: str | None
     candidates: Sequence[str]
     static_pick: str | None
+    incumbent_model: str | None
+    max_output_tokens: int | None
+    context_reset: bool | None
     constraints: Constraints | None
     data_policy: DataPolicy
     requested_model: str | None

@@ -34,6 +34,9 @@ class Reason(StrEnum):
     THIRD_PARTY_DENIED = "third_party_denied"
     AMBIGUOUS = "ambiguous"
     CONCRETE_MODEL_REQUESTED = "concrete_model_requested"
+    NO_TASK = "no_task"
+    PROVIDER_FENCE = "provider_fence"
+    ORGANIZATION_EXCLUDED = "organization_excluded"
     UNRECOGNISED = "unrecognised"
 
 
@@ -42,6 +45,7 @@ class Source(StrEnum):
 
     MORPH = "morph"
     LOCAL = "local"
+    DECISION_MODEL = "decision_model"
     UNRECOGNISED = "unrecognised"
 
 
@@ -61,6 +65,7 @@ class SwitchReason(StrEnum):
     SAVING = "saving"
     INELIGIBLE = "ineligible"
     REDECIDED = "redecided"
+    RESET = "reset"
     UNRECOGNISED = "unrecognised"
 
 
@@ -146,6 +151,10 @@ class Decision:
     candidate_count: int = 0
     dropped: tuple[DroppedCandidate, ...] = ()
     explanation: str | None = None
+    reasoning_effort: str | None = None
+    """The level of reasoning effort to ask of the model; `None`: the catalog lists none."""
+    effort: float | None = None
+    """Expected effort of the prompt, 1 (trivial) to 5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

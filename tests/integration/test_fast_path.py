@@ -26,7 +26,9 @@ from support.served import CATALOG, FRONTIER, Peer, Starter, policy_text, reques
 async def peer(request: Any, start: Starter) -> Peer:
     mode = "shadow" if request.param == "shadow" else "serve"
     share = 50 if request.param == "some served" else 100
-    return await start(policy=policy_text(mode=mode, serve_percent=share))
+    return await start(
+        policy=policy_text(mode=mode, serve_percent=share, organizations="local_only")
+    )
 
 
 async def test_whatever_is_asked_both_ways_answer_the_same(peer: Peer) -> None:

@@ -22,6 +22,14 @@ class Stickiness(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STICKINESS_UNSPECIFIED: _ClassVar[Stickiness]
     STICKINESS_EXACT: _ClassVar[Stickiness]
     STICKINESS_CONVERSATION: _ClassVar[Stickiness]
+    STICKINESS_ADAPTIVE: _ClassVar[Stickiness]
+
+class OrganizationPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORGANIZATION_POLICY_UNSPECIFIED: _ClassVar[OrganizationPolicy]
+    ORGANIZATION_POLICY_EXCLUDED: _ClassVar[OrganizationPolicy]
+    ORGANIZATION_POLICY_LOCAL_ONLY: _ClassVar[OrganizationPolicy]
+    ORGANIZATION_POLICY_ALLOWED: _ClassVar[OrganizationPolicy]
 
 class EngineState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -37,6 +45,11 @@ MODE_SERVE: Mode
 STICKINESS_UNSPECIFIED: Stickiness
 STICKINESS_EXACT: Stickiness
 STICKINESS_CONVERSATION: Stickiness
+STICKINESS_ADAPTIVE: Stickiness
+ORGANIZATION_POLICY_UNSPECIFIED: OrganizationPolicy
+ORGANIZATION_POLICY_EXCLUDED: OrganizationPolicy
+ORGANIZATION_POLICY_LOCAL_ONLY: OrganizationPolicy
+ORGANIZATION_POLICY_ALLOWED: OrganizationPolicy
 ENGINE_STATE_UNSPECIFIED: EngineState
 ENGINE_STATE_READY: EngineState
 ENGINE_STATE_FLAG_OFF: EngineState
@@ -48,7 +61,7 @@ class DescribeRoutingRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeRoutingResponse(_message.Message):
-    __slots__ = ("mode", "serve_percent", "tiers", "models", "engines", "policy_version", "policy_loaded_at", "reload_problems", "server_version", "third_party_allowed", "organizations_allowed", "purposes", "profiles")
+    __slots__ = ("mode", "serve_percent", "tiers", "models", "engines", "policy_version", "policy_loaded_at", "reload_problems", "server_version", "third_party_allowed", "organizations_allowed", "purposes", "profiles", "organizations")
     MODE_FIELD_NUMBER: _ClassVar[int]
     SERVE_PERCENT_FIELD_NUMBER: _ClassVar[int]
     TIERS_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +75,7 @@ class DescribeRoutingResponse(_message.Message):
     ORGANIZATIONS_ALLOWED_FIELD_NUMBER: _ClassVar[int]
     PURPOSES_FIELD_NUMBER: _ClassVar[int]
     PROFILES_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATIONS_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     serve_percent: float
     tiers: _containers.RepeatedCompositeFieldContainer[TierDescription]
@@ -75,7 +89,8 @@ class DescribeRoutingResponse(_message.Message):
     organizations_allowed: bool
     purposes: _containers.RepeatedCompositeFieldContainer[PurposeDescription]
     profiles: _containers.RepeatedCompositeFieldContainer[ProfileDescription]
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., serve_percent: _Optional[float] = ..., tiers: _Optional[_Iterable[_Union[TierDescription, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineDescription, _Mapping]]] = ..., policy_version: _Optional[str] = ..., policy_loaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reload_problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ..., server_version: _Optional[str] = ..., third_party_allowed: bool = ..., organizations_allowed: bool = ..., purposes: _Optional[_Iterable[_Union[PurposeDescription, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[ProfileDescription, _Mapping]]] = ...) -> None: ...
+    organizations: OrganizationPolicy
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., serve_percent: _Optional[float] = ..., tiers: _Optional[_Iterable[_Union[TierDescription, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineDescription, _Mapping]]] = ..., policy_version: _Optional[str] = ..., policy_loaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reload_problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ..., server_version: _Optional[str] = ..., third_party_allowed: bool = ..., organizations_allowed: bool = ..., purposes: _Optional[_Iterable[_Union[PurposeDescription, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[ProfileDescription, _Mapping]]] = ..., organizations: _Optional[_Union[OrganizationPolicy, str]] = ...) -> None: ...
 
 class PurposeDescription(_message.Message):
     __slots__ = ("name", "candidates", "fallback_profiles", "tier", "eligible_errors")
@@ -122,20 +137,24 @@ class TierDescription(_message.Message):
     def __init__(self, name: _Optional[str] = ..., policy: _Optional[str] = ..., stickiness: _Optional[_Union[Stickiness, str]] = ..., default_candidates: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ModelDescription(_message.Message):
-    __slots__ = ("model", "router_model", "routable", "input_price", "output_price", "context_window")
+    __slots__ = ("model", "router_model", "routable", "input_price", "output_price", "context_window", "cached_input_price", "reasoning_efforts")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ROUTER_MODEL_FIELD_NUMBER: _ClassVar[int]
     ROUTABLE_FIELD_NUMBER: _ClassVar[int]
     INPUT_PRICE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_PRICE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    CACHED_INPUT_PRICE_FIELD_NUMBER: _ClassVar[int]
+    REASONING_EFFORTS_FIELD_NUMBER: _ClassVar[int]
     model: str
     router_model: str
     routable: bool
     input_price: float
     output_price: float
     context_window: int
-    def __init__(self, model: _Optional[str] = ..., router_model: _Optional[str] = ..., routable: bool = ..., input_price: _Optional[float] = ..., output_price: _Optional[float] = ..., context_window: _Optional[int] = ...) -> None: ...
+    cached_input_price: float
+    reasoning_efforts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., router_model: _Optional[str] = ..., routable: bool = ..., input_price: _Optional[float] = ..., output_price: _Optional[float] = ..., context_window: _Optional[int] = ..., cached_input_price: _Optional[float] = ..., reasoning_efforts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EngineDescription(_message.Message):
     __slots__ = ("name", "state", "consecutive_failures", "third_party", "probing", "in_flight", "max_in_flight", "failures")

@@ -49,12 +49,16 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_THIRD_PARTY_DENIED: _ClassVar[Reason]
     REASON_AMBIGUOUS: _ClassVar[Reason]
     REASON_CONCRETE_MODEL_REQUESTED: _ClassVar[Reason]
+    REASON_NO_TASK: _ClassVar[Reason]
+    REASON_PROVIDER_FENCE: _ClassVar[Reason]
+    REASON_ORGANIZATION_EXCLUDED: _ClassVar[Reason]
 
 class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SOURCE_UNSPECIFIED: _ClassVar[Source]
     SOURCE_MORPH: _ClassVar[Source]
     SOURCE_LOCAL: _ClassVar[Source]
+    SOURCE_DECISION_MODEL: _ClassVar[Source]
 
 class ConversationSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -70,6 +74,7 @@ class SwitchReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SWITCH_REASON_SAVING: _ClassVar[SwitchReason]
     SWITCH_REASON_INELIGIBLE: _ClassVar[SwitchReason]
     SWITCH_REASON_REDECIDED: _ClassVar[SwitchReason]
+    SWITCH_REASON_RESET: _ClassVar[SwitchReason]
 
 class DropReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -111,9 +116,13 @@ REASON_ENGINES_FAILED: Reason
 REASON_THIRD_PARTY_DENIED: Reason
 REASON_AMBIGUOUS: Reason
 REASON_CONCRETE_MODEL_REQUESTED: Reason
+REASON_NO_TASK: Reason
+REASON_PROVIDER_FENCE: Reason
+REASON_ORGANIZATION_EXCLUDED: Reason
 SOURCE_UNSPECIFIED: Source
 SOURCE_MORPH: Source
 SOURCE_LOCAL: Source
+SOURCE_DECISION_MODEL: Source
 CONVERSATION_SOURCE_UNSPECIFIED: ConversationSource
 CONVERSATION_SOURCE_SESSION: ConversationSource
 CONVERSATION_SOURCE_MACHINE: ConversationSource
@@ -123,6 +132,7 @@ SWITCH_REASON_UPGRADE: SwitchReason
 SWITCH_REASON_SAVING: SwitchReason
 SWITCH_REASON_INELIGIBLE: SwitchReason
 SWITCH_REASON_REDECIDED: SwitchReason
+SWITCH_REASON_RESET: SwitchReason
 DROP_REASON_UNSPECIFIED: DropReason
 DROP_REASON_UNMAPPED: DropReason
 DROP_REASON_DUPLICATE: DropReason
@@ -157,7 +167,7 @@ class RouteDecisionRequest(_message.Message):
     def __init__(self, prompt: _Optional[_Union[Prompt, _Mapping]] = ..., caller: _Optional[_Union[Caller, _Mapping]] = ..., routing: _Optional[_Union[RoutingContext, _Mapping]] = ..., data_policy: _Optional[_Union[DataPolicy, str]] = ..., constraints: _Optional[_Union[Constraints, _Mapping]] = ..., requested_model: _Optional[str] = ..., body_bytes: _Optional[int] = ..., classify: bool = ..., dry_run: bool = ...) -> None: ...
 
 class Prompt(_message.Message):
-    __slots__ = ("user_prompt_prefix", "latest_user_prompt_prefix", "system_prompt_prefix", "api_kind", "message_count", "has_tools", "stream")
+    __slots__ = ("user_prompt_prefix", "latest_user_prompt_prefix", "system_prompt_prefix", "api_kind", "message_count", "has_tools", "stream", "max_output_tokens", "context_reset")
     USER_PROMPT_PREFIX_FIELD_NUMBER: _ClassVar[int]
     LATEST_USER_PROMPT_PREFIX_FIELD_NUMBER: _ClassVar[int]
     SYSTEM_PROMPT_PREFIX_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +175,8 @@ class Prompt(_message.Message):
     MESSAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
     HAS_TOOLS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_RESET_FIELD_NUMBER: _ClassVar[int]
     user_prompt_prefix: str
     latest_user_prompt_prefix: str
     system_prompt_prefix: str
@@ -172,10 +184,12 @@ class Prompt(_message.Message):
     message_count: int
     has_tools: bool
     stream: bool
-    def __init__(self, user_prompt_prefix: _Optional[str] = ..., latest_user_prompt_prefix: _Optional[str] = ..., system_prompt_prefix: _Optional[str] = ..., api_kind: _Optional[_Union[ApiKind, str]] = ..., message_count: _Optional[int] = ..., has_tools: bool = ..., stream: bool = ...) -> None: ...
+    max_output_tokens: int
+    context_reset: bool
+    def __init__(self, user_prompt_prefix: _Optional[str] = ..., latest_user_prompt_prefix: _Optional[str] = ..., system_prompt_prefix: _Optional[str] = ..., api_kind: _Optional[_Union[ApiKind, str]] = ..., message_count: _Optional[int] = ..., has_tools: bool = ..., stream: bool = ..., max_output_tokens: _Optional[int] = ..., context_reset: bool = ...) -> None: ...
 
 class Caller(_message.Message):
-    __slots__ = ("user_id", "session_id", "machine_id", "client_request_id", "mode", "user_agent", "organization_id")
+    __slots__ = ("user_id", "session_id", "machine_id", "client_request_id", "mode", "user_agent", "organization_id", "agent_id")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     MACHINE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -183,6 +197,7 @@ class Caller(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     USER_AGENT_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     session_id: str
     machine_id: str
@@ -190,17 +205,20 @@ class Caller(_message.Message):
     mode: str
     user_agent: str
     organization_id: str
-    def __init__(self, user_id: _Optional[str] = ..., session_id: _Optional[str] = ..., machine_id: _Optional[str] = ..., client_request_id: _Optional[str] = ..., mode: _Optional[str] = ..., user_agent: _Optional[str] = ..., organization_id: _Optional[str] = ...) -> None: ...
+    agent_id: str
+    def __init__(self, user_id: _Optional[str] = ..., session_id: _Optional[str] = ..., machine_id: _Optional[str] = ..., client_request_id: _Optional[str] = ..., mode: _Optional[str] = ..., user_agent: _Optional[str] = ..., organization_id: _Optional[str] = ..., agent_id: _Optional[str] = ...) -> None: ...
 
 class RoutingContext(_message.Message):
-    __slots__ = ("auto_model", "candidate_models", "resolved_model")
+    __slots__ = ("auto_model", "candidate_models", "resolved_model", "incumbent_model")
     AUTO_MODEL_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_MODELS_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_MODEL_FIELD_NUMBER: _ClassVar[int]
+    INCUMBENT_MODEL_FIELD_NUMBER: _ClassVar[int]
     auto_model: str
     candidate_models: _containers.RepeatedScalarFieldContainer[str]
     resolved_model: str
-    def __init__(self, auto_model: _Optional[str] = ..., candidate_models: _Optional[_Iterable[str]] = ..., resolved_model: _Optional[str] = ...) -> None: ...
+    incumbent_model: str
+    def __init__(self, auto_model: _Optional[str] = ..., candidate_models: _Optional[_Iterable[str]] = ..., resolved_model: _Optional[str] = ..., incumbent_model: _Optional[str] = ...) -> None: ...
 
 class Constraints(_message.Message):
     __slots__ = ("required_inputs", "prompt_tokens_estimate", "requires_tools", "denied_models", "keep_provider")
@@ -241,7 +259,7 @@ class RouteDecisionResponse(_message.Message):
     def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., serve_model: _Optional[str] = ..., shadow: bool = ..., reason: _Optional[_Union[Reason, str]] = ..., failures: _Optional[_Iterable[_Union[EngineFailure, _Mapping]]] = ..., classification: _Optional[_Union[Classification, _Mapping]] = ..., decision_id: _Optional[str] = ..., policy_version: _Optional[str] = ..., dropped: _Optional[_Iterable[_Union[DroppedCandidate, _Mapping]]] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("source", "model", "router_model", "policy", "difficulty", "confidence", "ambiguity", "ambiguity_confidence", "domain", "domain_confidence", "cached", "sticky", "switch_reason", "fallback_models", "ranking", "propensity", "conversation_source", "candidate_count", "dropped", "explanation")
+    __slots__ = ("source", "model", "router_model", "policy", "difficulty", "confidence", "ambiguity", "ambiguity_confidence", "domain", "domain_confidence", "cached", "sticky", "switch_reason", "fallback_models", "ranking", "propensity", "conversation_source", "candidate_count", "dropped", "explanation", "reasoning_effort", "effort")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ROUTER_MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -262,6 +280,8 @@ class Decision(_message.Message):
     CANDIDATE_COUNT_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    REASONING_EFFORT_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_FIELD_NUMBER: _ClassVar[int]
     source: Source
     model: str
     router_model: str
@@ -282,7 +302,9 @@ class Decision(_message.Message):
     candidate_count: int
     dropped: _containers.RepeatedCompositeFieldContainer[DroppedCandidate]
     explanation: str
-    def __init__(self, source: _Optional[_Union[Source, str]] = ..., model: _Optional[str] = ..., router_model: _Optional[str] = ..., policy: _Optional[str] = ..., difficulty: _Optional[str] = ..., confidence: _Optional[float] = ..., ambiguity: _Optional[str] = ..., ambiguity_confidence: _Optional[float] = ..., domain: _Optional[str] = ..., domain_confidence: _Optional[float] = ..., cached: bool = ..., sticky: bool = ..., switch_reason: _Optional[_Union[SwitchReason, str]] = ..., fallback_models: _Optional[_Iterable[str]] = ..., ranking: _Optional[_Iterable[_Union[RankedCandidate, _Mapping]]] = ..., propensity: _Optional[float] = ..., conversation_source: _Optional[_Union[ConversationSource, str]] = ..., candidate_count: _Optional[int] = ..., dropped: _Optional[_Iterable[_Union[DroppedCandidate, _Mapping]]] = ..., explanation: _Optional[str] = ...) -> None: ...
+    reasoning_effort: str
+    effort: float
+    def __init__(self, source: _Optional[_Union[Source, str]] = ..., model: _Optional[str] = ..., router_model: _Optional[str] = ..., policy: _Optional[str] = ..., difficulty: _Optional[str] = ..., confidence: _Optional[float] = ..., ambiguity: _Optional[str] = ..., ambiguity_confidence: _Optional[float] = ..., domain: _Optional[str] = ..., domain_confidence: _Optional[float] = ..., cached: bool = ..., sticky: bool = ..., switch_reason: _Optional[_Union[SwitchReason, str]] = ..., fallback_models: _Optional[_Iterable[str]] = ..., ranking: _Optional[_Iterable[_Union[RankedCandidate, _Mapping]]] = ..., propensity: _Optional[float] = ..., conversation_source: _Optional[_Union[ConversationSource, str]] = ..., candidate_count: _Optional[int] = ..., dropped: _Optional[_Iterable[_Union[DroppedCandidate, _Mapping]]] = ..., explanation: _Optional[str] = ..., reasoning_effort: _Optional[str] = ..., effort: _Optional[float] = ...) -> None: ...
 
 class RankedCandidate(_message.Message):
     __slots__ = ("model", "score", "estimated_cost")

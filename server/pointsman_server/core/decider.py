@@ -130,7 +130,7 @@ class Decider:
             raise _Ended(Verdict.OFF, Reason.MODE_OFF)
         switches = await self._switches.current()
         engines = eligible_engines(request, rules=rules, flag_on=switches.morph_router_enabled)
-        if engines.reason is Reason.FLAG_OFF:
+        if engines.reason in _OFF:
             raise _Ended(Verdict.OFF, engines.reason)
         plan = self._planner.plan(routing, request.constraints, engines.names)
         if plan is None:
@@ -226,6 +226,9 @@ class Decider:
         )
         for observer in self._observers:
             observer.on_decision(told)
+
+
+_OFF = frozenset({Reason.FLAG_OFF, Reason.ORGANIZATION_EXCLUDED})
 
 
 class _Ended(Exception):

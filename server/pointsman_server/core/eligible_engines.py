@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pointsman_server.core.model import DataPolicy, Reason, RouteRequest
+from pointsman_server.core.model import DataPolicy, Organizations, Reason, RouteRequest
 from pointsman_server.core.policy_file import PolicyFile
 
 THIRD_PARTY = frozenset({"morph"})
@@ -22,8 +22,14 @@ class EligibleEngines:
     reason: Reason | None = None
 
 
+EXCLUDED = EligibleEngines((), Reason.ORGANIZATION_EXCLUDED)
+
+
 def eligible_engines(request: RouteRequest, *, rules: PolicyFile, flag_on: bool) -> EligibleEngines:
     """The policy file's engines, less those that the flag or the prompt's owner forbids."""
+    of_organization = request.caller.organization_id is not None
+    if of_organization and rules.organizations is Organizations.EXCLUDED:
+        return EXCLUDED
     return _in_force(rules.engines, flag_on, _third_party_allowed(request, rules))
 
 
@@ -38,7 +44,8 @@ def _in_force(engines: tuple[str, ...], flag_on: bool, allowed: bool) -> Eligibl
 
 
 def _third_party_allowed(request: RouteRequest, rules: PolicyFile) -> bool:
-    if request.caller.organization_id is not None and not rules.allow_organizations:
+    of_organization = request.caller.organization_id is not None
+    if of_organization and rules.organizations is not Organizations.ALLOWED:
         return False
     asked = request.data_policy
     policy = rules.data_policy if asked is DataPolicy.UNSPECIFIED else asked

@@ -88,7 +88,7 @@ class Keys:
         )
 
     def conversation(self, request: RouteRequest) -> tuple[bytes, ConversationSource]:
-        """Identifies the conversation, within its organisation and user."""
+        """Identifies the conversation of a user, or of a sub-agent, within an organisation."""
         caller = request.caller
         part: str | bytes
         if caller.session_id is not None:
@@ -97,7 +97,9 @@ class Keys:
             source, part = ConversationSource.MACHINE, caller.machine_id
         else:
             source, part = ConversationSource.CONTENT, self.content(request.prompt)
-        key = self.conversation_of(caller.organization_id, caller.user_id, source, part)
+        key = self.conversation_of(
+            caller.organization_id, caller.user_id, source, part, agent_id=caller.agent_id
+        )
         return key, source
 
     def conversation_of(
@@ -106,13 +108,16 @@ class Keys:
         user_id: str,
         source: ConversationSource,
         part: str | bytes,
+        *,
+        agent_id: str | None = None,
     ) -> bytes:
         """The same from its parts; `part` is the id or hash that `source` names."""
         # One text instead of `encode`: this is made for every call. Lengths stand before what
         # they bound and the last part goes to the end, so no two tuples share it either.
         within = "-" if organization_id is None else f"{len(organization_id)}:{organization_id}"
         last = part if isinstance(part, str) else part.hex()
-        text = f"conversation {within} {len(user_id)}:{user_id} {source}:{last}"
+        agent = "" if agent_id is None else f"@{len(agent_id)}:{agent_id} "
+        text = f"conversation {within} {len(user_id)}:{user_id} {agent}{source}:{last}"
         mac = self._mac.copy()
         mac.update(text.encode("utf-8", "surrogatepass"))
         return mac.digest()
@@ -124,6 +129,8 @@ class Keys:
         if stickiness is Stickiness.EXACT:
             bucket = message_bucket(prompt.message_count)
             return self._digest("exact", conversation, fingerprint, self.content(prompt), bucket)
+        if stickiness is Stickiness.ADAPTIVE:
+            return self._digest("adaptive", conversation, fingerprint, self.content(prompt))
         # Both are digests of one length already: together they are the key.
         return conversation + fingerprint
 

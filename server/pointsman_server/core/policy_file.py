@@ -13,6 +13,7 @@ from pointsman_server.core.model import (
     CatalogModel,
     DataPolicy,
     Mode,
+    Organizations,
     Tier,
 )
 from pointsman_server.core.routes import NO_LLM, LlmRules
@@ -132,8 +133,8 @@ class PolicyFile:
     flags: FlagRules
     log: LogRules
     data_policy: DataPolicy = DataPolicy.THIRD_PARTY_ALLOWED
-    allow_organizations: bool = False
-    """Whether prompts of organisations may go to a third party's engine."""
+    organizations: Organizations = Organizations.EXCLUDED
+    """What happens to requests of organisations."""
     classify_budget: float = 0.05
     llm: LlmRules = NO_LLM
     """Purposes, profiles and routes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pointsman_server.core.model import Organizations
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.diagnostics import Diagnostic, named, shown
 from pointsman_server.policies.sections.cache_urls import is_plain_redis_abroad
@@ -62,7 +63,7 @@ def _morph(policy: PolicyFile) -> Iterator[Diagnostic]:
     if policy.morph.key_env is None and policy.morph.key_file is None:
         message = "has neither `key_env` nor `key_file`: engine `morph` has no key"
         yield Diagnostic(("engines", "morph"), message)
-    if policy.allow_organizations:
+    if policy.organizations is Organizations.ALLOWED:
         message = "lets prompts of organisations go to a third party's engine, `morph`"
         yield Diagnostic(("organizations",), message)
 

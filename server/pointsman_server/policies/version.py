@@ -48,6 +48,7 @@ def _model(model: CatalogModel) -> dict[str, object]:
         "router_id": model.router_id,
         "input_price": model.input_price,
         "output_price": model.output_price,
+        "cached_input_price": model.cached_input_price,
         "context_window": model.context_window,
         "inputs": None if model.inputs is None else sorted(model.inputs),
         "tools": model.tools,
@@ -56,6 +57,7 @@ def _model(model: CatalogModel) -> dict[str, object]:
         "score": model.score,
         "capability": model.capability,
         "size": model.size,
+        "reasoning_efforts": model.reasoning_efforts,
     }
 
 

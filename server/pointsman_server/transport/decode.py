@@ -86,6 +86,10 @@ def prompt_of(message: Asking, fields: Fields) -> Prompt:
         message_count=prompt.message_count if prompt.HasField("message_count") else None,
         has_tools=prompt.has_tools,
         stream=prompt.stream,
+        max_output_tokens=prompt.max_output_tokens
+        if prompt.HasField("max_output_tokens")
+        else None,
+        context_reset=prompt.context_reset,
     )
 
 
@@ -111,6 +115,7 @@ def caller_of(message: Asking, fields: Fields) -> Caller:
         mode=fields.optional_identifier("caller", caller, "mode"),
         user_agent=fields.optional_identifier("caller", caller, "user_agent"),
         organization_id=fields.optional_identifier("caller", caller, "organization_id"),
+        agent_id=fields.optional_identifier("caller", caller, "agent_id"),
     )
 
 
@@ -121,6 +126,7 @@ def _routing(routing: pb.RoutingContext, fields: Fields) -> RoutingContext:
             "routing.candidate_models", routing.candidate_models, most=CANDIDATES
         ),
         resolved_model=fields.optional_identifier("routing", routing, "resolved_model"),
+        incumbent_model=fields.optional_identifier("routing", routing, "incumbent_model"),
     )
 
 

@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pointsman.v1 import describe_routing_pb2 as pb
 
 from pointsman_server.core.description import Description, EngineDescription
-from pointsman_server.core.model import CatalogModel, DataPolicy, Tier
+from pointsman_server.core.model import CatalogModel, DataPolicy, Organizations, Tier
 from pointsman_server.core.routes import Route
 from pointsman_server.core.weighted_split import share
 
@@ -27,7 +27,8 @@ def to_description(description: Description) -> pb.DescribeRoutingResponse:
         ],
         server_version=description.server_version,
         third_party_allowed=rules.data_policy is not DataPolicy.THIRD_PARTY_DENIED,
-        organizations_allowed=rules.allow_organizations,
+        organizations_allowed=rules.organizations is Organizations.ALLOWED,
+        organizations=f"ORGANIZATION_POLICY_{rules.organizations.name}",
         purposes=[_purpose(name, rules.llm.routes[name]) for name in sorted(rules.llm.routes)],
         profiles=[
             pb.ProfileDescription(name=p.name, provider=p.provider, model=p.model)
@@ -64,6 +65,8 @@ def _model(model: CatalogModel) -> pb.ModelDescription:
         input_price=model.input_price,
         output_price=model.output_price,
         context_window=model.context_window,
+        cached_input_price=model.cached_input_price,
+        reasoning_efforts=model.reasoning_efforts,
     )
 
 

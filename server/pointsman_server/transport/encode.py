@@ -95,6 +95,8 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "candidate_count": decision.candidate_count,
         "dropped": _dropped(decision.dropped),
         "explanation": answer.explanation,
+        "reasoning_effort": answer.reasoning_effort,
+        "effort": answer.effort,
     }
 
 

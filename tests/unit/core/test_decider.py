@@ -24,6 +24,7 @@ from pointsman_server.core.model import (
     EngineFailure,
     Head,
     Mode,
+    Organizations,
     Reason,
     RoutingContext,
     Source,
@@ -128,7 +129,13 @@ NOT_ROUTED = [
     ),
     (
         {"caller": caller(organization_id="org")},
-        {"engines": ("morph",)},
+        {},
+        Verdict.OFF,
+        Reason.ORGANIZATION_EXCLUDED,
+    ),
+    (
+        {"caller": caller(organization_id="org")},
+        {"engines": ("morph",), "organizations": Organizations.LOCAL_ONLY},
         Verdict.SKIPPED,
         Reason.THIRD_PARTY_DENIED,
     ),
@@ -260,7 +267,8 @@ async def test_the_engine_is_told_the_chosen_prompt_and_nothing_of_the_caller():
     ids=str,
 )
 async def test_the_engine_is_told_which_engines_are_in_force(changes, flag_on, engines):
-    assert (await asked(world(flag_on=flag_on), **changes)).engines == engines
+    parts = world(flag_on=flag_on, organizations=Organizations.LOCAL_ONLY)
+    assert (await asked(parts, **changes)).engines == engines
 
 
 async def test_the_callers_deadline_reaches_the_engine():

@@ -6,19 +6,22 @@ import itertools
 
 import pytest
 from pointsman_server.core.eligible_engines import eligible_engines
-from pointsman_server.core.model import DataPolicy, Reason
+from pointsman_server.core.model import DataPolicy, Organizations, Reason
 from support.builders import caller, request, rules
 
 BOTH, MORPH, LOCAL = ("morph", "local"), ("morph",), ("local",)
 UNSPECIFIED = DataPolicy.UNSPECIFIED
 ALLOWED = DataPolicy.THIRD_PARTY_ALLOWED
 DENIED = DataPolicy.THIRD_PARTY_DENIED
+LOCAL_ONLY, OPEN = Organizations.LOCAL_ONLY, Organizations.ALLOWED
 
 
-def in_force(*, engines=BOTH, flag_on=True, asked=UNSPECIFIED, org=None, file=ALLOWED, orgs=False):
+def in_force(
+    *, engines=BOTH, flag_on=True, asked=UNSPECIFIED, org=None, file=ALLOWED, orgs=LOCAL_ONLY
+):
     found = eligible_engines(
         request(data_policy=asked, caller=caller(organization_id=org)),
-        rules=rules(engines=engines, data_policy=file, allow_organizations=orgs),
+        rules=rules(engines=engines, data_policy=file, organizations=orgs),
         flag_on=flag_on,
     )
     return found.names, found.reason
@@ -41,9 +44,11 @@ def in_force(*, engines=BOTH, flag_on=True, asked=UNSPECIFIED, org=None, file=AL
         ({"org": "org"}, LOCAL, None),
         ({"org": "org", "asked": ALLOWED}, LOCAL, None),
         ({"org": "org", "engines": MORPH}, (), Reason.THIRD_PARTY_DENIED),
-        ({"org": "org", "orgs": True}, BOTH, None),
-        ({"org": "org", "orgs": True, "asked": DENIED}, LOCAL, None),
-        ({"org": "org", "orgs": True, "file": DENIED}, LOCAL, None),
+        ({"org": "org", "orgs": Organizations.EXCLUDED}, (), Reason.ORGANIZATION_EXCLUDED),
+        ({"orgs": Organizations.EXCLUDED}, BOTH, None),
+        ({"org": "org", "orgs": OPEN}, BOTH, None),
+        ({"org": "org", "orgs": OPEN, "asked": DENIED}, LOCAL, None),
+        ({"org": "org", "orgs": OPEN, "file": DENIED}, LOCAL, None),
         # A flag that is off is what the caller is told, whatever the data policy says.
         ({"flag_on": False, "engines": MORPH, "asked": DENIED}, (), Reason.FLAG_OFF),
     ],
@@ -55,10 +60,10 @@ def test_engines_that_the_flag_or_the_owner_forbids_are_not_asked(given, names, 
 
 def test_morph_is_in_force_only_with_flag_data_policy_and_organisation_agreeing():
     for flag_on, asked, file, org, orgs in itertools.product(
-        (True, False), DataPolicy, (ALLOWED, DENIED), (None, "org"), (True, False)
+        (True, False), DataPolicy, (ALLOWED, DENIED), (None, "org"), (LOCAL_ONLY, OPEN)
     ):
         names, _ = in_force(flag_on=flag_on, asked=asked, file=file, org=org, orgs=orgs)
         effective = file if asked is UNSPECIFIED else asked
-        allowed = flag_on and effective is ALLOWED and (org is None or orgs)
+        allowed = flag_on and effective is ALLOWED and (org is None or orgs is OPEN)
         assert ("morph" in names) is allowed
         assert "local" in names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointsman_server.core.model import Mode, Stickiness
+from pointsman_server.core.model import Mode, Organizations, Stickiness
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.check import check
 from pointsman_server.policies.loader import load
@@ -56,7 +56,7 @@ def test_it_decides_in_shadow_without_asking_anybody_outside() -> None:
     assert policy.mode is Mode.SHADOW
     assert policy.engines == ("morph", "local")
     assert "morph_router_enabled" not in policy.flags.values
-    assert not policy.allow_organizations
+    assert policy.organizations is Organizations.EXCLUDED
 
 
 def test_every_model_has_what_constraints_and_costs_need() -> None:
@@ -76,7 +76,7 @@ def test_what_it_spells_out_are_the_defaults_of_the_schema() -> None:
 
     for field in ("mode", "serve_percent", "engines", "morph", "local", "cache", "data_policy"):
         assert getattr(policy, field) == getattr(bare, field), field
-    for field in ("allow_organizations", "classify_budget"):
+    for field in ("organizations", "classify_budget"):
         assert getattr(policy, field) == getattr(bare, field), field
     assert policy.flags.sources == bare.flags.sources
     assert policy.flags.memory == bare.flags.memory

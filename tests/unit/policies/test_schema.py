@@ -9,6 +9,7 @@ from pointsman_server.core.model import (
     DataPolicy,
     Modality,
     Mode,
+    Organizations,
     Stickiness,
     Tier,
 )
@@ -36,7 +37,7 @@ def test_every_key_reaches_its_core_value() -> None:
     assert full.mode is Mode.OFF
     assert full.serve_percent == 12.5
     assert full.data_policy is DataPolicy.THIRD_PARTY_DENIED
-    assert full.allow_organizations
+    assert full.organizations is Organizations.ALLOWED
     assert full.classify_budget == 0.02
     assert full.engines == ("local", "morph")
     assert full.tiers == {
@@ -128,7 +129,7 @@ def test_what_is_left_out_has_the_core_s_defaults() -> None:
     assert minimal.mode is Mode.SHADOW
     assert minimal.serve_percent == 100.0
     assert minimal.data_policy is DataPolicy.THIRD_PARTY_ALLOWED
-    assert not minimal.allow_organizations
+    assert minimal.organizations is Organizations.EXCLUDED
     assert minimal.classify_budget == 0.05
     assert minimal.tiers["kilo-auto/small"].stickiness is Stickiness.CONVERSATION
     assert minimal.engines == ("morph", "local")

@@ -36,7 +36,7 @@ def test_the_version_tells_even_comments_apart() -> None:
         ("mode: off", "mode: serve"),
         ("serve_percent: 12.5", "serve_percent: 50"),
         ("data_policy: third_party_denied", "data_policy: third_party_allowed"),
-        ("organizations: allowed", "organizations: denied"),
+        ("organizations: allowed", "organizations: local_only"),
         ("ttl: 2h\n", "ttl: 3h\n"),
         ("max_entries: 1000", "max_entries: 999"),
         ("morph_router_enabled: true", "morph_router_enabled: false"),

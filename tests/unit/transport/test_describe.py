@@ -6,7 +6,7 @@ import pytest
 from pointsman.v1 import describe_routing_pb2 as pb
 from pointsman_server.core.description import Description, EngineDescription, EngineState
 from pointsman_server.core.errors import Problem
-from pointsman_server.core.model import DataPolicy, Mode, Stickiness, Tier
+from pointsman_server.core.model import DataPolicy, Mode, Organizations, Stickiness, Tier
 from pointsman_server.core.policy_file import CacheRules, FlagRules, LogRules, MorphRules
 from pointsman_server.transport.describe import to_description
 from support.builders import FRONTIER, LEGACY, OPUS, SMALL, SONNET, catalog, model, rules
@@ -131,7 +131,7 @@ def test_each_stickiness_has_its_namesake_in_the_contract(stickiness):
     ],
 )
 def test_what_holds_for_third_parties_and_organisations_is_told(policy, allowed):
-    found = described(data_policy=policy, allow_organizations=True)
+    found = described(data_policy=policy, organizations=Organizations.ALLOWED)
     assert (found.third_party_allowed, found.organizations_allowed) == (allowed, True)
 
 

@@ -25,6 +25,8 @@ class CatalogModel:
     router_id: str | None = None
     input_price: float | None = None
     output_price: float | None = None
+    cached_input_price: float | None = None
+    """Of input that the provider reads from its prompt cache."""
     context_window: int | None = None
     inputs: frozenset[Modality] | None = None
     tools: bool | None = None
@@ -34,6 +36,8 @@ class CatalogModel:
     capability: float | None = None
     size: str | None = None
     """A declared class, weakest knowledge of all: `small`, `medium`, `large` or `frontier`."""
+    reasoning_efforts: tuple[str, ...] = ()
+    """Levels of reasoning effort that requests may ask of it, lowest first."""
 
     @property
     def provider(self) -> str:

@@ -68,6 +68,10 @@ class EngineAnswer:
     """Best first; public ids; empty where the engine does not score candidates."""
     explanation: str | None = None
     """One line for people, without a word of the prompt."""
+    effort: float | None = None
+    """Expected effort of the prompt, 1 to 5."""
+    reasoning_effort: str | None = None
+    """The level to ask of the model, of those that the catalog lists for it."""
     cached: bool = False
     failures: tuple[EngineFailure, ...] = ()
     """The engines that were asked before the one that answered."""

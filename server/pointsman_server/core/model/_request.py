@@ -21,6 +21,9 @@ class Prompt:
     message_count: int | None = None
     has_tools: bool = False
     stream: bool = False
+    max_output_tokens: int | None = None
+    context_reset: bool = False
+    """The context was rebuilt since the previous turn: no prompt cache is left to lose."""
 
     def chosen(self) -> str | None:
         """The text that engines see: the latest prompt unless blank, else the first; trimmed."""
@@ -41,6 +44,7 @@ class Caller:
     mode: str | None = None
     user_agent: str | None = None
     organization_id: str | None = None
+    agent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,8 @@ class RoutingContext:
     auto_model: str
     candidate_models: tuple[str, ...] = ()
     resolved_model: str | None = None
+    incumbent_model: str | None = None
+    """What the gateway says it served last; wins over what is remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

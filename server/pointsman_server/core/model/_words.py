@@ -39,15 +39,28 @@ class Mode(StrEnum):
     SERVE = "serve"
 
 
+class Organizations(StrEnum):
+    """What happens to requests of callers that belong to an organisation.
+
+    `EXCLUDED`: left untouched. `LOCAL_ONLY`: decided in the process. `ALLOWED`: like any other.
+    """
+
+    EXCLUDED = "excluded"
+    LOCAL_ONLY = "local_only"
+    ALLOWED = "allowed"
+
+
 class Stickiness(StrEnum):
     """How long one decision holds.
 
     `EXACT`: for the same content only. `CONVERSATION`: until it expires or its fingerprint
-    changes.
+    changes. `ADAPTIVE`: every task is decided, and the conversation stays on its model unless an
+    upgrade or a saving is worth a switch.
     """
 
     EXACT = "exact"
     CONVERSATION = "conversation"
+    ADAPTIVE = "adaptive"
 
 
 class Source(StrEnum):
@@ -55,6 +68,7 @@ class Source(StrEnum):
 
     MORPH = "morph"
     LOCAL = "local"
+    DECISION_MODEL = "decision_model"
 
 
 class Verdict(StrEnum):
@@ -79,6 +93,9 @@ class Reason(StrEnum):
     THIRD_PARTY_DENIED = "third_party_denied"
     AMBIGUOUS = "ambiguous"
     CONCRETE_MODEL_REQUESTED = "concrete_model_requested"
+    NO_TASK = "no_task"
+    PROVIDER_FENCE = "provider_fence"
+    ORGANIZATION_EXCLUDED = "organization_excluded"
 
 
 class DropReason(StrEnum):
@@ -110,3 +127,4 @@ class SwitchReason(StrEnum):
     SAVING = "saving"
     INELIGIBLE = "ineligible"
     REDECIDED = "redecided"
+    RESET = "reset"

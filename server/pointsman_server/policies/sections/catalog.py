@@ -38,6 +38,10 @@ class ModelSection(Section):
     """US dollars per million input tokens."""
     output_price: Price | None = None
     """US dollars per million output tokens."""
+    cached_input_price: Price | None = None
+    """US dollars per million input tokens that the provider reads from its prompt cache. Left out:
+    a tenth of `input_price`.
+    """
     context_window: Annotated[int, whole(1, 1_000_000_000)] | None = None
     """Tokens that input and output together may take."""
     inputs: Annotated[ListOf[Input], Field(max_length=16), DISTINCT] | None = None
@@ -52,6 +56,12 @@ class ModelSection(Section):
     """How able it is by your own judgement, where no score is published."""
     size: Literal["small", "medium", "large", "frontier"] | None = None
     """Its class, where nothing better is known."""
+    reasoning_efforts: Annotated[
+        ListOf[Annotated[str, name(32)]], Field(max_length=8), DISTINCT
+    ] = ()
+    """The levels of reasoning effort that a request may ask of it, lowest first, as its API names
+    them. Empty: none, and no level is advised.
+    """
 
     def to_core(self, public_id: str) -> CatalogModel:
         """Give the entry as a core value."""
@@ -60,6 +70,7 @@ class ModelSection(Section):
             router_id=self.router_id,
             input_price=self.input_price,
             output_price=self.output_price,
+            cached_input_price=self.cached_input_price,
             context_window=self.context_window,
             inputs=None if self.inputs is None else frozenset(map(Modality, self.inputs)),
             tools=self.tools,
@@ -68,4 +79,5 @@ class ModelSection(Section):
             score=self.scores.overall,
             capability=self.capability,
             size=self.size,
+            reasoning_efforts=self.reasoning_efforts,
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from pointsman_server.core.model import DataPolicy, Mode
+from pointsman_server.core.model import DataPolicy, Mode, Organizations
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.catalog import ModelId, ModelSection
@@ -23,6 +23,16 @@ from pointsman_server.policies.sections.service import (
 from pointsman_server.policies.sections.tiers import StickinessName, TierSection
 
 TierName = Annotated[str, name()]
+
+
+def _without_old_name(value: object) -> object:
+    """Take `denied`, as files of version 0.1 have it, for the `local_only` that it meant."""
+    return "local_only" if value == "denied" else value
+
+
+OrganizationsName = Annotated[
+    Literal["excluded", "local_only", "allowed"], BeforeValidator(_without_old_name)
+]
 
 
 class PolicyDocument(Section):
@@ -42,8 +52,11 @@ class PolicyDocument(Section):
     """
     data_policy: Literal["third_party_allowed", "third_party_denied"] = "third_party_allowed"
     """Whether prompts may go to a third party's engine, for requests that leave it open."""
-    organizations: Literal["allowed", "denied"] = "denied"
-    """Whether prompts of organisations may go to a third party's engine at all."""
+    organizations: OrganizationsName = "excluded"
+    """What happens to requests of callers that belong to an organisation. `excluded`: they are left
+    untouched. `local_only`: they are decided in the process, and no third party's engine gets their
+    prompts. `allowed`: they are decided like any other.
+    """
     tiers: Annotated[dict[TierName, TierSection], Field(min_length=1, max_length=1_000)]
     """The pseudo-models that users select, by name."""
     catalog: Annotated[dict[ModelId, ModelSection], Field(min_length=1, max_length=10_000)]
@@ -79,7 +92,7 @@ class PolicyDocument(Section):
             flags=self.flags.to_core(),
             log=self.decision_log.to_core(),
             data_policy=DataPolicy(self.data_policy),
-            allow_organizations=self.organizations == "allowed",
+            organizations=Organizations(self.organizations),
             classify_budget=self.classification.budget,
             llm=self.llm.to_core(),
         )

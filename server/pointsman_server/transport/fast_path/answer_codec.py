@@ -28,6 +28,8 @@ AnswerField: TypeAlias = Literal[
     "domain_confidence",
     "ranking",
     "explanation",
+    "effort",
+    "reasoning_effort",
 ]
 ANSWER_FIELDS: tuple[AnswerField, ...] = get_args(AnswerField)
 """What of a decision is its answer; the rest belongs to the request."""
@@ -77,6 +79,8 @@ class WireCodec:
             domain_confidence=answer.domain_confidence,
             ranking=[ranked(r) for r in answer.ranking],
             explanation=answer.explanation,
+            effort=answer.effort,
+            reasoning_effort=answer.reasoning_effort,
         )
         return template_key_of(answer) + kept.SerializeToString()
 
@@ -106,6 +110,8 @@ class WireCodec:
             ),
             ranking=tuple(_read(r) for r in kept.ranking),
             explanation=kept.explanation if kept.HasField("explanation") else None,
+            effort=kept.effort if kept.HasField("effort") else None,
+            reasoning_effort=(kept.reasoning_effort if kept.HasField("reasoning_effort") else None),
             cached=True,
         )
 

@@ -109,7 +109,11 @@ class FastPath:
         source = ConversationSource.SESSION if session else ConversationSource.MACHINE
         part = session or caller.machine_id
         conversation = self._keys.conversation_of(
-            caller.organization_id or None, caller.user_id, source, part
+            caller.organization_id or None,
+            caller.user_id,
+            source,
+            part,
+            agent_id=caller.agent_id or None,
         )
         raw = self._peek(conversation + track.plan.fingerprint)
         if raw is None:
