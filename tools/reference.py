@@ -1,4 +1,4 @@
-"""Generates docs/reference from what it describes; with `--check` only tells what is stale."""
+"""Generate docs/reference and the map of the house; `--check` only reports stale files."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import sys
 from pathlib import Path
 
 import contract_reference
+import house_map
 import policy_reference
 import settings_reference
 
-REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
-PAGES = {
-    "contract.md": contract_reference.page,
-    "policy-file.md": policy_reference.page,
-    "settings.md": settings_reference.page,
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+FILES = {
+    "reference/contract.md": contract_reference.page,
+    "reference/policy-file.md": policy_reference.page,
+    "reference/settings.md": settings_reference.page,
+    "images/house.svg": house_map.picture,
 }
 
 
 def stale() -> list[str]:
-    """Pages that differ from what they would be, or are missing, or that nothing generates."""
-    fresh = {name: page() for name, page in PAGES.items()}
-    there = {p.name: p.read_text(encoding="utf-8") for p in REFERENCE.glob("*.md")}
+    """List the files that are missing, out of date, or no longer generated."""
+    fresh = {name: generate() for name, generate in FILES.items()}
+    there = {
+        file.relative_to(DOCS).as_posix(): file.read_text(encoding="utf-8")
+        for file in [*DOCS.glob("reference/*.md"), DOCS / "images" / "house.svg"]
+        if file.exists()
+    }
     return sorted(n for n in fresh.keys() | there.keys() if fresh.get(n) != there.get(n))
 
 
@@ -30,6 +36,6 @@ if __name__ == "__main__":
         if names:
             sys.exit(f"stale references (run `make reference`): {', '.join(names)}")
     else:
-        REFERENCE.mkdir(parents=True, exist_ok=True)
-        for name, page in PAGES.items():
-            (REFERENCE / name).write_text(page(), encoding="utf-8")
+        for name, generate in FILES.items():
+            (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+            (DOCS / name).write_text(generate(), encoding="utf-8")
