@@ -6,12 +6,12 @@ own. Those of the server and the external processor need their extras.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 
-_USAGE = 2
+from pointsman_server.lib.console import USAGE, discard_stdout
+
 _EXTRAS = {"pointsman_server": "server", "pointsman_extproc": "ext-proc"}
 """What is to be installed for the commands of a package, where they need more than the client."""
 _CUT_OFF = 141
@@ -27,11 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if not arguments or arguments[0] in {"--help", "-h"}:
         print(_help(commands))
-        return 0 if arguments else _USAGE
+        return 0 if arguments else USAGE
     entry = commands.get(arguments[0])
     if entry is None:
         print(f"pointsman: no command {arguments[0]!r}\n{_help(commands)}", file=sys.stderr)
-        return _USAGE
+        return USAGE
     try:
         command = entry.load()
     except ModuleNotFoundError as error:
@@ -41,13 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"    pip install 'pointsman[{extra}]'",
             file=sys.stderr,
         )
-        return _USAGE
+        return USAGE
     try:
         status: int = command(arguments[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has enough of it; the interpreter must not flush once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         return _CUT_OFF
     return status
 

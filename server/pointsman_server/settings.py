@@ -13,8 +13,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pointsman_server.lib.host_port import parse_host_port
+
 PREFIX = "POINTSMAN_"
-MOST_PORT = 65_535
 UNIX = "unix:"
 """Starts the address of a Unix socket: `unix:/run/pointsman.sock`."""
 
@@ -124,23 +125,15 @@ class Settings(BaseSettings):
         if address.startswith(UNIX) and info.field_name != "metrics_listen":
             return address
         if address or info.field_name == "listen":
-            host_and_port(address)
+            parse_host_port(address)
         return address
-
-
-def host_and_port(address: str) -> tuple[str, int]:
-    """`host:port` in its parts; an IPv6 host stands in brackets. Raises `ValueError`."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > MOST_PORT:
-        raise ValueError(f"{address!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
 
 
 def stays_here(address: str) -> bool:
     """Whether only this machine reaches an address. Of names, only `localhost` is known to."""
     if address.startswith(UNIX):
         return True
-    host, _ = host_and_port(address)
+    host, _ = parse_host_port(address)
     try:
         ip = ip_address(host)
     except ValueError:

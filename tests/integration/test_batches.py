@@ -10,7 +10,8 @@ import pytest
 from google.rpc import error_details_pb2
 from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import route_decision_pb2 as pb
-from pointsman_server.transport.wire_parsing import BATCH_REQUESTS, REQUEST_BYTES, field
+from pointsman_server.lib.protobuf_wire import field
+from pointsman_server.transport.wire_parsing import BATCH_REQUESTS, REQUEST_BYTES
 from support.details import detail
 from support.eventually import eventually
 from support.requests import drawn, messages

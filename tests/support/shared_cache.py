@@ -8,10 +8,9 @@ from typing import Any, Self
 
 from pointsman_server.bootstrap.system import SystemClock
 from pointsman_server.cache import BoundedMemoryCache
-from pointsman_server.cache.redis.client import Login, build_backend
+from pointsman_server.cache.redis.client import Login, build_backend, parse_address
 from pointsman_server.cache.redis.sealed_entry import EntrySigner
 from pointsman_server.cache.redis.store import SharedStore
-from pointsman_server.cache.redis_address import parse_address
 from pointsman_server.cache.tiered import TieredCache
 from pointsman_server.core.ports import Clock
 

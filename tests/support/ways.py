@@ -11,7 +11,7 @@ from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 from pointsman.v1.call_status_pb2 import CallStatus
-from pointsman_server.transport.wire_parsing import field
+from pointsman_server.lib.protobuf_wire import field
 
 SERVICE = "/pointsman.v1.RoutingService"
 

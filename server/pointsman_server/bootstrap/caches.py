@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from pointsman_server.bootstrap.known_secrets import Told
+from pointsman_server.bootstrap.secrets import RecordingKeySource
 from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.cache import AiocacheDecisionCache, BoundedMemoryCache
 from pointsman_server.core.errors import PolicyInvalid, Problem
@@ -82,10 +82,13 @@ async def _build_shared(
 ) -> CachePart:
     try:
         # Here, since who keeps decisions in memory need not have these modules' library.
-        from pointsman_server.cache.redis.client import Login, build_backend  # noqa: PLC0415
+        from pointsman_server.cache.redis.client import (  # noqa: PLC0415
+            Login,
+            build_backend,
+            parse_address,
+        )
         from pointsman_server.cache.redis.sealed_entry import EntrySigner  # noqa: PLC0415
         from pointsman_server.cache.redis.store import SharedStore  # noqa: PLC0415
-        from pointsman_server.cache.redis_address import parse_address  # noqa: PLC0415
         from pointsman_server.cache.tiered import TieredCache  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("redis"):
@@ -151,4 +154,4 @@ def _secret(rules: CacheRules, ambient: SystemResources) -> Callable[[], str] | 
     source = key_source(
         file=rules.password_file, variable=rules.password_env, environment=ambient.environment
     )
-    return Told(source, ambient.secrets).read
+    return RecordingKeySource(source, ambient.secrets).read

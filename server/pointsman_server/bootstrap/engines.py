@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pointsman_server.bootstrap.known_secrets import Told
+from pointsman_server.bootstrap.secrets import RecordingKeySource
 from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.chain.bulkhead import Bulkhead
-from pointsman_server.chain.circuit_breaker import Breaker, Circuit
+from pointsman_server.chain.circuit_breaker import Breaker
 from pointsman_server.chain.error_boundary import ErrorBoundary
 from pointsman_server.chain.fair_scheduling import FairScheduler, ScheduledEngine
 from pointsman_server.chain.instrumented import Instrumented
@@ -22,6 +22,7 @@ from pointsman_server.core.ports import DecisionEngine
 from pointsman_server.engines import morph
 from pointsman_server.engines.keys import key_source
 from pointsman_server.engines.local import LocalEngine
+from pointsman_server.lib.circuit_breaker import Circuit
 from pointsman_server.telemetry import Telemetry
 
 LOCAL = "local"
@@ -94,7 +95,7 @@ def build_morph(
     engine: DecisionEngine = morph.MorphEngine(
         transport,
         rules=rules,
-        key=Told(
+        key=RecordingKeySource(
             key_source(
                 file=rules.key_file, variable=rules.key_env, environment=ambient.environment
             ),

@@ -9,8 +9,9 @@ from typing import NoReturn
 
 from pointsman_server.bootstrap.listeners import check_addresses
 from pointsman_server.core.errors import SettingInvalid
-from pointsman_server.settings import UNIX, Settings, host_and_port
-from pointsman_server.supervisor.plan import Plan, dumped
+from pointsman_server.lib.host_port import parse_host_port
+from pointsman_server.settings import UNIX, Settings
+from pointsman_server.supervisor.protocol import Plan, plan_text
 
 MARGIN = 10.0
 """Seconds on top of drain and grace: telemetry's last export, the interpreter's end."""
@@ -26,7 +27,7 @@ def launch(settings: Settings, arguments: Sequence[str]) -> NoReturn:
     check_addresses(settings, environment=os.environ)
     if settings.listen.startswith(UNIX):
         raise SettingInvalid("POINTSMAN_LISTEN", "workers cannot share a Unix socket")
-    host, port = host_and_port(settings.listen)
+    host, port = parse_host_port(settings.listen)
     plan = Plan(
         host=host,
         port=port,
@@ -39,5 +40,5 @@ def launch(settings: Settings, arguments: Sequence[str]) -> NoReturn:
     sys.stderr.flush()
     # -P: what lies in the working directory is no module of the service.
     room = "pointsman_server.supervisor"
-    command = [sys.executable, "-P", "-m", room, dumped(plan), *arguments]
+    command = [sys.executable, "-P", "-m", room, plan_text(plan), *arguments]
     os.execv(sys.executable, command)  # noqa: S606  (no shell is wanted)

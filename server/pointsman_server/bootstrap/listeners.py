@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from pointsman_server.bootstrap.refused import why_refused
 from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
+from pointsman_server.lib.host_port import HIGHEST_PORT, parse_host_port
 from pointsman_server.settings import (
-    MOST_PORT,
     UNIX,
     Listener,
     Settings,
-    host_and_port,
     stays_here,
 )
 from pointsman_server.supervisor.protocol import WorkerAssignment
+from pointsman_server.supervisor.reserved_port import reserve
 from pointsman_server.telemetry import Telemetry
 from pointsman_server.telemetry.config import read_environment
 from pointsman_server.transport.channel_args import Limits
@@ -105,7 +106,7 @@ async def listen(
             port = await server.start(address, credentials)
         except RuntimeError:
             setting = "POINTSMAN_ADMIN_LISTEN" if for_admins else "POINTSMAN_LISTEN"
-            why = f"cannot listen on {address}: {why_refused(address)}"
+            why = f"cannot listen on {address}: {_why_refused(address)}"
             raise SettingInvalid(setting, why) from None
         servers.append(server)
         return port
@@ -130,8 +131,8 @@ def _admin_address(settings: Settings, duty: WorkerAssignment | None) -> str:
         return address
     if address.startswith(UNIX):
         return f"{address}.{duty.index}"
-    _, port = host_and_port(address)
-    if port + duty.index > MOST_PORT:
+    _, port = parse_host_port(address)
+    if port + duty.index > HIGHEST_PORT:
         why = f"worker {duty.index} has no port left above {port}"
         raise SettingInvalid("POINTSMAN_ADMIN_LISTEN", why)
     return f"{address.rpartition(':')[0]}:{port + duty.index if port else 0}"
@@ -179,3 +180,21 @@ def _certificates(settings: Settings) -> Certificates | None:
         key=PemFile(key, "POINTSMAN_TLS_KEY_FILE"),
         client_ca=PemFile(client_ca, "POINTSMAN_TLS_CLIENT_CA_FILE") if client_ca else None,
     )
+
+
+def _why_refused(address: str) -> str:
+    """The reason that the system gives for a second try: gRPC's own text names none."""
+    try:
+        if address.startswith(UNIX):
+            _bind_and_remove(Path(address.removeprefix(UNIX).removeprefix("//")))
+        else:
+            reserve(*parse_host_port(address)).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return "gRPC does not say why"
+
+
+def _bind_and_remove(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.bind(str(path))
+    path.unlink()

@@ -13,6 +13,7 @@ from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.engines.local import LocalEngine
+from pointsman_server.lib.host_port import parse_host_port
 from pointsman_server.morph_api import (
     FaultScript,
     FixedKeys,
@@ -22,7 +23,7 @@ from pointsman_server.morph_api import (
 )
 from pointsman_server.morph_api import serve as listen
 from pointsman_server.policies.config import PolicyConfig
-from pointsman_server.settings import host_and_port, stays_here
+from pointsman_server.settings import stays_here
 from pointsman_server.telemetry import tracing
 
 SERVICE = "pointsman-morph-api"
@@ -56,7 +57,7 @@ async def serve_morph_api(settings: MorphApiSettings, *, say: Callable[[str], No
     rules = PolicyConfig(settings.policy_file).load().policy_file
     local = LocalEngine.load(rules.local)
     keys = _keys(settings)
-    host, port = host_and_port(settings.listen)
+    host, port = parse_host_port(settings.listen)
     async with tracing(os.environ, service=SERVICE) as tracer:
         app = build_app(
             engine=local,

@@ -1,20 +1,57 @@
-"""The key of the hashes of ids: the operator's, or a random one."""
+"""Secrets: the key of the hashes of ids, and those that no log line may show."""
 
 from __future__ import annotations
 
 import logging
 import secrets
 
-from pointsman_server.bootstrap.known_secrets import KnownSecrets
 from pointsman_server.core.errors import SettingInvalid
+from pointsman_server.engines.keys import KeySource
+from pointsman_server.lib.watched_file import SECRET_BYTES, FileUnreadable, read_file
 from pointsman_server.settings import Settings
 from pointsman_server.supervisor.protocol import WorkerAssignment
 
+KNOWN_SECRETS = 32
+"""Keys that were rotated out are forgotten, oldest first."""
 LEAST_BYTES = 16
 """A shorter key can be found by trying, and with it whose a hash is."""
 RANDOM_BYTES = 32
 _VARIABLE, _FILE = "POINTSMAN_HASH_KEY", "POINTSMAN_HASH_KEY_FILE"
 _log = logging.getLogger(__name__)
+
+
+class KnownSecrets:
+    """Calling it gives them all. Any thread may, whenever it writes a line."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def __call__(self) -> tuple[str, ...]:
+        """The secrets, latest last."""
+        return self._secrets
+
+    def add(self, secret: str) -> None:
+        """Know another one; nothing for a blank one."""
+        secret = secret.strip()
+        if secret and secret not in self._secrets:
+            self._secrets = (*self._secrets[1 - KNOWN_SECRETS :], secret)
+
+
+class RecordingKeySource:
+    """A key source whose keys get known as they are read."""
+
+    def __init__(self, source: KeySource, known: KnownSecrets) -> None:
+        self._source = source
+        self._known = known
+        self._last = ""
+
+    def read(self) -> str:
+        """The key that is in force. Raises `SourceUnreadable`."""
+        key = self._source.read()
+        if key is not self._last:
+            self._known.add(key)
+            self._last = key
+        return key
 
 
 def given_hash_key(settings: Settings, *, known: KnownSecrets) -> bytes | None:
@@ -26,9 +63,9 @@ def given_hash_key(settings: Settings, *, known: KnownSecrets) -> bytes | None:
     if (path := settings.hash_key_file) is not None:
         setting = _FILE
         try:
-            key = path.read_bytes().strip()
-        except OSError as error:
-            raise SettingInvalid(setting, f"{path}: {error.strerror}") from None
+            key = read_file(path, most=SECRET_BYTES).strip()
+        except FileUnreadable as error:
+            raise SettingInvalid(setting, f"{path}: {error}") from None
         known.add(key.decode(errors="replace"))
         if not key:
             raise SettingInvalid(setting, f"{path}: the file is empty")

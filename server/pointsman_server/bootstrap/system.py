@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pointsman_server.bootstrap.known_secrets import KnownSecrets
+from pointsman_server.bootstrap.secrets import KnownSecrets
 from pointsman_server.core.ports import Clock
 
 

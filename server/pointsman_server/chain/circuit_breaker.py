@@ -9,18 +9,11 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineAnswer, EngineFailure, EngineQuery
 from pointsman_server.core.policy_file import BreakerRules
 from pointsman_server.core.ports import Clock, DecisionEngine
+from pointsman_server.lib.circuit_breaker import Circuit, CircuitBreaker
 
 CIRCUIT_OPEN = "circuit_open"
 _NOT_CALLED = frozenset({"unexpected_error"})
 _CUT_OFF = "deadline"
-
-
-class Circuit(StrEnum):
-    """Closed lets calls through, open none, half-open a single probe."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
 
 
 class Probe(StrEnum):
@@ -59,19 +52,21 @@ class Breaker:
         self._delegate = delegate
         self._name = name
         self._rules = rules
-        self._clock = clock
         self._meter = meter
-        self._opened_at: float | None = None
+        self._circuit = CircuitBreaker(
+            failures=rules.failures, pause=rules.pause, now=clock.monotonic
+        )
         self.probing = False
-        self.consecutive_failures = 0
 
     @property
     def state(self) -> Circuit:
-        """What the next call would meet."""
-        if self._opened_at is None:
-            return Circuit.CLOSED
-        rested = self._clock.monotonic() - self._opened_at >= self._rules.pause
-        return Circuit.HALF_OPEN if rested else Circuit.OPEN
+        """The state that the next call meets."""
+        return self._circuit.state
+
+    @property
+    def consecutive_failures(self) -> int:
+        """Failures since the last answer."""
+        return self._circuit.consecutive_failures
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """The delegate's answer, or `circuit_open` at once."""
@@ -109,18 +104,15 @@ class Breaker:
         return error.failure.stage not in _NOT_CALLED
 
     def _failed(self, *, probes: bool) -> None:
-        """Open, unless it is: calls that were under way then must not put the probe off."""
-        self.consecutive_failures += 1
-        full = self.consecutive_failures >= self._rules.failures
-        if probes or (full and self._opened_at is None):
+        if self._circuit.failed():
+            self._meter.circuit_entered(self._name, Circuit.OPEN)
+        elif probes:
             self._open()
 
     def _open(self) -> None:
-        self._opened_at = self._clock.monotonic()
+        self._circuit.open()
         self._meter.circuit_entered(self._name, Circuit.OPEN)
 
     def _answered(self) -> None:
-        self.consecutive_failures = 0
-        if self._opened_at is not None:
-            self._opened_at = None
+        if self._circuit.succeeded():
             self._meter.circuit_entered(self._name, Circuit.CLOSED)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import traceback
 
 from pointsman_server.core import entry
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineAnswer, EngineFailure, EngineQuery
 from pointsman_server.core.ports import DecisionEngine
+from pointsman_server.lib.safe_traceback import frames_of
 
 INVALID_RESPONSE = "invalid_response"
 UNEXPECTED_ERROR = "unexpected_error"
@@ -31,7 +31,7 @@ class ErrorBoundary:
             raise
         except Exception as error:  # noqa: BLE001  (the wall that this room is for)
             # Frames only: the text of a foreign exception may quote the prompt or the key.
-            frames = "".join(traceback.format_tb(error.__traceback__))
+            frames = frames_of(error)
             _log.error("engine %s raised %s\n%s", self._name, type(error).__name__, frames)
             raise self._failed(UNEXPECTED_ERROR) from None
         if not entry.holds(answer, query.candidates):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TextIO, cast
 
 from pointsman_server.core.errors import PolicyInvalid
+from pointsman_server.lib.console import complain, discard_stdout
 from pointsman_server.policies.check import rendered as problems_of
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.report.account import Account
@@ -20,7 +21,6 @@ from pointsman_server.report.estimate import report as estimated
 from pointsman_server.report.prices import Assumptions, Prices
 from pointsman_server.report.text import rendered
 
-_USAGE: Final = 2
 _STDIN: Final = "-"
 _MOST: Final = 1e9
 """Tokens of a request, dollars per thousand calls: more is a mistake."""
@@ -46,20 +46,20 @@ def report(argv: Sequence[str]) -> int:
     try:
         policy = PolicyConfig(arguments.policy_file).load().policy_file
     except PolicyInvalid as error:
-        return _complain(["the policy file has problems:", *problems_of(error.problems)])
+        return complain(["the policy file has problems:", *problems_of(error.problems)])
     account = Account(Prices(policy.catalog, assumed=assumed))
     try:
         with ExitStack() as opened:
             # All are opened before the first is read: a log that rotates meanwhile stays whole.
             streams = [_opened(name, opened) for name in names]
             if (twice := _twice(names, streams)) is not None:
-                return _complain([twice])
+                return complain([twice])
             for name, stream in zip(names, streams, strict=True):
                 account.read("standard input" if name == _STDIN else name, stream)
     except OSError as error:
-        return _complain([str(error)])
+        return complain([str(error)])
     if not account.decisions:
-        return _complain([_nothing(account, names)])
+        return complain([_nothing(account, names)])
     figures = estimated(
         account,
         assumed=assumed,
@@ -83,8 +83,8 @@ def _printed(text: str) -> int:
         raise
     except OSError as error:
         # A full disk, for one; the interpreter must not flush once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _complain([f"the report cannot be printed: {error.strerror}"])
+        discard_stdout()
+        return complain([f"the report cannot be printed: {error.strerror}"])
     return 0
 
 
@@ -162,9 +162,3 @@ def _nothing(account: Account, names: Sequence[str]) -> str:
             f" the first, line {bad.line} of {bad.file}: {bad.why}"
         )
     return told
-
-
-def _complain(lines: Sequence[str]) -> int:
-    for line in lines:
-        print(f"pointsman: {line}", file=sys.stderr)
-    return _USAGE

@@ -18,11 +18,11 @@ from pointsman_server.core.model import PROMPT_CODE_POINTS
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.engines.local import LocalEngine
 from pointsman_server.engines.local.scoring import Scorer
+from pointsman_server.lib.console import complain, discard_stdout, tell
 from pointsman_server.policies.check import rendered
 from pointsman_server.policies.config import PolicyConfig
 
 _BAD_LINES: Final = 1
-_USAGE: Final = 2
 _WIDTH: Final = 30
 _EVERY: Final = 0.1
 """Seconds between two looks of the progress bar."""
@@ -36,9 +36,9 @@ def score(argv: Sequence[str]) -> int:
         scorer = _scorer(arguments, policy_file)
         opened = open(arguments.file, "rb") if arguments.file else nullcontext(sys.stdin.buffer)  # noqa: PTH123, SIM115
     except PolicyInvalid as error:
-        return _complain(["the policy file has problems:", *rendered(error.problems)])
+        return complain(["the policy file has problems:", *rendered(error.problems)])
     except (PointsmanError, OSError, ValueError) as error:
-        return _complain([str(error)])
+        return complain([str(error)])
     with opened as lines:
         return _run(scorer, lines)
 
@@ -79,7 +79,7 @@ def _scorer(arguments: argparse.Namespace, policy_file: PolicyFile) -> Scorer:
             raise ValueError("--candidates: different model ids with commas between them")
     for name in named:
         if name not in policy_file.catalog:
-            print(f"pointsman: {name} is not in the catalog", file=sys.stderr)
+            tell(f"pointsman: {name} is not in the catalog")
     return Scorer(
         engine=LocalEngine.load(policy_file.local),
         catalog=policy_file.catalog,
@@ -98,10 +98,10 @@ def _run(scorer: Scorer, lines: BinaryIO) -> int:
             print(json.dumps(answer, separators=(",", ":")), flush=True)
     except BrokenPipeError:
         # Whoever read has read enough; without this the interpreter fails once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         return _BAD_LINES
     if bad:
-        print(f"pointsman: {bad} lines had an error", file=sys.stderr)
+        tell(f"pointsman: {bad} lines had an error")
     return _BAD_LINES if bad else 0
 
 
@@ -127,9 +127,3 @@ def _size(lines: BinaryIO) -> int | None:
     """Bytes to come; `None`: not known, as of a pipe."""
     found = os.fstat(lines.fileno())
     return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-
-def _complain(lines: Sequence[str]) -> int:
-    for line in lines:
-        print(f"pointsman: {line}", file=sys.stderr)
-    return _USAGE

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pointsman_server.core.errors import SourceUnreadable
+from pointsman_server.lib.watched_file import SECRET_BYTES, FileUnreadable, WatchedFile
 
 
 class KeySource(Protocol):
@@ -36,21 +37,16 @@ class FileKey:
     """A key in a file, such as a mounted secret. A failed reading is not remembered."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._mark: tuple[int, int, int] | None = None
+        self._file = WatchedFile(path, most=SECRET_BYTES)
         self._key = ""
 
     def read(self) -> str:
         """The file's content; read again when its identity, size or time of change does."""
         try:
-            stat = self._path.stat()
-            mark = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-            if mark != self._mark:
-                self._key = self._path.read_text(encoding="utf-8").strip()
-                self._mark = mark
-        except (OSError, UnicodeDecodeError) as error:
-            self._mark = None
-            raise SourceUnreadable(f"key file: {type(error).__name__}") from None
+            if (text := self._file.changed()) is not None:
+                self._key = text.strip()
+        except FileUnreadable as error:
+            raise SourceUnreadable(f"key file: {error}") from None
         if not self._key:
             raise SourceUnreadable("key file: empty")
         return self._key

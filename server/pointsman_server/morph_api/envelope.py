@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import traceback
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ from aiohttp.typedefs import Middleware
 from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from pointsman_server.lib.safe_traceback import frames_of
 from pointsman_server.morph_api import keys
 from pointsman_server.morph_api.endpoints import json_response
 from pointsman_server.morph_api.errors import refusal, unexpected
@@ -89,7 +89,7 @@ async def _shaped(request: web.Request, handler: Handler, request_id: str) -> we
 
 def _log_bug(error: Exception, request_id: str) -> None:
     """Where it happened and its type; its text may quote a prompt."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
+    frames = frames_of(error)
     log.error("bug while answering %s: %s\n%s", request_id, type(error).__name__, frames)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pointsman_server.core.errors import SourceUnreadable, Unauthenticated
+from pointsman_server.lib.watched_file import LIST_BYTES, FileUnreadable, WatchedFile
 
 
 class KeySource(Protocol):
@@ -38,24 +39,19 @@ class KeyFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._file = WatchedFile(path, most=LIST_BYTES)
         self._keys: tuple[str, ...] = ()
 
     def read(self) -> Sequence[str]:
         """The keys of the file as it is now."""
         try:
-            status = self._path.stat()
-            version = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if version != self._seen:
-                lines = self._path.read_text(encoding="utf-8").splitlines()
-                self._keys = tuple(
-                    key for line in lines if (key := line.strip()) and not key.startswith("#")
-                )
-                self._seen = version
-        except (OSError, UnicodeDecodeError) as error:
+            text = self._file.changed()
+        except FileUnreadable as error:
             # Nobody gets in: the keys of before may have been withdrawn.
-            raise SourceUnreadable(f"key file: {type(error).__name__}") from None
+            raise SourceUnreadable(f"key file: {error}") from None
+        if text is not None:
+            lines = map(str.strip, text.splitlines())
+            self._keys = tuple(key for key in lines if key and not key.startswith("#"))
         return self._keys
 
 

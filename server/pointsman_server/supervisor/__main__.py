@@ -11,11 +11,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from pointsman_server.supervisor.plan import Plan, plan_of
+from pointsman_server.lib.console import complain, tell
+from pointsman_server.supervisor.protocol import Plan, plan_of
 from pointsman_server.supervisor.reserved_port import reserve
 from pointsman_server.supervisor.supervisor import Supervisor
-
-_USAGE = 2
 
 
 def main(argv: Sequence[str]) -> int:
@@ -26,8 +25,7 @@ def main(argv: Sequence[str]) -> int:
         reserved = reserve(plan.host, plan.port)
     except OSError as error:
         address, why = f"{plan.host}:{plan.port}", error.strerror or error
-        _tell(f"pointsman: POINTSMAN_LISTEN: cannot listen on {address}: {why}")
-        return _USAGE
+        return complain([f"POINTSMAN_LISTEN: cannot listen on {address}: {why}"])
     with reserved:
         return asyncio.run(_supervise(plan, reserved, arguments=argv[1:]))
 
@@ -43,7 +41,7 @@ async def _supervise(plan: Plan, reserved: socket.socket, *, arguments: Sequence
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop)
     loop.add_signal_handler(signal.SIGHUP, supervisor.reload)
-    return await supervisor.run(say=_tell)
+    return await supervisor.run(say=tell)
 
 
 class _JsonLines(logging.Formatter):
@@ -69,11 +67,6 @@ def _log_to_stderr(plan: Plan) -> None:
     shape = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     handler.setFormatter(logging.Formatter(shape) if text else _JsonLines())
     logging.basicConfig(handlers=[handler], level=plan.log_level.upper())
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,20 @@ VARIABLE = "POINTSMAN_WORKER_LINE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the supervisor has to know of the settings; no secret, for it is an argument."""
+
+    host: str
+    port: int
+    """0: any free one."""
+    workers: int
+    stop_within: float
+    """Seconds that workers get to stop before they are killed."""
+    log_level: str
+    log_format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerAssignment:
     """What makes a worker differ from a server of its own."""
 
@@ -47,3 +61,13 @@ def duty_of(line: bytes) -> WorkerAssignment:
 def report_of(line: bytes) -> WorkerReady:
     """The worker's line. Raises `ValueError` or `TypeError` for any other."""
     return WorkerReady(**json.loads(line))
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan as JSON."""
+    return json.dumps(asdict(plan))
+
+
+def plan_of(text: str) -> Plan:
+    """The plan that `text` is. Raises `ValueError` or `TypeError` where it is none."""
+    return Plan(**json.loads(text))

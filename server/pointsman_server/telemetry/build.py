@@ -14,6 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.core.policy_file import LogRules
+from pointsman_server.lib.host_port import HIGHEST_PORT, parse_host_port
 from pointsman_server.telemetry.attributes import SpanAttributes
 from pointsman_server.telemetry.config import TelemetryRules, read_environment
 from pointsman_server.telemetry.decision_log.log import DecisionLog
@@ -35,7 +36,6 @@ from pointsman_server.telemetry.sdk_log import SdkLog
 from pointsman_server.telemetry.telemetry import Parts, Telemetry
 from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
 from pointsman_server.telemetry.tracing.provider import SCOPE, Spans, build_propagator
-from pointsman_server.telemetry.variables import HIGHEST_PORT, address
 
 _ADDRESS = "POINTSMAN_METRICS_LISTEN"
 _STANDARD_ADDRESS = "OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
@@ -58,7 +58,7 @@ async def build_telemetry(
     """
     rules = read_environment(environment)
     propagator = build_propagator(rules.propagators)
-    listen = _next_to(address(prometheus) if prometheus else rules.prometheus, worker)
+    listen = _next_to(parse_host_port(prometheus) if prometheus else rules.prometheus, worker)
     metrics = Metrics(version=version("pointsman"), python=platform.python_version())
     parts = _parts(build_resource(rules, worker), rules, log=log, metrics=metrics, dice=dice)
     try:

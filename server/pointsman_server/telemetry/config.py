@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pointsman_server.telemetry.variables import HIGHEST_PORT, Variables
+from pointsman_server.lib.host_port import HIGHEST_PORT
+from pointsman_server.telemetry.variables import Variables
 
 GRPC = "grpc"
 HTTP = "http/protobuf"

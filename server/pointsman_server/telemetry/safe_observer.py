@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from pointsman_server.core.decision_record import DecisionView
 from pointsman_server.core.ports import DecisionObserver
 from pointsman_server.core.resolver import ResolutionObserver, ResolutionRecord
+from pointsman_server.lib.safe_traceback import frames_of
 
 _log = logging.getLogger(__name__)
 Record = TypeVar("Record")
@@ -30,7 +30,7 @@ class LoggedOnce(Generic[Record]):
             if not self._complained:
                 self._complained = True
                 # Frames only: the text of a foreign exception may quote the request.
-                frames = "".join(traceback.format_tb(error.__traceback__))
+                frames = frames_of(error)
                 _log.error("an observer raised %s\n%s", type(error).__name__, frames)
 
 

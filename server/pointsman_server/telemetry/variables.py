@@ -9,8 +9,6 @@ from urllib.parse import unquote
 
 from pointsman_server.core.errors import Problem
 
-HIGHEST_PORT = 65_535
-
 
 class EnvironmentInvalid(ValueError):
     """Environment variables that cannot be used; every one is named, no value is quoted."""
@@ -117,11 +115,3 @@ class Variables:
         found = self.named(*names)
         if found is not None and not Path(found[1]).is_file():
             self.problem(found[0], "names no file")
-
-
-def address(text: str) -> tuple[str, int]:
-    """The host and port of `host:port`. Raises `ValueError`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > HIGHEST_PORT:
-        raise ValueError(f"{text!r} is no address: write host:port")
-    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.errors import InvalidRequest
+from pointsman_server.lib.protobuf_wire import field
 from pointsman_server.transport.call import SERVICE, CallInfo, CallRunner, Context, RpcError
 from pointsman_server.transport.decision_handler import DecisionHandler, Done, PendingDecision
-from pointsman_server.transport.wire_parsing import field, parsed_batch
+from pointsman_server.transport.wire_parsing import parsed_batch
 
 METHOD = f"{SERVICE}/BatchRouteDecisions"
 TURN = 32

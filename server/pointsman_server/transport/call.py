@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
@@ -17,6 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, StatusCode, use_span
 
 from pointsman_server.core.errors import Overloaded, PointsmanError
 from pointsman_server.core.ports import Clock
+from pointsman_server.lib.safe_traceback import frames_of
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.ports import CallSpans, SampledCall
 
@@ -243,7 +243,7 @@ def _refusal(error: Exception) -> grpc.Status:
     """The error's status; of a bug, the log gets the frames but not the text."""
     if not isinstance(error, PointsmanError):
         # Frames only: the text of a foreign exception may quote the request.
-        frames = "".join(traceback.format_tb(error.__traceback__))
+        frames = frames_of(error)
         _log.error("unexpected %s\n%s", type(error).__name__, frames)
     return to_status(error)
 

@@ -20,11 +20,12 @@ from pointsman_server.core.errors import (
     StreamEnded,
     Unauthenticated,
 )
+from pointsman_server.lib.protobuf_wire import field
 from pointsman_server.transport.call import SERVICE, CallRunner, Context, RpcError
 from pointsman_server.transport.decision_handler import DecisionHandler, Done, PendingDecision
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.security.peer_identity import TOKEN_HOLDS
-from pointsman_server.transport.wire_parsing import ITEM_BYTES, field, parsed_item
+from pointsman_server.transport.wire_parsing import ITEM_BYTES, parsed_item
 
 METHOD = f"{SERVICE}/StreamRouteDecisions"
 CORRELATION_CODE_POINTS = 64

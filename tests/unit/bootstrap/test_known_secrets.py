@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pointsman_server.bootstrap.known_secrets import MOST, KnownSecrets, Told
+from pointsman_server.bootstrap.secrets import KNOWN_SECRETS, KnownSecrets, RecordingKeySource
 from pointsman_server.engines.keys import FileKey
 
 
 def test_a_key_is_known_once_it_is_read_and_so_is_the_next_one(tmp_path: Path) -> None:
     file = tmp_path / "key"
     known = KnownSecrets()
-    source = Told(FileKey(file), known)
+    source = RecordingKeySource(FileKey(file), known)
     file.write_text("first-key\n")
     assert known() == ()
     assert [source.read(), source.read()] == ["first-key", "first-key"]
@@ -23,7 +23,7 @@ def test_a_key_is_known_once_it_is_read_and_so_is_the_next_one(tmp_path: Path) -
 
 def test_the_oldest_are_forgotten_and_blank_ones_never_kept() -> None:
     known = KnownSecrets()
-    for number in range(MOST + 2):
+    for number in range(KNOWN_SECRETS + 2):
         known.add(f"key-{number}")
         known.add("")
-    assert known() == tuple(f"key-{number}" for number in range(2, MOST + 2))
+    assert known() == tuple(f"key-{number}" for number in range(2, KNOWN_SECRETS + 2))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pointsman_server.bootstrap.known_secrets import KnownSecrets
-from pointsman_server.bootstrap.secrets import LEAST_BYTES, given_hash_key
+from pointsman_server.bootstrap.secrets import LEAST_BYTES, KnownSecrets, given_hash_key
 from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.settings import Settings
 

@@ -8,13 +8,14 @@ import socket
 
 import pytest
 from pointsman_server.bootstrap.worker_link import SupervisorLink
-from pointsman_server.supervisor.plan import Plan, plan_of
-from pointsman_server.supervisor.plan import dumped as plan_text
 from pointsman_server.supervisor.protocol import (
     VARIABLE,
+    Plan,
     WorkerAssignment,
     WorkerReady,
     dumped,
+    plan_of,
+    plan_text,
     report_of,
 )
 

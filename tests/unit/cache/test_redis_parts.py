@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pointsman_server.cache.redis import batch_loader as lookups
 from pointsman_server.cache.redis.availability import FAILURES, AvailabilityMonitor
 from pointsman_server.cache.redis.batch_loader import BatchLoader
+from pointsman_server.cache.redis.client import RedisAddress, parse_address
 from pointsman_server.cache.redis.errors import CacheUnavailable, InvalidAnswer, stage_of
 from pointsman_server.cache.redis.sealed_entry import BROKEN, CacheEntry, EntrySigner
-from pointsman_server.cache.redis_address import RedisAddress, parse_address
 from redis import exceptions as redis
 from support.fakes import settle
 

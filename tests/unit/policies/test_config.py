@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pointsman_server.cli.serve import check as check_command
+from pointsman_server.cli.check import check as check_command
 from pointsman_server.core.errors import PolicyInvalid
 from pointsman_server.core.model import Mode
 from pointsman_server.policies.config import PolicyConfig

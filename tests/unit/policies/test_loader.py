@@ -37,17 +37,17 @@ def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_a_problem(tmp_path: Path) -> None:
-    assert problem_of(tmp_path) == f"{tmp_path} is not a regular file"
+    assert problem_of(tmp_path) == f"cannot read {tmp_path}: not a regular file"
 
 
 def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
-    assert problem_of(tmp_path / "pipe") == f"{tmp_path}/pipe is not a regular file"
+    assert problem_of(tmp_path / "pipe") == f"cannot read {tmp_path}/pipe: not a regular file"
 
 
 def test_an_endless_device_is_refused() -> None:
-    assert problem_of(Path("/dev/zero")) == "/dev/zero is not a regular file"
+    assert problem_of(Path("/dev/zero")) == "cannot read /dev/zero: not a regular file"
 
 
 def test_an_impossible_path_is_a_problem() -> None:
@@ -59,4 +59,4 @@ def test_too_large_a_file_is_not_read_whole(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(1 << 40)
 
-    assert problem_of(path) == f"is larger than {MAX_BYTES:,} bytes"
+    assert problem_of(path) == f"cannot read {path}: larger than {MAX_BYTES:,} bytes"

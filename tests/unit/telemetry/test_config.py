@@ -8,7 +8,7 @@ from pointsman_server.telemetry.config import (
     read_environment,
 )
 from pointsman_server.telemetry.tracing.provider import build_propagator
-from pointsman_server.telemetry.variables import EnvironmentInvalid, address
+from pointsman_server.telemetry.variables import EnvironmentInvalid
 
 
 def test_an_empty_environment_exports_nothing() -> None:
@@ -237,21 +237,3 @@ def test_propagators_are_found_by_name() -> None:
 )
 def test_propagators_are_a_list_without_repetition(value: str, names: tuple[str, ...]) -> None:
     assert read_environment({"OTEL_PROPAGATORS": value}).propagators == names
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("127.0.0.1:9464", ("127.0.0.1", 9464)),
-        ("[::1]:0", ("::1", 0)),
-        ("box:65535", ("box", 65535)),
-    ],
-)
-def test_an_address_is_a_host_and_a_port(text: str, expected: tuple[str, int]) -> None:
-    assert address(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "9464", ":9464", "host:", "host:x", "host:65536", "host:-1"])
-def test_anything_else_is_no_address(text: str) -> None:
-    with pytest.raises(ValueError, match="write host:port"):
-        address(text)

@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from pointsman_server.lib.circuit_breaker import CircuitBreaker
+
 FAILURES = 3
 """Failures one after the other that begin a rest. Commands under way together count as one."""
 PAUSE = 1.0
@@ -35,7 +37,7 @@ class AvailabilityMonitor:
         self._now = now
         self._on_reachable = on_reachable
         self._pause = pause
-        self._failures = 0
+        self._circuit = CircuitBreaker(failures=FAILURES, pause=pause, now=now)
         self._counted = float("-inf")
         self._probing: asyncio.Task[None] | None = None
         self._closed = False
@@ -47,15 +49,14 @@ class AvailabilityMonitor:
 
     def succeeded(self) -> None:
         """The store answered."""
-        self._failures = 0
+        self._circuit.succeeded()
 
     def failed(self, stage: str, *, began: float, at_once: bool = False) -> None:
         """A command that began at `began` failed at `stage`; `at_once`: one is enough."""
         if self.resting or began < self._counted:
             return
-        self._failures += 1
         self._counted = self._now()
-        if at_once or self._failures >= FAILURES:
+        if self._circuit.failed() or at_once:
             self.begin(stage)
 
     def begin(self, stage: str) -> None:
@@ -77,7 +78,7 @@ class AvailabilityMonitor:
             await asyncio.sleep(self._pause)
             if await self._probe() is None:
                 break
-        self._failures = 0
+        self._circuit.succeeded()
         self._probing = None
         self._on_reachable(True)  # noqa: FBT003  (as its type says)
         _log.warning("the shared cache answers again")

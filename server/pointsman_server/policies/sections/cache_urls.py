@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pointsman_server.lib.host_port import HIGHEST_PORT
 from pointsman_server.policies.sections.scalars import Scalar
 from pointsman_server.policies.sections.urls import is_abroad, split
 
@@ -14,7 +15,6 @@ _FORMS = {
     "rediss": "must be written `rediss://host:port/database`",
     "redis+sentinel": "must be written `redis+sentinel://host:port,host:port/name/database`",
 }
-_MOST_PORT = 65_535
 _DATABASE = re.compile(r"[0-9]{0,5}")
 _SERVICE = re.compile(r"[A-Za-z0-9._-]{1,128}(/[0-9]{0,5})?")
 
@@ -63,7 +63,7 @@ def _is_address(scheme: str, authority: str, path: str) -> bool:
         hosts = list(_hosts(authority))
     except ValueError:
         return False
-    if not all(host and port <= _MOST_PORT for host, port in hosts):
+    if not all(host and port <= HIGHEST_PORT for host, port in hosts):
         return False
     if scheme == "redis+sentinel":
         return _SERVICE.fullmatch(path.removeprefix("/")) is not None

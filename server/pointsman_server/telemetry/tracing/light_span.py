@@ -33,6 +33,7 @@ from opentelemetry.trace import (
 )
 
 from pointsman_server.core.decision_record import CachedDecisionDetail, DecisionRecord
+from pointsman_server.lib.bounded_map import BoundedMap
 from pointsman_server.telemetry import attributes as a
 from pointsman_server.telemetry.safe_observer import LoggedOnce
 from pointsman_server.telemetry.sampling import SAMPLED_ROOT
@@ -68,7 +69,8 @@ class CallSpans:
         self.scope = scope
         self._limited = limited
         self._processors = tuple(processors)
-        self._alike: dict[int, tuple[DecisionRecord, Mapping[str, a.AttributeValue]]] = {}
+        self._alike: BoundedMap[int, tuple[DecisionRecord, Mapping[str, a.AttributeValue]]]
+        self._alike = BoundedMap(REMEMBERED)
         self.finish: Callable[[LightSpan], None] = LoggedOnce(self._finish)
 
     def sample(self, method: str, trace: Context | None) -> LightSpan | None:
@@ -92,9 +94,7 @@ class CallSpans:
         if found is None or found[0] is not record:
             said = a.decision_attributes(record) | {a.RPC_SYSTEM: a.GRPC, a.RPC_STATUS: "OK"}
             found = record, {key: said[key] for key in said if key not in OF_ITS_OWN}
-            if len(self._alike) >= REMEMBERED:
-                self._alike.clear()
-            self._alike[id(record)] = found
+            self._alike.remember(id(record), found)
         return found[1]
 
     def _finish(self, span: LightSpan) -> None:

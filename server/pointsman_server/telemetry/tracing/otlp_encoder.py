@@ -29,6 +29,8 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from pointsman_server.lib.bounded_map import BoundedMap
+from pointsman_server.lib.protobuf_wire import tagged, varint
 from pointsman_server.telemetry.attributes import DECISION_ID
 from pointsman_server.telemetry.tracing.light_span import LightSpan
 
@@ -62,8 +64,9 @@ class SpanEncoder:
     """Encodes batches. Remembers short texts, most of which repeat from call to call."""
 
     def __init__(self, *, yield_to_others: Callable[[], None] = lambda: time.sleep(0)) -> None:
-        self._texts: dict[tuple[str, str], bytes] = {}
-        self._alike: dict[tuple[int, str], tuple[Mapping[str, Any], bytes, bytes]] = {}
+        self._texts: BoundedMap[tuple[str, str], bytes] = BoundedMap(_REMEMBERED)
+        self._alike: BoundedMap[tuple[int, str], tuple[Mapping[str, Any], bytes, bytes]]
+        self._alike = BoundedMap(_REMEMBERED)
         self._yield = yield_to_others
 
     def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
@@ -80,11 +83,11 @@ class SpanEncoder:
                 resource, scope = span.resource, span.instrumentation_scope
                 encoded = grouped.setdefault(resource, {}).setdefault(scope, [])
             written = self._kept(span) if isinstance(span, LightSpan) else self._span(span)
-            encoded.append(_field(b"\x12", written))
+            encoded.append(tagged(b"\x12", written))
             if number % AT_ONCE == 0:
                 self._yield()
         return b"".join(
-            _field(b"\x0a", self._resource_spans(resource, scopes))
+            tagged(b"\x0a", self._resource_spans(resource, scopes))
             for resource, scopes in grouped.items()
         )
 
@@ -92,11 +95,11 @@ class SpanEncoder:
         self, resource: Resource, scopes: Mapping[InstrumentationScope | None, list[bytes]]
     ) -> bytes:
         about = b"".join(_attributes(b"\x0a", resource.attributes))
-        parts = [_field(b"\x0a", about)]
+        parts = [tagged(b"\x0a", about)]
         for scope, spans in scopes.items():
             url = _text(b"\x1a", scope.schema_url if scope else None)
             parts.append(
-                _field(b"\x12", b"".join((_field(b"\x0a", self._scope(scope)), *spans, url)))
+                tagged(b"\x12", b"".join((tagged(b"\x0a", self._scope(scope)), *spans, url)))
             )
         return b"".join((*parts, _text(b"\x1a", resource.schema_url)))
 
@@ -123,11 +126,11 @@ class SpanEncoder:
             _FIXED64(0x41, span.end_time) if span.end_time else b"",
             *self._pairs(span.attributes),
             _count(b"\x50", span.dropped_attributes),
-            *(_field(b"\x5a", self._event(event)) for event in span.events),
+            *(tagged(b"\x5a", self._event(event)) for event in span.events),
             _count(b"\x60", span.dropped_events),
-            *(_field(b"\x6a", self._link(link)) for link in span.links),
+            *(tagged(b"\x6a", self._link(link)) for link in span.links),
             _count(b"\x70", span.dropped_links),
-            _field(b"\x7a", told),
+            tagged(b"\x7a", told),
             _FLAGS(0x0185, _flags(parent)),
         ]
         return b"".join(parts)
@@ -158,11 +161,9 @@ class SpanEncoder:
         alike, method, parent = span.alike, span.name, span.parent
         known = self._alike.get((id(alike), method))
         if known is None or known[0] is not alike:
-            if len(self._alike) >= _REMEMBERED:
-                self._alike.clear()
             about = _text(b"\x2a", method) + _SERVER + _NO_STATUS
             known = alike, about, b"".join(self._pairs(alike))
-            self._alike[id(alike), method] = known
+            self._alike.remember((id(alike), method), known)
         context = span.context
         parts = (
             b"\x0a\x10",
@@ -194,9 +195,7 @@ class SpanEncoder:
                 # An id never comes again, and would push out what does.
                 short = type(item[1]) is str and len(encoded) <= _LONGEST_REMEMBERED
                 if short and item[0] != DECISION_ID:
-                    if len(remembered) >= _REMEMBERED:
-                        remembered.clear()
-                    remembered[item] = encoded
+                    remembered.remember(item, encoded)
             found.append(encoded)
         return found
 
@@ -208,14 +207,14 @@ def _attributes(tag: bytes, attributes: Mapping[str, Any] | None) -> list[bytes]
 def _attribute(tag: bytes, key: str, value: Any) -> bytes:
     """One attribute; nothing where its value cannot be sent."""
     try:
-        return _field(tag, _pair(key, value))
+        return tagged(tag, _pair(key, value))
     except (TypeError, ValueError) as error:
         _log.warning("attribute %s not sent: %s", key, type(error).__name__)
         return b""
 
 
 def _pair(key: str, value: Any) -> bytes:
-    return _text(b"\x0a", key) + _field(b"\x12", _value(value))
+    return _text(b"\x0a", key) + tagged(b"\x12", _value(value))
 
 
 def _value(value: Any) -> bytes:  # noqa: PLR0911  (a kind a line)
@@ -224,20 +223,20 @@ def _value(value: Any) -> bytes:  # noqa: PLR0911  (a kind a line)
     if isinstance(value, bool):
         return b"\x10\x01" if value else b"\x10\x00"
     if isinstance(value, str):
-        return _field(b"\x0a", value.encode())
+        return tagged(b"\x0a", value.encode())
     if isinstance(value, int):
         if value not in _INT64:
             raise ValueError("out of range")
-        return b"\x18" + _varint(value & _MASK)
+        return b"\x18" + varint(value & _MASK)
     if isinstance(value, float):
         return _DOUBLE(0x21, value)
     if isinstance(value, bytes):
-        return _field(b"\x3a", value)
+        return tagged(b"\x3a", value)
     if isinstance(value, Sequence):
-        return _field(b"\x2a", b"".join(_field(b"\x0a", _value(v)) for v in value))
+        return tagged(b"\x2a", b"".join(tagged(b"\x0a", _value(v)) for v in value))
     if isinstance(value, Mapping):
-        pairs = (_field(b"\x0a", _pair(str(k), v)) for k, v in value.items())
-        return _field(b"\x32", b"".join(pairs))
+        pairs = (tagged(b"\x0a", _pair(str(k), v)) for k, v in value.items())
+        return tagged(b"\x32", b"".join(pairs))
     raise TypeError("of no kind that OTLP knows")
 
 
@@ -250,27 +249,8 @@ def _flags(context: SpanContext | None) -> int:
 
 
 def _text(tag: bytes, text: str | None) -> bytes:
-    return _field(tag, text.encode()) if text else b""
+    return tagged(tag, text.encode()) if text else b""
 
 
 def _count(tag: bytes, number: int) -> bytes:
-    return tag + _varint(number) if number else b""
-
-
-def _field(tag: bytes, content: bytes) -> bytes:
-    size = len(content)
-    return tag + (_ONE_BYTE[size] if size < 0x80 else _varint(size)) + content  # noqa: PLR2004
-
-
-def _varint(number: int) -> bytes:
-    if number < 0x80:  # noqa: PLR2004
-        return _ONE_BYTE[number]
-    out = bytearray()
-    while number > 0x7F:  # noqa: PLR2004
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-_ONE_BYTE: Final = tuple(bytes((number,)) for number in range(0x80))
+    return tag + varint(number) if number else b""

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from pointsman.v1 import route_decision_pb2 as pb
 
@@ -32,6 +31,8 @@ from pointsman_server.core.model import (
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import Clock
 from pointsman_server.core.serving import is_served
+from pointsman_server.lib.bounded_map import BoundedMap
+from pointsman_server.lib.protobuf_wire import varint
 from pointsman_server.transport.decode import API_KINDS, to_request
 from pointsman_server.transport.fast_path.answer_codec import TEMPLATE_KEY_BYTES, detail_of
 from pointsman_server.transport.fast_path.response_template import (
@@ -41,7 +42,6 @@ from pointsman_server.transport.fast_path.response_template import (
 )
 from pointsman_server.transport.ports import SampledCall
 from pointsman_server.transport.validation import IDENTIFIER_CODE_POINTS
-from pointsman_server.transport.wire_parsing import varint
 
 CONTEXTS = 1_024
 ENDINGS = 256
@@ -49,7 +49,6 @@ ENDINGS = 256
 LONGEST_CONTEXT = 4_096
 """Bytes of a routing context and its constraints; longer ones are not remembered."""
 
-_T = TypeVar("_T")
 _ROUTED = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString()
 _DECISION = b"\x12"  # field 2, a message
 _DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
@@ -62,7 +61,7 @@ class _CompiledContext:
     plan: Plan
     request: RouteRequest
     """A request with this context, and without a word or an id of whoever sent it first."""
-    endings: dict[tuple[object, ...], ResponseTemplate]
+    endings: BoundedMap[tuple[object, ...], ResponseTemplate]
 
 
 class FastPath:
@@ -87,7 +86,7 @@ class FastPath:
         self._now = clock.monotonic
         self._endings = ResponseTemplates(rules, keys=keys, meter=meter)
         self._planner = Planner(rules)
-        self._contexts: dict[tuple[object, ...], _CompiledContext] = {}
+        self._contexts: BoundedMap[tuple[object, ...], _CompiledContext] = BoundedMap(CONTEXTS)
         self._open = rules.mode is not Mode.OFF
         self._serves = rules.mode is Mode.SERVE
 
@@ -128,7 +127,7 @@ class FastPath:
             )
             if ending is None:
                 return None
-            _bounded(track.endings, ENDINGS)[key] = ending
+            track.endings.remember(key, ending)
         length = varint(len(wire) + len(ending.decision))
         decision_id = self._new_id()
         parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
@@ -163,7 +162,7 @@ class FastPath:
         if track is None:
             track = self._learn(message, switches)
             if track is not None:
-                _bounded(self._contexts, CONTEXTS)[key] = track
+                self._contexts.remember(key, track)
         return track
 
     def _constraints(self, message: pb.RouteDecisionRequest) -> tuple[bytes, int | None]:
@@ -201,7 +200,7 @@ class FastPath:
             routing=request.routing,
             requested_model=request.requested_model,
         )
-        return _CompiledContext(plan, bare, {})
+        return _CompiledContext(plan, bare, BoundedMap(ENDINGS))
 
 
 def _is_plain(message: pb.RouteDecisionRequest) -> bool:
@@ -222,9 +221,3 @@ def _is_plain(message: pb.RouteDecisionRequest) -> bool:
         if not 0 < len(text) <= IDENTIFIER_CODE_POINTS or text != text.strip():
             return False
     return bool(caller.user_id and (caller.session_id or caller.machine_id))
-
-
-def _bounded(remembered: dict[tuple[object, ...], _T], most: int) -> dict[tuple[object, ...], _T]:
-    if len(remembered) >= most:
-        del remembered[next(iter(remembered))]
-    return remembered

@@ -20,6 +20,7 @@ from typing import cast
 import grpc
 
 from pointsman_server.core.errors import SettingInvalid
+from pointsman_server.lib.watched_file import LIST_BYTES, FileUnreadable, read_file
 
 SETTLING = 0.5
 """Seconds that new handshakes wait, once, when certificates change. gRPC frees what it had at once,
@@ -153,9 +154,9 @@ def _configuration(pems: _Pems) -> grpc.ServerCertificateConfiguration:
 
 def _content(file: PemFile) -> bytes:
     try:
-        return file.path.read_bytes()
-    except OSError as error:
-        raise SettingInvalid(file.setting, f"{file.path}: {error.strerror}") from None
+        return read_file(file.path, most=LIST_BYTES)
+    except FileUnreadable as error:
+        raise SettingInvalid(file.setting, f"{file.path}: {error}") from None
 
 
 def _certificates(pem: bytes, file: PemFile) -> str:

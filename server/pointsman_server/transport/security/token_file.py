@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from pointsman_server.core.errors import SourceUnreadable
+from pointsman_server.lib.watched_file import LIST_BYTES, FileUnreadable, WatchedFile
 
 _LINE = re.compile(r"(?P<name>[^\s#]{1,256})\s+(?P<hash>[0-9a-f]{64})")
-_Mark: TypeAlias = tuple[int, int, int]
 _log = logging.getLogger(__name__)
 
 
@@ -25,26 +23,25 @@ class TokenFile:
 
     def __init__(self, path: Path) -> None:
         """Raises `SourceUnreadable`."""
-        self._path = os.fspath(path)
+        self._file = WatchedFile(path, most=LIST_BYTES)
         self._problem = ""
         self._taken = self._refused = 0
+        self._tokens: dict[str, str] = {}
         try:
-            self._seen: _Mark | None = self._mark()
-            self._tokens = self._read()
-        except OSError as error:
-            raise SourceUnreadable(_told(error)) from None
+            self._tokens = _parse(self._file.changed() or "")
+        except FileUnreadable as error:
+            raise SourceUnreadable(f"tokens file: {error}") from None
         self._say_if_empty()
 
     def __call__(self) -> dict[str, str]:
         """The tokens in force, by hash."""
         try:
-            mark = self._mark()
-            if mark != self._seen:
-                self._take(mark)
-        except OSError as error:
-            self._seen = None  # rights that are given change no mark
-            if (problem := _told(error)) != self._problem:
-                self._refuse(problem)
+            if (text := self._file.changed()) is not None:
+                self._take(_parse(text))
+        except FileUnreadable as error:
+            self._refuse(f"tokens file: {error}")
+        except SourceUnreadable as error:
+            self._refuse(str(error))
         return self._tokens
 
     def reloads(self) -> Mapping[str, int]:
@@ -52,43 +49,24 @@ class TokenFile:
         self()
         return {"taken": self._taken, "refused": self._refused}
 
-    def _mark(self) -> _Mark:
-        stat = os.stat(self._path)  # noqa: PTH116  (half of what `Path.stat` takes)
-        return stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-    def _take(self, mark: _Mark) -> None:
-        try:
-            tokens = self._read()
-        except SourceUnreadable as error:
-            self._seen = mark
-            return self._refuse(str(error))
-        self._seen, self._problem = mark, ""
+    def _take(self, tokens: dict[str, str]) -> None:
+        self._problem = ""
         if tokens != self._tokens:
             self._tokens = tokens
             self._taken += 1
             _log.info("new tokens are in force")
             self._say_if_empty()
-        return None
 
     def _refuse(self, problem: str) -> None:
-        self._problem = problem
-        self._refused += 1
-        _log.warning("keeping the tokens read last: %s", problem)
-
-    def _read(self) -> dict[str, str]:
-        try:
-            return _parse(Path(self._path).read_text(encoding="utf-8"))
-        except UnicodeDecodeError as error:
-            raise SourceUnreadable(_told(error)) from None
+        """Once for each problem: the file is looked at with every call."""
+        if problem != self._problem:
+            self._problem = problem
+            self._refused += 1
+            _log.warning("keeping the tokens read last: %s", problem)
 
     def _say_if_empty(self) -> None:
         if not self._tokens:
             _log.warning("the tokens file names nobody: every call is refused")
-
-
-def _told(error: Exception) -> str:
-    """By its kind: the text of a foreign exception may quote the file."""
-    return f"tokens file: {type(error).__name__}"
 
 
 def _parse(text: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import route_decision_pb2
 from pointsman.v1 import stream_route_decisions_pb2 as pb
-from pointsman_server.transport.wire_parsing import Frame, field, frames
+from pointsman_server.lib.protobuf_wire import Frame, field, frames
 from support.requests import messages
 
 LENGTHS = st.sampled_from([0, 1, 127, 128, 129, 16_383, 16_384, 16_385, 2_097_151, 2_097_152])
