@@ -73,7 +73,7 @@ def measured(rounds: Rounds, costs: Costs, given: argparse.Namespace) -> list[Ba
         return beside_litellm.measure(rounds, given.litellm, costs)
     apart = beside_litellm.last_measured(given.beside_litellm)
     bars = [
-        *in_process(),  # first: what rounds may take is what is left
+        *in_process(),  # first: rounds share the remaining time
         *wire.hits(rounds, given.stock, given.shipped, costs),
         *wire.misses(rounds, costs),
         *wire.workers(rounds),
@@ -83,7 +83,7 @@ def measured(rounds: Rounds, costs: Costs, given: argparse.Namespace) -> list[Ba
 
 
 def in_process() -> list[Bar]:
-    """What needs no wire: the short way alone, memory, lookups, start."""
+    """Rows without a network: the fast path alone, memory, lookups, start."""
     fast_path = [inside.fast_path_microseconds() for _ in range(3)]
     kept = inside.cache_growth()
     start, resident = inside.start_and_memory()
@@ -113,7 +113,7 @@ def in_process() -> list[Bar]:
 
 
 def costs_table(costs: dict[str, float]) -> str:
-    """What `benchmarks.capacity` counts with."""
+    """Inputs of `benchmarks.capacity`."""
     rows = [f"| {name} | {cost:.0f} |" for name, cost in costs.items()]
     return "\n".join(["| a decision | processor time, µs |", "|---|---|", *rows])
 
@@ -129,6 +129,6 @@ if __name__ == "__main__":
         "--beside-litellm",
         type=Path,
         default=Path("build/bench-litellm/bench.json"),
-        help="what the last run with --litellm wrote: its rows are shown",
+        help="result of the last run with --litellm, to show its rows",
     )
     sys.exit(main(parser.parse_args()))

@@ -1,4 +1,4 @@
-"""Bars: what was measured, whether it reaches them, as Markdown and for programs."""
+"""Bars and their measurements, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def bar(name: str, what: str, limit: str, series: Series) -> Bar:
 
 
 def unmeasured(name: str, what: str, limit: str, missing: str) -> Bar:
-    """The row of a bar that no run has measured, which says what that takes."""
+    """The row of a bar without a measurement, with the command that measures it."""
     return replace(bar(name, what, limit, Series([])), missing=missing)
 
 

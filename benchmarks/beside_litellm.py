@@ -2,8 +2,8 @@
 
 `POST /auto_router/test_routing` (litellm 1.106.2, `management_endpoints/auto_router_endpoints.py`)
 says where its complexity router would send a request; with `classifier_type: heuristic` it calls
-no model. It keeps nothing, so it is held against decisions that are kept and against ones that
-are made anew. Both sides have one core, the same prompts, and 64 requests in flight.
+no model. It caches nothing, so it is compared with cached decisions and with uncached
+ones. Both sides have one core, the same prompts, and 64 requests in flight.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def measure(rounds: Rounds, program: Path, costs: Costs) -> list[Bar]:
 
 
 def last_measured(told: Path) -> list[Bar]:
-    """P12 as the last run beside LiteLLM told it, in JSON; rows that ask for one if there is none.
+    """P12 from the last run beside LiteLLM, in JSON; rows without values if there is none.
 
-    It has an environment of its own, and so a run of its own.
+    LiteLLM has a separate environment, and so a separate run.
     """
     if not told.exists():
         return [unmeasured("P12", what, LIMIT, "`make bench-litellm`") for what in (KEPT, MADE)]

@@ -1,9 +1,9 @@
-"""Scaling on paper: what a node carries, what a fleet with Redis carries, and what it costs.
+"""Scaling on paper: capacity and cost of a node and of a fleet with Redis.
 
     python -m benchmarks.capacity [--bench build/bench/bench.json] [--dollars-per-vcpu-hour 0.04]
 
-Counts with processor time a decision as `make bench` measured it on this machine, and with what
-the options assume: nothing here was run on a fleet. Writes Markdown and JSON beside the simulation.
+Uses the processor time per decision that `make bench` measured on this machine, and the options as
+assumptions: nothing here was run on a fleet. Writes Markdown and JSON beside the simulation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DOLLARS_A_VCPU_HOUR = 0.04
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumed:
-    """What is not measured."""
+    """Assumptions that are not measured."""
 
     vcpus: int = 8
     """Of a node; a worker on each."""
@@ -53,7 +53,7 @@ class Assumed:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What one way of deciding carries, in decisions a second, and costs."""
+    """Capacity, in decisions per second, and cost of one kind of decision."""
 
     way: str
     microseconds: float
@@ -120,7 +120,7 @@ class Limit:
 
 
 def limits(mixed: Carried, assumed: Assumed) -> list[Limit]:
-    """What one Redis bears, nearest first, if every node is as busy as planned."""
+    """Limits of one Redis, nearest first, if every node is as busy as planned."""
     decisions = assumed.redis_per_second / assumed.redis_per_decision
     workers = assumed.redis_clients / assumed.pool
     found = [

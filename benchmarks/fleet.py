@@ -1,10 +1,10 @@
 """Replicas in virtual time: the server's own caches, an engine that takes its time, and a store.
 
-Each replica keeps decisions in what `pointsman serve` keeps them in, `BoundedMemoryCache`, alone
+Each replica stores decisions in the cache of `pointsman serve`, `BoundedMemoryCache`, alone
 or as the first level of `TieredCache` over one store for all. Only the network, the store and the
-engine are made up, and single flight is told in a few lines: identical misses that a replica has in
+engine are made up, and single flight is a few lines: identical misses that a replica has in
 flight share one call. Every engine call decides differently, which is the worst case: a request
-whose answer is not what its key had before counts as a change.
+whose answer differs from the previous one of its key counts as a change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Stickiness: TypeAlias = Literal["exact", "conversation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What serves a trace; times in seconds."""
+    """A fleet that serves a trace; times in seconds."""
 
     replicas: int
     affinity: bool = False
@@ -46,7 +46,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What happens to a fleet, at a moment of its trace."""
+    """An event in the life of a fleet, at a time of its trace."""
 
     at: float
     dead: Sequence[int] = ()
@@ -60,7 +60,7 @@ class Trouble:
 
 @dataclass(slots=True)
 class Seen:
-    """What came of a trace."""
+    """Results of a trace."""
 
     requests: int
     called: list[float] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Seen:
 
     @property
     def hit_rate(self) -> float:
-        """Share of the requests that needed no engine call of their own."""
+        """Share of the requests that needed no separate engine call."""
         return 1 - len(self.called) / self.requests
 
 
@@ -111,7 +111,7 @@ class _Uncounted:
 
 @dataclass(slots=True)
 class _Store:
-    """What the replicas share: as `SharedStore` answers, in a dictionary."""
+    """The store that replicas share: `SharedStore` in a dictionary."""
 
     now: Callable[[], float]
     values: dict[bytes, CacheEntry] = field(default_factory=dict)
@@ -187,7 +187,7 @@ class _Fleet:
         return self._seen
 
     def _later(self, at: float, step: _Step) -> None:
-        self._steps += 1  # keeps the order of what happens at one moment
+        self._steps += 1  # preserves the order of simultaneous events
         heapq.heappush(self._coming, (at, self._steps, step))
 
     async def _ask(self, ask: Ask) -> None:
@@ -210,7 +210,7 @@ class _Fleet:
     async def _land(self, replica: _Replica, key: bytes, decision: bytes) -> None:
         waiting = replica.flights.pop(key, None)
         if waiting is None:
-            return  # the replica died; who waited asked again
+            return  # the replica died; its callers retried
         first = await replica.cache.add(key, decision, ttl=self._setup.ttl)
         for _ in waiting:
             self._answered(key, first or decision)

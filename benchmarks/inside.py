@@ -35,7 +35,7 @@ MEGABYTE = 1024 * 1024
 
 
 def fast_path_microseconds() -> float:
-    """Processor time of one kept decision, from the request's bytes to the response's."""
+    """Processor time of one cached decision, from the request's bytes to the response's."""
     return asyncio.run(_fast_path())
 
 
@@ -54,14 +54,14 @@ async def _fast_path() -> float:
         for _ in range(REPEATS):
             for wire in wires:
                 if service.fast_path.answer(pb.RouteDecisionRequest.FromString(wire)) is None:
-                    raise RuntimeError("the decision was not kept")
+                    raise RuntimeError("the decision was not cached")
         spent = time.process_time() - started
     return spent / CONVERSATIONS / REPEATS * 1e6
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a full cache takes."""
+    """Memory and pauses of a full cache."""
 
     megabytes: float
     longest_pause: float
@@ -101,7 +101,7 @@ async def _insert(cache: BoundedMemoryCache, *, first: int) -> None:
     for start in range(first, first + CONVERSATIONS_KEPT, AT_A_TIME):
         pairs = []
         for number in range(start, start + AT_A_TIME):
-            # The confidence stands last, and each has one of its own.
+            # The confidence is last, and differs for each.
             sure = decision[:-8] + number.to_bytes(8, "big")
             pairs.append((number.to_bytes(2 * KEY_BYTES, "big"), sure))
             pairs.append((number.to_bytes(KEY_BYTES, "big"), slot))
@@ -121,12 +121,12 @@ def lookup_microseconds() -> float:
 
 async def _look_up(port: int) -> float:
     telemetry = await build_telemetry(environment={}, log=LogRules(stdout=False))
-    # On a busy machine too, each is asked for: a store that rests would look cheap.
+    # Every lookup must reach the store, on a busy machine too: an open circuit would look cheap.
     rules = CacheRules(url=f"redis://127.0.0.1:{port}/0", timeout=5.0)
     part = await build_cache(
         rules, ambient=SystemResources(environment={}), telemetry=telemetry, seal_key=b"benchmark"
     )
-    # Slots are asked of the store each time: what is near is not taken for new.
+    # Slots are looked up in the store each time: local copies are not authoritative.
     keys = [number.to_bytes(32, "big") for number in range(AT_ONCE)]
     for key in keys:
         await part.slots.put(key, os.urandom(140), ttl=1_800)

@@ -1,11 +1,11 @@
-"""An endpoint like Morph's that answers at once: what is left is what a miss costs here.
+"""An endpoint like Morph's that answers at once, which leaves the cost of a miss in the server.
 
 python -m benchmarks.instant_morph PORT [WORD]
 
-A request that has the word in it is never answered. A GET is told how many others there were.
+A request that contains the word is never answered. A GET returns the number of other requests.
 
-Raw asyncio with no parsing beyond where a request ends, so that it takes a tenth of what its
-client does. Stands for the far end in measurements only.
+Raw asyncio with no parsing beyond where a request ends, so that it costs a tenth of its
+client. Stands for the far end in measurements only.
 """
 
 from __future__ import annotations

@@ -2,15 +2,15 @@
 
     python -m benchmarks.isolation [--rounds 5] [--seconds 3] [--kind full|burst|flood]
 
-Quiet and busy phases alternate, a row a round. Misses come from a process of their own, twice as
+Quiet and busy phases alternate, a row a round. Misses come from a separate process, twice as
 many callers as Morph may have calls (128), each with a deadline of two seconds:
 
     full   at a steady rate: every place at Morph is held all the time, and says so
     burst  all at once, so that all at Morph run out of time in the same instant, again and again
-    flood  each caller asks anew at once: more than the server's core can do
+    flood  each caller repeats at once: more than the server's core can do
 
 Cached calls come steadily over another connection, from h2load: `ms` are its latencies. A machine
-that is shared makes p99 a neighbour's affair, so `work` says the same of what depends on the server
+that is shared makes p99 a neighbour's affair, so `work` depends on the server
 alone: the processor time that its whole process spent between a cached call's start and its answer.
 Server and load have a core each.
 """
@@ -50,7 +50,7 @@ KINDS = ("full", "burst", "flood")
 
 
 async def miss_until_killed(port: int, kind: str) -> None:
-    """Ask what nobody asked before, twice as much at once as Morph may be asked."""
+    """Send new requests, twice as many at once as Morph's limit."""
     turns = asyncio.Barrier(2 * PLACES)
 
     async def ask(caller: int) -> None:
@@ -88,7 +88,7 @@ def misses(server: servers.Running, kind: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Phase:
-    """What cached calls took, in milliseconds: of time, and of the server's processor."""
+    """Times of cached calls in milliseconds: elapsed, and of the server's processor."""
 
     p50: float
     p99: float
@@ -116,7 +116,7 @@ def work(server: servers.Running, seconds: float) -> list[float]:
     spent = []
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         stub, message = RoutingServiceStub(channel), load.request()
-        stub.RouteDecision(message)  # from here on it is kept
+        stub.RouteDecision(message)  # cached from here on
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             before = server.cpu_nanoseconds()
@@ -136,7 +136,7 @@ def at_morph(server: servers.Running) -> int:
 
 @contextmanager
 def serving() -> Iterator[servers.Running]:
-    """A server whose Morph hangs on what misses ask."""
+    """A server whose Morph hangs on every miss."""
     # The circuit stays closed: places at Morph are held for as long as callers wait.
     closed = ("engines.morph.breaker.failures=1000", f"engines.morph.max_in_flight={PLACES}")
     with (

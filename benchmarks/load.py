@@ -1,8 +1,8 @@
 """Load from h2load (nghttp2): prebuilt gRPC frames over one HTTP/2 connection a client.
 
 A stream is a request whose body holds many frames: h2load sends them as flow control lets it,
-closes its half and reads the answers. It waits for none before it sends the next: how many are in
-flight is what the server takes.
+closes its half and reads the answers. It does not wait for answers: the server
+determines the number in flight.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CANDIDATES = (
 
 @dataclass(frozen=True)
 class Load:
-    """What one burst of load saw; durations in microseconds."""
+    """Results of one burst of load; durations in microseconds."""
 
     requests: int
     per_second: float
@@ -76,7 +76,7 @@ def request(session: str = "session-1") -> pb.RouteDecisionRequest:
 
 @dataclass(frozen=True)
 class Body:
-    """What each call of a burst sends, and what must come back."""
+    """The request of each call of a burst, and the expected answer."""
 
     path: str
     frames: bytes
@@ -103,7 +103,7 @@ def stream(port: int, *, decisions: int) -> Body:
             f"{SERVICE}/StreamRouteDecisions",
             request_serializer=stream_pb.StreamRouteDecisionsRequest.SerializeToString,
         )
-        list(ask(iter(items[:1])))  # from here on it is kept
+        list(ask(iter(items[:1])))  # cached from here on
         [answer] = ask(iter(items[:1]))
     frames = b"".join(map(frame, items))
     return Body(
@@ -136,7 +136,7 @@ def run(
     """Send `requests` with `in_flight` at once over each of `clients` connections.
 
     With `per_second` a client sends that many and no more, whether the last was answered or not.
-    Every one must be answered. What is told `per_second` is of decisions, latencies are of calls.
+    Every one must be answered. `per_second` counts decisions, latencies are of calls.
     """
     body = body or call()
     paced = [f"--rps={per_second}"] if per_second else []

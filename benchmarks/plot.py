@@ -1,6 +1,6 @@
 """A run's ratios as SVG: a line a bar from the lowest round to the highest, on one scale.
 
-Each is drawn as a multiple of its bar, turned so that right of the line is reached.
+Each is a multiple of its bar, oriented so that values right of the line reach it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sides that take turns, round by round, between two that are the same: the A/A control.
+"""Interleave the sides of a comparison, round by round, with an A/A control of two equal sides.
 
 A round counts only if its control lies within 0.9 to 1.1, since else it says more about the
 machine than about the server. It is repeated: up to twice as many are played as are wanted, or as
@@ -35,7 +35,7 @@ class Played:
         return self._series([row[side] / row[other] for row in self.rows])
 
     def beyond_control(self, side: int) -> Series:
-        """What a side has more than the mean of both controls."""
+        """The excess of a side over the mean of both controls."""
         return self._series([row[side] - _control(row) for row in self.rows])
 
     def _series(self, values: Sequence[float]) -> Series:
@@ -44,7 +44,7 @@ class Played:
 
 
 class Rounds:
-    """How many rounds are wanted of each comparison, and how long all of them together may take."""
+    """The number of rounds of each comparison, and the time limit of all of them together."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Rounds:
         return Played(rows, tried)
 
     def _share(self, sides: int) -> float:
-        """Seconds: what is left is shared by the sides that are left."""
+        """Seconds: the remaining sides share the remaining time."""
         share = (self._ends - self._now()) * sides / max(self._sides, sides)
         self._sides -= sides
         return share

@@ -13,7 +13,7 @@ SERVER_CORE, LOAD_CORE = 0, 1
 
 @dataclass(slots=True)
 class Side:
-    """A burst that is repeated, and what it cost the server."""
+    """A repeated burst, and its cost for the server."""
 
     server: servers.Running
     requests: int

@@ -1,4 +1,4 @@
-"""How often replicas need an engine: hit rates of 1 to 1,000 of them, and what outages cost.
+"""Simulate hit rates and engine calls of 1 to 1,000 replicas, and the cost of outages.
 
     python -m benchmarks.simulate [--stickiness conversation] [--seed 1] [--out build/simulation]
 
@@ -38,7 +38,7 @@ DOLLARS_A_CALL = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one fleet did with the trace."""
+    """Results of one fleet."""
 
     setup: Setup
     seen: Seen
@@ -74,7 +74,7 @@ async def sizes(trace: Sequence[Ask], base: Setup, seed: int) -> list[Row]:
 
 
 async def rechecks(trace: Sequence[Ask], base: Setup, seed: int) -> list[Row]:
-    """What the first level saves the store."""
+    """Store commands that the first level saves."""
     setups = [
         replace(base, replicas=TROUBLED, shared=True, affinity=affinity, recheck=recheck)
         for recheck in RECHECKS
@@ -84,7 +84,7 @@ async def rechecks(trace: Sequence[Ask], base: Setup, seed: int) -> list[Row]:
 
 
 def troubles() -> dict[str, list[Trouble]]:
-    """What may happen to a fleet."""
+    """Events in the life of a fleet."""
     away = Trouble(at=STRUCK, store_away=True)
     return {
         "nothing": [],
@@ -132,7 +132,7 @@ def sizes_table(rows: Sequence[Row], price: float) -> str:
 
 
 def load_table(rows: Sequence[Row]) -> str:
-    """How even the load is."""
+    """The evenness of the load."""
     lines = ["| replicas | any replica | one connection |", "|---|---|---|"]
     for count in REPLICAS:
         uneven = {

@@ -2,10 +2,10 @@
 
 Published (https://github.com/Kilo-Org/cloud/pull/3968): in ten minutes, 14.5 thousand requests
 held 4.6 thousand different inputs, since a session sends every API call and its input changes only
-with what the user says or how long the session grew. 68 % of the requests repeat an input.
+with the user's words and the length of the session. 68 % of the requests repeat an input.
 
 Assumed, since nothing is published of it: repeats stay within a conversation, as they must with a
-cache that is keyed by it; an input is asked for a geometric number of times in a row; a
+cache that is keyed by it; an input repeats a geometric number of times in a row; a
 conversation has a geometric number of inputs, four on average; eight seconds pass on average
 between two of its requests, exponentially, but each tenth is sent with the one before.
 """
@@ -19,7 +19,7 @@ from itertools import accumulate, pairwise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What a trace is like; times in seconds."""
+    """The shape of a trace; times in seconds."""
 
     requests: int = 14_500
     inputs: int = 4_600

@@ -1,10 +1,10 @@
-"""Measures interpreters, versions of grpcio, event loops and pollers against each other.
+"""Measure interpreters, versions of grpcio, event loops and pollers against each other.
 
     python -m benchmarks.versions STACKS.yaml [--rounds 5] [--requests 3000]
 
-A stack is an interpreter that has requirements/server.txt and this project, and what its
-environment says besides; a version of grpcio is a folder in front of its path. The first is what
-all others are compared with; one that is listed twice is the A/A control:
+A stack is an interpreter with requirements/server.txt and this project, plus environment
+variables; a version of grpcio is a folder in front of its path. All stacks are compared with the
+first; a stack that is listed twice is the A/A control:
 
     - {name: locked, python: .venv/bin/python}
     - {name: asyncio, python: .venv/bin/python, environment: {POINTSMAN_EVENT_LOOP: asyncio}}
@@ -14,9 +14,9 @@ all others are compared with; one that is listed twice is the A/A control:
 
     pip install --no-deps --target build/grpcio-1.85.1 grpcio==1.85.1
 
-Every stack serves the bare echo and kept decisions, all at once and on one core; a round asks each
-of them in turn, 64 in flight, and the next in the opposite order. Prints medians of the rounds:
-throughput as a ratio to the first stack's in the same round, with its extremes, and the
+Every stack serves the bare echo and cached decisions, all at once and on one core; a round loads
+one after the other, 64 in flight, and the next round in the opposite order. Prints medians of
+the rounds: throughput as a ratio to the first stack's in the same round, with its extremes, and the
 microseconds of processor time that a call takes, which say more on a busy machine.
 """
 
@@ -40,7 +40,7 @@ IN_FLIGHT = 64
 
 @dataclass(frozen=True)
 class Stack:
-    """What serves: an interpreter and its environment."""
+    """A stack: an interpreter and its environment."""
 
     name: str
     python: str
@@ -49,7 +49,7 @@ class Stack:
 
 @dataclass
 class Seen:
-    """What the rounds saw of one server."""
+    """Results of one server."""
 
     per_second: list[float] = field(default_factory=list)
     microseconds: list[float] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Seen:
 
 
 def measure(stacks: Sequence[Stack], *, rounds: int, requests: int) -> dict[str, tuple[Seen, Seen]]:
-    """What each stack showed of the echo and of kept decisions, by its name."""
+    """Results of each stack for the echo and for cached decisions, by name."""
     seen = {stack.name: (Seen(), Seen()) for stack in stacks}
     with contextlib.ExitStack() as running:
         sides = [

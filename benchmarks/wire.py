@@ -24,7 +24,7 @@ CROWD = 64
 
 
 def hits(rounds: Rounds, stock: Path | None, shipped: str, costs: Costs) -> list[Bar]:
-    """Kept decisions against a bare echo of the same stack, and shared calls against our own.
+    """Cached decisions against a bare echo of the same stack, and shared calls against our own.
 
     Against `stock` stands the server under the interpreter `shipped`.
     """
@@ -76,7 +76,7 @@ def hits(rounds: Rounds, stock: Path | None, shipped: str, costs: Costs) -> list
 
 
 def _shared(rounds: Rounds, ours: servers.Running, costs: Costs) -> tuple[Series, Series]:
-    """Kept decisions that share a call, by the stream and by the batch, against our own calls."""
+    """Cached decisions that share a call, by the stream and by the batch, against our own calls."""
     calls = Side(ours, 2_000)
     streams = Side(ours, 8, 1, body=load.stream(ours.port, decisions=500), clients=8)
     batches = Side(ours, 400, body=load.batch(decisions=16))
@@ -89,10 +89,10 @@ def _shared(rounds: Rounds, ours: servers.Running, costs: Costs) -> tuple[Series
 
 
 def misses(rounds: Rounds, costs: Costs) -> list[Bar]:
-    """What a decision costs that has to be made, by each engine, against a kept one."""
+    """The cost of an uncached decision, by each engine, against a cached one."""
     crowds = range(rounds.wanted)
     decided = load.request()
-    # Nothing is kept of a dry run, and no two share a call.
+    # Dry runs are not cached, and no two share a call.
     decided.dry_run = True
     fresh = load.call(decided)
     with (
@@ -132,7 +132,7 @@ def _asked_at_once(port: int, morph: int, run: int) -> float:
     before = calls()
     same = load.call(load.request(session=f"crowd-{run}"))
     load.run(port, requests=CROWD, in_flight=CROWD, core=LOAD_CORE, body=same)
-    # What asks is counted too.
+    # The caller is counted too.
     return calls() - before - 1
 
 

@@ -110,7 +110,7 @@ async def main(address: str | None) -> int:
 
 
 def verdict(*problems: str) -> int:
-    """Say what did not go as it should; the exit status."""
+    """Print unexpected results; return the exit status."""
     for problem in problems:
         print(f"NOT AS EXPECTED  {problem}", file=sys.stderr)
     return 1 if problems else 0
@@ -171,13 +171,13 @@ def short(public_id: str) -> str:
 
 
 def source_of(choice: Choice) -> str | None:
-    """Who decided."""
+    """The engine that decided."""
     decision = choice.result.decision if choice.result else None
     return str(decision.source) if decision else None
 
 
 def cached(choice: Choice) -> bool:
-    """Whether nobody had to be asked."""
+    """Whether no engine call was needed."""
     return bool(choice.result and choice.result.decision and choice.result.decision.cached)
 
 
@@ -211,7 +211,7 @@ KEY = secrets.token_hex(16)
 async def process(
     *command: str, pattern: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """A `pointsman` command; what `pattern` finds in its first line."""
+    """Start a `pointsman` command; return the match of `pattern` in its first line."""
     environment = os.environ | {
         "MORPH_API_KEY": KEY,
         "POINTSMAN_MORPH_ROUTER_ENABLED": "true",

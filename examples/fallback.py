@@ -45,7 +45,7 @@ KEYS = {"OPENAI_API_KEY": "key-of-openai", "ACME_API_KEY": "key-of-acme"}
 
 @dataclass
 class Endpoint:
-    """`POST /chat/completions` that answers one status, and remembers who asked."""
+    """`POST /chat/completions` that answers one status and records the callers."""
 
     status: int
     says: str
@@ -88,7 +88,7 @@ async def main() -> int:
         http = await stack.enter_async_context(httpx.AsyncClient())
 
         async def call(attempt: Attempt) -> str:
-            """Any LLM client will do: what matters is that its errors have a status."""
+            """Any LLM client works if its errors have a status."""
             print(f"  trying {attempt.profile}: {attempt.model} at {attempt.endpoint}")
             key = KEYS[(attempt.credential_ref or "").removeprefix("env:")]
             response = await http.post(

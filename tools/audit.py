@@ -20,7 +20,7 @@ CLEAN, VULNERABLE, UNKNOWN = 0, 1, 3
 
 @dataclass
 class Findings:
-    """What is known of the packages of one or more lock files; a line each."""
+    """Vulnerabilities of the packages in one or more lock files, one line each."""
 
     clean: int = 0
     vulnerable: list[str] = field(default_factory=list)
@@ -28,12 +28,12 @@ class Findings:
 
     @property
     def status(self) -> int:
-        """The exit status. A vulnerability is told whatever else could not be looked up."""
+        """The exit status. A vulnerability takes precedence over failed lookups."""
         return VULNERABLE if self.vulnerable else UNKNOWN if self.unknown else CLEAN
 
 
 def read(report: str, *, lock: str, into: Findings) -> None:
-    """Add what pip-audit's JSON says; raises `ValueError` for what is none."""
+    """Add the findings of pip-audit's JSON. Raises `ValueError` for other text."""
     for each in json.loads(report)["dependencies"]:
         if reason := each.get("skip_reason"):
             into.unknown.append(f"{lock}: {each['name']}: {reason}")
@@ -50,7 +50,7 @@ def _described(package: dict[str, object]) -> Iterator[str]:
 
 
 def audit(lock: Path, *, into: Findings) -> None:
-    """Look up what one lock file names."""
+    """Look up the packages of one lock file."""
     command = [Path(sys.executable).parent / "pip-audit", "--format=json", "--progress-spinner=off",
                "--disable-pip", "--require-hashes", "--requirement", lock]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)

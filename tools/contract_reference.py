@@ -28,7 +28,7 @@ _HEAD = """\
 
 Every service, message, field and enum of the package `pointsman.v1`, from the comments of
 [`protos/pointsman/v1`](../../protos/pointsman/v1/route_decision.proto) (`make reference`).
-[The contract](../contract.md) says how to use them.
+[The contract](../contract.md) explains their use.
 """
 
 
@@ -55,7 +55,7 @@ def _described() -> FileDescriptorSet:
 
 
 class _File:
-    """One file of the contract and its comments, by the path to what they comment."""
+    """One file of the contract and its comments, by the path of the commented element."""
 
     def __init__(self, file: FileDescriptorProto) -> None:
         self._file = file

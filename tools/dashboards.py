@@ -99,7 +99,7 @@ def panel(given: Mapping[str, Any]) -> Any:
 def main() -> int:
     """Write the files, or say which differ; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, say what is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing, list stale files")
     check = parser.parse_args().check
     stale = 0
     for path, text in rendered():

@@ -1,7 +1,7 @@
-"""Lays out the pages of the documentation site: docs/, and what its pages link to outside of it.
+"""Lay out the pages of the documentation site: docs/, and the files that its pages link to.
 
 A page may link to a file of the repository (`../examples/fallback.py`). Readers of the site have
-no repository, so such a file becomes a page of its own: Markdown as it is, anything else as text.
+no repository, so such a file becomes a separate page: Markdown unchanged, other files as text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HIDDEN = re.compile(r"^[ ]*<!--.*?-->\n?", re.DOTALL | re.MULTILINE)
 
 
 class Site:
-    """The pages below `out`, and what is wrong with them."""
+    """The pages below `out`, and their problems."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -116,7 +116,7 @@ def _relative(target: PurePosixPath, page: PurePosixPath) -> str:
 
 
 def from_elsewhere(built: Path) -> list[str]:
-    """What a page of the built site would load from another host."""
+    """List the resources that pages of the built site load from other hosts."""
     loads = re.compile(
         r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"']?((?:https?:)?//[^\"' >]+)"
     )

@@ -1,4 +1,4 @@
-"""The policy file's reference, from its JSON Schema: every key, what it may be, its default."""
+"""The policy file's reference, from its JSON Schema: every key with its values and default."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Schema = Mapping[str, Any]
 _HEAD = """\
 # Policy file reference
 
-Every key of the [policy file](../policy-file.md), from its JSON Schema (`make reference`; the
-schema itself is what `pointsman check --schema` prints). A key without a default is left out, and
-what is left out is not known.
+Every key of the [policy file](../policy-file.md), from its JSON Schema (`make reference`;
+`pointsman check --schema` prints the schema itself). A key whose default is "none" is unknown if it
+is absent.
 """
 _ENTRIES = {
     "tiers": "tier",
@@ -28,7 +28,7 @@ _ENTRIES = {
 }
 _UNITS = {86_400: "d", 3_600: "h", 60: "m", 1: "s"}
 _ABSENT = object()
-# A profile's keys stand under `llm`, for the profile `default`, and are told once.
+# A profile's keys stand under `llm`, for the profile `default`, and are listed once.
 _AS_LLM = "ProfileSection"
 
 
@@ -96,7 +96,7 @@ class _Document:
                 )  # fmt: skip
 
     def _inner(self, schema: Schema) -> tuple[str, Schema] | None:
-        """What stands inside a mapping or a list of mappings, and how its path goes on."""
+        """The schema inside a mapping or a list of mappings, and the suffix of its path."""
         if "$ref" in schema:
             return "", self._defs[schema["$ref"].rpartition("/")[2]]
         if schema.get("additionalProperties"):
@@ -116,7 +116,7 @@ class _Document:
         return schema
 
     def _value(self, schema: Schema) -> str:
-        """What a value may be, in words."""
+        """The allowed values, in words."""
         kinds = [s for s in schema.get("anyOf", [schema]) if s.get("type") != "null"]
         if "enum" in schema:
             return ", ".join(f"`{each}`" for each in schema["enum"])
@@ -134,7 +134,7 @@ class _Document:
 
 
 def _kind(schema: Schema) -> str:
-    """A word before the bounds, where they do not say by themselves what is meant."""
+    """A word before bounds that are ambiguous without it."""
     numbers = [s for s in schema.get("anyOf", ()) if s.get("type") == "number"]
     if numbers:
         return "duration, "

@@ -1,4 +1,4 @@
-"""The settings' reference: every variable `POINTSMAN_*` of the service and what it means."""
+"""The settings' reference: every variable `POINTSMAN_*` of the service with its meaning."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from pydantic.fields import FieldInfo
 _HEAD = """\
 # Settings reference
 
-How the process of `pointsman serve` runs: variables of its environment, from the service's own
-definition of them (`make reference`). [Operating Pointsman](../operating.md) says how they work
-together, and names those that other parts read. What is decided stands in the
-[policy file](../policy-file.md).
+The environment variables of `pointsman serve`, from their definition in the code
+(`make reference`). [Operating Pointsman](../operating.md) explains their interaction, and lists
+those of other parts. The [policy file](../policy-file.md) defines the routing.
 
 | variable | value | default | meaning |
 |---|---|---|---|

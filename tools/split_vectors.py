@@ -73,7 +73,7 @@ def drawn(draws: Draws) -> dict[str, Any] | None:
 
 
 def row(purpose: str, run_id: str, candidates: list[Weighted]) -> dict[str, Any] | None:
-    """What goes in and what comes out."""
+    """Inputs and expected outputs."""
     order = split_order(candidates, purpose=purpose, run_id=run_id)
     costs = [cost(c, purpose=purpose, run_id=run_id) for c in order]
     if any(b - a <= CLEAR * b for a, b in pairwise(costs)):

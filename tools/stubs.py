@@ -1,4 +1,4 @@
-"""Generates the Python stubs beside their protos; with `--check` only tells what is stale."""
+"""Generate the Python stubs beside their protos; `--check` only reports stale files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def generate(source: Path, target: Path) -> None:
 
 
 def stale(source: Path) -> list[str]:
-    """Stubs that differ from what the protos give, or are missing, or have no source."""
+    """List stubs that are out of date, missing, or without a source."""
     with tempfile.TemporaryDirectory() as folder:
         generate(source, Path(folder))
         fresh = _texts(Path(folder))

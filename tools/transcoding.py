@@ -1,7 +1,7 @@
-"""Builds what Envoy's transcoder reads: the contract's descriptors with the HTTP rules put in.
+"""Build the input of Envoy's transcoder: the contract's descriptors with the HTTP rules.
 
-The rules stand in a file of their own, so that the contract imports no annotations and generated
-clients need no package of Google's for them. With `--check` only tells whether the file is stale.
+The rules are in a separate file, so that the contract imports no annotations and generated
+clients need no package of Google's for them. `--check` only reports a stale file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ERRORS = (status_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR)
 
 
 def read_rules(path: Path) -> http_pb2.Http:
-    """The rules of a gRPC API configuration. Raises `ParseError` for what is no HTTP rule."""
+    """The rules of a gRPC API configuration. Raises `ParseError` for an invalid rule."""
     return ParseDict(yaml.safe_load(path.read_text())["http"], http_pb2.Http())
 
 

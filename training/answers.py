@@ -1,4 +1,4 @@
-"""How long answers are, by topic."""
+"""Lengths of answers, by topic."""
 
 from __future__ import annotations
 

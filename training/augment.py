@@ -1,4 +1,4 @@
-"""Training prompts in other dress: what a request is does not hang on its politeness or its dots.
+"""Augmented training prompts: politeness and punctuation do not change a request.
 
 A fixed share of the training texts is changed before the heads are fitted, each in one way, chosen
 by a hash of the text. The phrases are not those of `training.metamorphic`.

@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What an artefact's heads say of many texts."""
+    """Outputs of an artefact's heads for many texts."""
 
     topics: Floats
     relative: Floats

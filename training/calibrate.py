@@ -62,7 +62,7 @@ def calibrate(samples: Samples, artefact: Artefact) -> dict[str, Any]:
 
 
 def empirical_hardness(results: Floats) -> Floats:
-    """How hard each prompt was for those that answered it, in logits; NaN: too few of them.
+    """The difficulty of each prompt for the models that answered it, in logits; NaN: too few.
 
     The most likely difficulty of a Rasch model with the models' abilities given and a normal
     prior, found by Newton's method.
@@ -106,7 +106,7 @@ def _domain_curve(readings: list[TextScores], domains: list[str | None]) -> list
 
 
 def _vague_curve(readings: list[TextScores], vague: list[bool | None]) -> list[list[float]]:
-    """What was not judged counts as clear, and together no more than what was."""
+    """Weights: unjudged prompts count as clear, and together no more than the judged ones."""
     judged = sum(label is not None for label in vague)
     share = judged / max(len(vague) - judged, 1)
     weights = [1.0 if label is not None else share for label in vague]

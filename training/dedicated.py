@@ -1,7 +1,6 @@
 """In-domain rows: a ridge on the gap of RouteLLM's pair, trained on the training half alone.
 
-This is the protocol that published routers are compared by. It says what the features can do,
-not what the shipped model does.
+This is the protocol of published routers. It measures the features, not the shipped model.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ GROUPS = 8
 
 
 def gap(table: Outcomes) -> Floats:
-    """What the strong model gains on each prompt."""
+    """The gain of the strong model on each prompt."""
     found: Floats = table.column(STRONG) - table.column(WEAK_COLUMN)
     return found
 

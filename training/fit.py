@@ -1,4 +1,4 @@
-"""All heads from the samples: what is fitted on what, and with which settings."""
+"""Fit all heads from the samples: targets, data and settings of each."""
 
 from __future__ import annotations
 
@@ -175,9 +175,9 @@ def _leverage(
     topics: list[str],
     recipe: Recipe,
 ) -> tuple[Floats, Floats]:
-    """The leverage head, and what is added to it on `LEVERAGE_TOPIC`.
+    """The leverage head, and its correction on `LEVERAGE_TOPIC`.
 
-    Each prompt counts in every dress it comes in, together once.
+    All variants of a prompt count once together.
     """
     target, weight = _leverage_targets(
         outcomes, shares=shares, easiness=easiness, member=membership(topics)
@@ -271,8 +271,8 @@ def _vague(
 ) -> Floats:
     """Vague requests against those that were judged clear, and a few of every other set.
 
-    What nobody judged is taken as clear: the head must not call vague what merely looks unlike the
-    one set that was judged.
+    Unjudged requests count as clear: the head must not call a request vague only because it looks
+    unlike the one judged set.
     """
     names = np.array([str(int(bool(label))) for label in labels])
     mass = _balance(sources, recipe.vague_mass)

@@ -21,7 +21,7 @@ CLIP = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """How dense measurements are standardised, and how much they weigh beside hashed words."""
+    """The standardisation of dense features, and their weight beside hashed words."""
 
     center: Floats
     deviation: Floats
@@ -98,10 +98,10 @@ def difficulty(
 
 
 def leverage_target(results: Floats, *, expected: Floats) -> tuple[Floats, Floats]:
-    """How much the choice of a model mattered on each prompt: target and weight for a ridge.
+    """The leverage of the choice of a model on each prompt: target and weight for a ridge.
 
-    `expected` is each model's success by the prompt's topics. The target is the slope of what
-    happened over what was expected, both relative to the models' mean, less one. A prompt whose
+    `expected` is each model's success by the prompt's topics. The target is the slope of
+    outcomes over expectations, both relative to the models' mean, less one. A prompt whose
     topics set the models apart says more of it than one where all are alike.
     """
     ahead = expected - expected.mean(axis=1, keepdims=True)
@@ -114,7 +114,7 @@ def leverage_target(results: Floats, *, expected: Floats) -> tuple[Floats, Float
 
 
 def ridge(x: sparse.csr_matrix, target: Floats, *, weights: Floats, penalty: float) -> Floats:
-    """Weighted ridge regression without an intercept of its own."""
+    """Weighted ridge regression without an intercept."""
     fitted = Ridge(penalty, solver="lsqr", fit_intercept=False)
     found: Floats = fitted.fit(x, target, sample_weight=weights).coef_
     return found

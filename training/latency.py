@@ -1,7 +1,7 @@
-"""How long one decision takes, beside a bare control: `python -m training.latency`.
+"""Measure the time of one decision beside a bare control: `python -m training.latency`.
 
-The control lower-cases the prompt, splits it and counts its words in a dictionary: what any
-word-based router must do at least. Run it on one core (`taskset -c 1`). Medians and 95th
+The control lower-cases the prompt, splits it and counts its words in a dictionary: the
+minimum of any word-based router. Run it on one core (`taskset -c 1`). Medians and 95th
 percentiles in milliseconds; also size, import and load of the artefact.
 """
 

@@ -1,4 +1,4 @@
-"""What is measured, and how sure it is: APGR, AIQ, calibration, bootstrap intervals."""
+"""Measures and their uncertainty: APGR, AIQ, calibration, bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def interval(
 
 
 def expected_calibration_error(chance: Floats, hit: Floats, *, bins: int = 10) -> float:
-    """The mean distance between what was said and what was so, over equal-width bins."""
+    """The expected calibration error, over equal-width bins."""
     at = np.clip((chance * bins).astype(int), 0, bins - 1)
     gaps = [
         abs(float(chance[at == b].mean()) - float(hit[at == b].mean())) * float((at == b).mean())

@@ -1,4 +1,4 @@
-"""Changes that leave a request what it was, and how often they change the decision.
+"""Changes that preserve a request, and the share of decisions that they flip.
 
 `python -m training.metamorphic` prints the flip rates of the shipped artefact.
 """

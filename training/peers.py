@@ -1,4 +1,4 @@
-r"""Installable routers on the same held-out prompts, each in an environment of its own.
+r"""Installable routers on the same held-out prompts, each in a separate environment.
 
     python -m venv /tmp/peers && /tmp/peers/bin/pip install lc-shift local-llm-router litellm
     python -m training.peers --data DIR --peer lc-shift=/tmp/peers/bin/python \

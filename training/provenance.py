@@ -1,4 +1,4 @@
-"""What an artefact was made of: each set, its licence and its share; it goes into the header."""
+"""Sources of an artefact for its header: each set with its licence and share."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from training.sources import json_lines, rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One prompt and what its set says of it; `None`: it says nothing."""
+    """One prompt with the labels of its set; `None`: no label."""
 
     source: str
     text: str

@@ -1,4 +1,4 @@
-"""Which rows are learnt from, which calibrate, which are only ever tested on.
+"""Split the rows into training, calibration and test.
 
 Held out for good: half B of RouteLLM's MMLU and GSM8K, all of MT-bench, three tenths of MMLU-Pro,
 LLMRouter's test part, the user-oriented instructions and the IN3 test. A question that is held
@@ -33,7 +33,7 @@ def mmlu_pro_test(key: str) -> bool:
 
 
 def calibrates(key: str) -> bool:
-    """Whether a training prompt is kept back for calibration."""
+    """Whether a training prompt is reserved for calibration."""
     return bucket(f"calibration:{key}", 10) < CALIBRATION_TENTHS
 
 

@@ -1,7 +1,7 @@
 """Short requests as people type them to an assistant, written for this project.
 
-The public sets hold exam questions and long prompts; what is said in one line, above all about
-design and summaries, is missing there. These few lines are labelled by hand and weigh little.
+The public sets hold exam questions and long prompts, but no one-line requests, above all none
+about design and summaries. These few lines are labelled by hand and weigh little.
 """
 
 from __future__ import annotations

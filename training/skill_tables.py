@@ -1,4 +1,4 @@
-"""How good each model is at each topic, counted from its outcomes."""
+"""The success rate of each model on each topic, from its outcomes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def membership(topics: Sequence[str]) -> Floats:
 def topic_accuracy(shares: Floats, results: Floats, *, easiness: Floats, member: Floats) -> Floats:
     """Each model's success on each fine topic, models x topics, from soft topic counts.
 
-    `results` is prompts x models without gaps. Few prompts count little: a broad topic is held to
-    what the model's overall success and the topic's easiness say, a fine one to its broad one.
+    `results` is prompts x models without gaps. Few prompts count little: a broad topic is shrunk
+    towards the model's overall success and the topic's easiness, a fine one towards its broad one.
     """
     counts, right = shares.sum(axis=0), results.T @ shares
     level = _logit(results.mean(axis=0)) - float((shares @ easiness).mean())

@@ -2,7 +2,7 @@
 
 Every reader takes the data folder. A text's stem is its question without options, punctuation and
 case: sets that share questions (MMLU-Pro holds MMLU's, LLMRouter's test repeats its training part)
-are told apart from each other by it, and every split is a hash of it.
+are deduplicated by it, and every split is a hash of it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NOT_ALNUM = re.compile(r"[^a-z0-9]")
 
 
 def stem(text: str) -> str:
-    """What makes two texts the same question."""
+    """The stem of a text: two texts with one stem are the same question."""
     return _NOT_ALNUM.sub("", _OPTIONS.split(text)[0].lower())
 
 
@@ -64,7 +64,7 @@ class Outcomes:
     """Length of each answer, where the set tells; same shape as `results`."""
 
     def __len__(self) -> int:
-        """How many prompts."""
+        """The number of prompts."""
         return len(self.texts)
 
     def keep(self, mask: NDArray[np.bool_]) -> Outcomes:
@@ -96,7 +96,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON lines file, packed or not."""
     content = path.read_bytes()
     text = gzip.decompress(content) if path.suffix == ".gz" else content
-    # Not `splitlines`: a JSON string may hold what Unicode calls a line end.
+    # Not `splitlines`: a JSON string may contain Unicode line ends.
     for line in text.decode("utf-8").split("\n"):
         if line.strip():
             yield json.loads(line)

@@ -1,4 +1,4 @@
-"""The fine topics, the broad topic that each belongs to, and what the training sets call them."""
+"""The fine topics, the broad topic that each belongs to, and their names in the training sets."""
 
 from __future__ import annotations
 

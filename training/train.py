@@ -37,7 +37,7 @@ def build(found: Samples, *, recipe: Recipe) -> files.Artefact:
 
 
 def version_of(found: Samples, *, recipe: Recipe) -> str:
-    """A name for what the artefact was made of: its settings and every training prompt's stem."""
+    """A digest of the artefact's inputs: its settings and every training prompt's stem."""
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
     for name, table in sorted(found.train.items()):
         digest.update(f"{name}:{len(table)}".encode())
@@ -52,7 +52,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
-    parser.add_argument("--out", type=Path, default=SHIPPED, help="where the artefact goes")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="path of the artefact")
     parser.add_argument("--share", type=float, default=1.0, help="part of the data, for trials")
     arguments = parser.parse_args()
     content = files.dump(build(samples(arguments.data, share=arguments.share), recipe=Recipe()))

@@ -1,1 +1,1 @@
-"""Steady load on real servers for long, and what of them grew."""
+"""Steady load on real servers for a long time, and their growth."""

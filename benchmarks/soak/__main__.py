@@ -3,8 +3,8 @@
     make soak             ten minutes
     make soak MINUTES=60  an hour
 
-One `pointsman serve` keeps decisions in its memory and, where `redis-server` is there, another one
-in Redis as well. Each is asked by call, by stream and by batch, for new conversations and known
+One `pointsman serve` caches decisions in memory and, if `redis-server` is installed, another one
+in Redis. Both receive calls, streams and batches, for new conversations and known
 ones; half of these may go to a Morph-compatible endpoint. Every call is a span for a collector and
 a line of the decision log, and the policy file changes every minute. Ends with 1 where something
 grew beyond its bound, a call failed or a policy file was not taken. Linux only.
@@ -38,7 +38,7 @@ NOBODY = Latency(0, nan, nan)
 
 @dataclass
 class Watched:
-    """One process and what was seen of it."""
+    """One process and its samples."""
 
     name: str
     pid: int
@@ -80,9 +80,9 @@ class Watched:
 
 
 async def soak(servers: list[Soaked], *, echo: int, seconds: float) -> list[str]:
-    """Load all servers, and the echo on a port, for so long; print what became of the servers.
+    """Load all servers, and the echo on a port, for a duration; print the results of the servers.
 
-    Returns what is wrong.
+    Returns the problems.
     """
     async with AsyncExitStack() as stack:
         control = await stack.enter_async_context(
@@ -122,7 +122,7 @@ async def _watch(watched: list[Watched], control: Callers, *, seconds: float) ->
 
 
 async def _verdict(watched: Watched, *, turns: int) -> list[str]:
-    """Print one process's figures; what is wrong with them."""
+    """Print one process's figures; return their problems."""
     growths = growth(watched.samples)
     wrong = [f"{watched.name}: {g.title} grew by {g.grown:.1f}" for g in growths if g.exceeds]
     print(f"\n### {watched.name}\n")

@@ -38,7 +38,7 @@ TASKS = (
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long some calls took, in milliseconds; not a number where there were none."""
+    """Durations of calls in milliseconds; NaN without calls."""
 
     calls: int
     p50: float
@@ -102,7 +102,7 @@ class Callers:
         ]
 
     def latency(self) -> Latency:
-        """Of the calls since this was asked last."""
+        """Durations of the calls since the previous use of this method."""
         took, self._took = self._took, []
         if len(took) < 2:
             return Latency(len(took), nan, nan)

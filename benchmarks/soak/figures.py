@@ -1,4 +1,4 @@
-"""What is looked at again and again, and whether it grew.
+"""Measures that are sampled repeatedly, and their growth.
 
 Growth is the median of the last tenth of the samples less that of the second tenth: the first
 belongs to warming up, and a median does not see a sample that the machine disturbed.
@@ -50,7 +50,7 @@ MEASURES = (
     Measure(field="descriptors", title="descriptors", most=8),
     Measure(field="threads", title="threads", most=4),
     Measure(field="tasks", title="tasks", most=16),
-    # What else the machine does shows in durations first: those of a bare echo tell it apart.
+    # Other work on the machine affects durations first: those of a bare echo reveal it.
     Measure(field="p50", title="p50, ms", most=inf),
     Measure(field="p99", title="p99, ms", most=inf),
     Measure(field="p50_ratio", title="p50 / echo's", most=1.0, share=0.5),
@@ -88,20 +88,20 @@ class Growth:
 
 
 def growth(samples: Sequence[Sample]) -> tuple[Growth, ...]:
-    """How every measure went. Raises `ValueError` for fewer than `LEAST_SAMPLES`."""
+    """The course of every measure. Raises `ValueError` for fewer than `LEAST_SAMPLES`."""
     if len(samples) < LEAST_SAMPLES:
         raise ValueError(f"{len(samples)} samples are too few: {LEAST_SAMPLES} are needed")
     return tuple(_of(measure, samples) for measure in MEASURES if _is_known(measure, samples))
 
 
 def _is_known(measure: Measure, samples: Sequence[Sample]) -> bool:
-    """Whether the process has it: what is not asked has no latency."""
+    """Whether the process has it: a process without calls has no latency."""
     return not all(math.isnan(getattr(sample, measure.field)) for sample in samples)
 
 
 def _of(measure: Measure, samples: Sequence[Sample]) -> Growth:
     values = [float(getattr(sample, measure.field)) for sample in samples]
-    # Where nothing was answered between two samples, there is no latency.
+    # Without an answer between two samples, there is no latency.
     known = [n for n, value in enumerate(values) if not math.isnan(value)]
     samples, values = [samples[n] for n in known], [values[n] for n in known]
     tenth = len(values) // 10

@@ -47,7 +47,7 @@ class Soaked:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the servers of a soak talk to."""
+    """Peers of the servers in a soak test."""
 
     morph: int
     sink: int

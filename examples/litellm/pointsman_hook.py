@@ -1,4 +1,4 @@
-"""What LiteLLM loads: where Pointsman is, and what its tiers are."""
+"""The hook that LiteLLM loads: Pointsman's address and tiers."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Gateway:
     serves: bool
 
     async def chat_completions(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request, in a span below what the caller sent or else in a root span."""
+        """Answer one request, in a span below the caller's span or in a root span."""
         above = propagate.extract(request.headers)
         with tracer.start_as_current_span(
             f"POST {ROUTE}", above, trace.SpanKind.SERVER, {"http.route": ROUTE}
@@ -75,7 +75,7 @@ class Gateway:
     async def forward(
         self, body: bytes, request: web.Request, said: Mapping[str, str]
     ) -> web.StreamResponse:
-        """Send the provider what it needs; its answer goes out as it comes in."""
+        """Forward the request to the provider and stream its answer."""
         headers = {name: request.headers[name] for name in SENT if name in request.headers}
         with tracer.start_as_current_span("POST", kind=trace.SpanKind.CLIENT) as span:
             propagate.inject(headers)
@@ -97,7 +97,7 @@ class Gateway:
 
 
 def why(choice: Choice) -> str:
-    """Whose model it is: the service's, or the static pick with or without its word."""
+    """The source of the model: the service, or the static pick with or without an answer."""
     if choice.result is None:
         return "fallback"
     decision = choice.result.decision
@@ -117,7 +117,7 @@ def chat_of(raw: bytes) -> dict[str, Any]:
 
 
 def user_of(body: dict[str, Any]) -> str:
-    """Who the client says its user is; empty if it does not."""
+    """The user id that the client claims; empty without one."""
     user = body.get("user")
     return user.strip() if isinstance(user, str) else ""
 

@@ -1,6 +1,6 @@
 """The gateway's static rule table.
 
-Pointsman is asked about the tiers in it; whatever becomes of that, the table has an answer.
+The gateway calls Pointsman for the tiers in it, and the table is the fallback.
 """
 
 from __future__ import annotations
