@@ -33,9 +33,9 @@ class RoutingServiceStub(object):
     """Decides which model should serve a prompt. It never proxies a completion and never sees a
     conversation: a request carries bounded prefixes only.
 
-    A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
+    A routing failure is not an RPC failure: if engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
-    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), NOT_FOUND (a purpose
+    was refused: INVALID_ARGUMENT (google.rpc.BadRequest lists every bad field), NOT_FOUND (a purpose
     or a profile), UNAUTHENTICATED, RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries
     a google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC
     itself, means that the service is starting or shutting down.
@@ -78,9 +78,9 @@ class RoutingServiceServicer(object):
     """Decides which model should serve a prompt. It never proxies a completion and never sees a
     conversation: a request carries bounded prefixes only.
 
-    A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
+    A routing failure is not an RPC failure: if engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
-    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), NOT_FOUND (a purpose
+    was refused: INVALID_ARGUMENT (google.rpc.BadRequest lists every bad field), NOT_FOUND (a purpose
     or a profile), UNAUTHENTICATED, RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries
     a google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC
     itself, means that the service is starting or shutting down.
@@ -95,12 +95,12 @@ class RoutingServiceServicer(object):
 
     def StreamRouteDecisions(self, request_iterator, context):
         """Decides for many requests over one long stream. Answers come as they are ready, matched by
-        `correlation_id`; a request that is refused is answered by its status and ends nothing. The
-        service reads no further while too many decisions of the stream are in flight, so a client that
-        does not read stops being read. A client that has no more to ask closes its half and gets what
-        is in flight, then OK. The service ends a stream with UNAVAILABLE and STREAM_ENDED when it shuts
-        down or when the stream has reached its age: what was taken is answered before, what is
-        unanswered was not taken and may be asked again on another stream.
+        `correlation_id`; a refused request is answered by its status, and the stream continues. The
+        service stops reading while too many decisions of the stream are in flight, so a client must read
+        while it writes. After its last request, a client half-closes the stream, gets the decisions in
+        flight, then OK. The service ends a stream with UNAVAILABLE and STREAM_ENDED when it shuts down
+        or when the stream has reached its age. It answers every request that it has read before that;
+        unanswered requests may be sent again on another stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,8 +108,8 @@ class RoutingServiceServicer(object):
 
     def BatchRouteDecisions(self, request, context):
         """Decides for 1 to 256 requests at once, answered in their order, each with its own response or
-        status. INVALID_ARGUMENT for the call itself means that there were none or too many, or that
-        it was no readable message. It answers when its slowest decision is ready.
+        status. INVALID_ARGUMENT for the call itself means an empty or too large batch, or an
+        unreadable message. It answers when its slowest decision is ready.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +124,7 @@ class RoutingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DescribeRouting(self, request, context):
-        """Says what is in force: mode, tiers, catalog, engines and their state. No secrets.
+        """Describes the configuration in force: mode, tiers, catalog, engines and their state. No secrets.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,9 +170,9 @@ class RoutingService(object):
     """Decides which model should serve a prompt. It never proxies a completion and never sees a
     conversation: a request carries bounded prefixes only.
 
-    A routing failure is no RPC failure: when engines or caches fail, calls are answered OK with
+    A routing failure is not an RPC failure: if engines or caches fail, calls are answered OK with
     outcome FAILED and the gateway's own pick. Statuses other than OK mean that the request itself
-    was refused: INVALID_ARGUMENT (google.rpc.BadRequest names every bad field), NOT_FOUND (a purpose
+    was refused: INVALID_ARGUMENT (google.rpc.BadRequest lists every bad field), NOT_FOUND (a purpose
     or a profile), UNAUTHENTICATED, RESOURCE_EXHAUSTED (google.rpc.RetryInfo), INTERNAL. Each carries
     a google.rpc.ErrorInfo with an ErrorReason and the domain "pointsman". UNAVAILABLE, from gRPC
     itself, means that the service is starting or shutting down.
