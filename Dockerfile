@@ -21,14 +21,14 @@ RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --whe
  && /opt/build/bin/pip --python /opt/pointsman/bin/python \
       install --no-cache-dir --no-deps --no-index /dist/*.whl
 
-# What runs: the base's Python and one virtual environment without pip.
+# The runtime: the base's Python and one virtual environment without pip.
 FROM ${BASE}
 LABEL org.opencontainers.image.title="pointsman" \
       org.opencontainers.image.description="Decides which language model should serve a prompt." \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/pointsman /opt/pointsman
-# Reachable from outside the container, which without TLS has to be asked for:
-# POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK. The admin listener stays inside, where the health check is.
+# Reachable from outside the container. Without TLS, this requires POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK.
+# The admin listener stays inside, like the health check.
 ENV PATH=/opt/pointsman/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -1,24 +1,24 @@
-# Everything runs in a virtual environment of its own, made from the lock file.
+# Everything runs in a separate virtual environment, created from the lock file.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= $(POINTSMAN_DATA)
-# Who builds and runs the image, and its name there.
+# The container engine, and the name of the image.
 CONTAINER ?= $(notdir $(firstword $(foreach tool,docker podman,$(shell command -v $(tool)))))
 IMAGE ?= localhost/pointsman
-# Sums in another order give other bytes: training uses the kernels that every x86-64 machine with
-# AVX2 has, whatever else this one can do.
+# A different summation order changes the bytes: training uses the kernels that every x86-64 machine
+# with AVX2 has, on newer machines too.
 KERNELS := OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
-# What P3 compares with: gRPC as it is installed by whoever asks for nothing else.
+# The comparison of P3: a default installation of gRPC.
 STOCK := grpcio==1.85.1 'protobuf>=6.31.1,<8'
 PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format stubs reference docs docs-serve lock train eval gates peers data-named bench \
+.PHONY: help setup demo test lint prose format stubs reference docs docs-serve lock train eval gates peers data-named bench \
   bench-litellm simulate chaos soak fuzz e2e \
   container container-check dashboards sbom audit clean
 
-help: ## Say what there is.
+help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
@@ -29,7 +29,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 
 setup: $(VENV)/.ready ## Make the virtual environment.
 
-demo: setup ## Decide a dozen prompts, for real, in under a minute.
+demo: setup ## Decide a dozen prompts with a real server, in under a minute.
 	@$(BIN)/python examples/demo.py
 
 $(VENV)/.deploy: $(VENV)/.ready requirements/deploy.txt
@@ -44,7 +44,7 @@ $(VENV)/.train: $(VENV)/.ready requirements/train.txt
 	@touch $@
 
 data-named:
-	@test -d "$(DATA)" || { echo "say where the data sets are: make ... DATA=FOLDER (docs/local-engine.md)" >&2; exit 2; }
+	@test -d "$(DATA)" || { echo "no data sets: set DATA: make ... DATA=FOLDER (docs/local-engine.md)" >&2; exit 2; }
 
 train: data-named $(VENV)/.train ## Rebuild the embedded engine's artefact, byte for byte (DATA=FOLDER).
 	$(KERNELS) $(BIN)/python -m training.train --data "$(DATA)" $(if $(OUT),--out "$(OUT)")
@@ -52,10 +52,10 @@ train: data-named $(VENV)/.train ## Rebuild the embedded engine's artefact, byte
 eval: data-named $(VENV)/.train ## Measure the embedded engine on held-out prompts (DATA=FOLDER).
 	$(BIN)/python -m training.evaluate --data "$(DATA)" --out $(or $(OUT),build/benchmark)
 
-gates: data-named $(VENV)/.train ## Hold the embedded engine to its bars (DATA=FOLDER).
+gates: data-named $(VENV)/.train ## Check the embedded engine against its bars (DATA=FOLDER).
 	POINTSMAN_DATA="$(DATA)" $(BIN)/pytest tests/unit/engines/local
 
-peers: data-named $(VENV)/.train ## Other offline routers on the same prompts (DATA=FOLDER).
+peers: data-named $(VENV)/.train ## Measure other offline routers on the same prompts (DATA=FOLDER).
 	for peer in $(PEERS); do $(PYTHON) -m venv build/peers/$${peer%%=*} \
 	  && build/peers/$${peer%%=*}/bin/pip install --quiet --disable-pip-version-check $$peer || exit 1; done
 	$(BIN)/python -m training.peers --data "$(DATA)" \
@@ -75,10 +75,10 @@ build/litellm/.ready: requirements/litellm.txt
 	build/litellm/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/litellm.txt
 	@touch $@
 
-bench-litellm: setup build/litellm/.ready ## P12: the same prompts to LiteLLM's preview endpoint; bench shows it.
+bench-litellm: setup build/litellm/.ready ## Measure P12: the same prompts to LiteLLM's preview endpoint; bench shows it.
 	$(BIN)/python -m benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) --out build/bench-litellm --litellm build/litellm/bin/litellm
 
-simulate: setup ## Hit rates and engine calls of 1 to 1,000 replicas; what a node and a fleet carry.
+simulate: setup ## Simulate 1 to 1,000 replicas: hit rates, engine calls, capacity of a node and a fleet.
 	$(BIN)/python -m benchmarks.simulate
 	$(BIN)/python -m benchmarks.capacity
 
@@ -86,16 +86,16 @@ $(VENV)/.fuzz: $(VENV)/.ready requirements/fuzz.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/fuzz.txt
 	@touch $@
 
-fuzz: $(VENV)/.fuzz ## Look for inputs that a reader trips over: SECONDS=60 each of TARGETS (all).
+fuzz: $(VENV)/.fuzz ## Fuzz every reader of external bytes: SECONDS=60 for each of TARGETS (all).
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(TARGETS)
 
-soak: setup ## Steady load on real servers, and what of them grows: ten minutes, MINUTES=60 for an hour.
+soak: setup ## Load real servers and fail on growth: ten minutes, MINUTES=60 for an hour.
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)
 
-chaos: setup ## Every fault under load; writes docs/reliability.md (needs redis-server, openssl, faketime, h2load).
+chaos: setup ## Test every fault under load; writes docs/reliability.md (needs redis-server, openssl, faketime, h2load).
 	$(BIN)/pytest tests/chaos --chaos=long --chaos-table=docs/reliability.md
 
-e2e: setup ## Prove the example gateways (Go, Node, Java, Rust), Envoy, LiteLLM and Jaeger.
+e2e: setup ## Test the example gateways (Go, Node, Java, Rust), Envoy, LiteLLM and Jaeger.
 	$(BIN)/pytest tests/e2e
 
 lint: setup ## Check style, types, rooms, contract and stubs.
@@ -109,16 +109,19 @@ lint: setup ## Check style, types, rooms, contract and stubs.
 	$(BIN)/python tools/transcoding.py --check
 	$(BIN)/python tools/reference.py --check
 
+prose: setup ## List prose that breaks the rules (PATHS=docs/client.md ...).
+	$(BIN)/python tools/prose.py $(PATHS)
+
 format: setup ## Format the code and the contract.
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	$(BIN)/buf format --write
 
-stubs: setup ## Generate from the contract: Python stubs, Envoy's descriptors.
+stubs: setup ## Generate Python stubs and Envoy's descriptors from the contract.
 	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/transcoding.py
 
-reference: setup ## Generate docs/reference from the contract, the schema and the settings.
+reference: setup ## Generate docs/reference (contract, schema, settings) and the map of the rooms.
 	$(BIN)/python tools/reference.py
 
 DOCS_VENV ?= build/docs-venv
@@ -133,10 +136,10 @@ docs: $(DOCS_VENV)/.ready ## Build the documentation site; every warning fails.
 	$(DOCS_VENV)/bin/zensical build --clean --strict
 	$(PYTHON) tools/docs_site.py --check-built
 
-docs-serve: docs ## Show it at http://localhost:8000; again after a change.
+docs-serve: docs ## Serve the site at http://localhost:8000; repeat after a change.
 	$(DOCS_VENV)/bin/python -m http.server --bind 127.0.0.1 --directory build/docs/site 8000
 
-lock: setup ## Resolve the lock files anew.
+lock: setup ## Resolve the lock files.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra server --extra redis --extra ext-proc --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
@@ -147,19 +150,19 @@ lock: setup ## Resolve the lock files anew.
 container: ## Build the image (CONTAINER=docker or podman, IMAGE=NAME, BUILD_FLAGS=...).
 	BUILDAH_FORMAT=docker $(CONTAINER) build $(BUILD_FLAGS) --tag $(IMAGE) .
 
-container-check: setup ## Run the image locked down, and the demo against it.
+container-check: setup ## Run the image with all restrictions, and the demo against it.
 	CI=true CONTAINER=$(CONTAINER) IMAGE=$(IMAGE) $(BIN)/pytest tests/container
 
 dashboards: $(VENV)/.deploy ## Write the Grafana dashboards.
 	$(BIN)/python tools/dashboards.py
 
-sbom: $(VENV)/.deploy ## List the Python packages that the image is locked to, as CycloneDX: build/sbom.json.
+sbom: $(VENV)/.deploy ## Write build/sbom.json: the locked Python packages of the image, as CycloneDX.
 	@mkdir -p build
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 	  --output-format JSON --output-file build/sbom.json requirements/server.txt
 
-audit: $(VENV)/.deploy ## Look up known vulnerabilities of what is locked (needs a network).
+audit: $(VENV)/.deploy ## Look up known vulnerabilities of the locked packages (needs a network).
 	$(BIN)/python tools/audit.py
 
-clean: ## Remove what was built.
+clean: ## Remove everything that was built.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -8,8 +8,8 @@ Two rules can be measured:
   Pages are bounded by the clauses per 1,000 words, docstrings by the share that opens with one.
 * **Words** that are private to this project or out of use, each with the field's term.
 
-Measured are the pages (Markdown without code), docstrings, comments, and messages: the strings in
-`raise`, in calls of a logger, and in `help`, `description` and `epilog` of a command.
+Measured are the pages (Markdown without code), docstrings, comments (of other languages too), and
+messages: the strings in `raise`, in calls of a logger, and in `help`, `description` and `epilog`.
 
 The exit status is 1 if something was listed.
 """
@@ -28,6 +28,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("*.md", "docs/**/*.md", "examples/**/*.md", "deploy/**/*.md", "client/**/*.md")
+OTHERS = (
+    ".ci/run", "Dockerfile", "Makefile", "*.toml", "*.yaml", "*.yml", "deploy/**/*.yaml",
+    "deploy/**/*.yml", "tools/*.sh", "protos/**/*.proto", "server/**/*.yaml",
+    "examples/**/*.yaml", "examples/**/*.go", "examples/**/*.mjs", "examples/**/*.ts",
+    "examples/**/*.java", "examples/**/*.rs",
+)  # fmt: skip
 CODE = ("server", "client", "integrations", "benchmarks", "training", "tools", "examples")
 
 # pattern -> the better word
@@ -211,6 +217,14 @@ def _without_code(text: str) -> str:
     return re.sub(r"``?[^`]*``?", _blank, text)
 
 
+def of_other(path: str, text: str) -> Iterator[Passage]:
+    """The runs of comment lines in a file of another language."""
+    marker = r"//+" if re.search(r"\.(?:proto|go|mjs|ts|java|rs)$", path) else r"#+(?!!)"
+    for run in re.finditer(rf"(?:^[ \t]*{marker}(?: .*)?\n)+", text, re.MULTILINE):
+        prose = re.sub(rf"^[ \t]*{marker} ?", "", run[0], flags=re.MULTILINE)
+        yield Passage(path, text.count("\n", 0, run.start()) + 1, "comment", _without_code(prose))
+
+
 def all_pages(root: Path = ROOT) -> list[Passage]:
     """Read every page of the repository."""
     found = {file for pattern in PAGES for file in root.glob(pattern)}
@@ -219,10 +233,13 @@ def all_pages(root: Path = ROOT) -> list[Passage]:
 
 
 def all_code(root: Path = ROOT) -> Iterator[Passage]:
-    """Read every module that is not generated."""
+    """Read every module that is not generated, and the comments of other files."""
     for file in sorted(file for folder in CODE for file in (root / folder).rglob("*.py")):
         if not re.search(r"_pb2(_grpc)?\.py$|/node_modules/", file.as_posix()):
             yield from of_module(file.relative_to(root).as_posix(), _text(file))
+    for file in sorted({file for pattern in OTHERS for file in root.glob(pattern)}):
+        if not re.search(r"/(?:node_modules|target|gen)/", file.as_posix()):
+            yield from of_other(file.relative_to(root).as_posix(), _text(file))
 
 
 def _text(file: Path) -> str:
@@ -232,6 +249,10 @@ def _text(file: Path) -> str:
 def room_of(path: str) -> str:
     """Name the room of a module: `server/pointsman_server/cache` for all below that folder."""
     folders = path.split("/")[:-1]
+    if path.startswith("examples/gateways/"):
+        return "examples/gateways"
+    if not folders:
+        return "the root"
     return "/".join(folders[: 3 if folders[0] == "server" else 2])
 
 

@@ -171,6 +171,22 @@ def test_the_prose_of_a_module_is_found_with_its_line() -> None:
     assert [p.opens_headless for p in passages if p.kind == "docstring"] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.yaml", "a: 1\n# What is\n# kept here.\nb: 2 # told\n"),
+        ("a.go", "a := 1\n  // What is\n  // kept here.\n"),
+    ],
+)
+def test_the_comments_of_other_languages_are_read(path: str, text: str) -> None:
+    passages = list(prose.of_other(path, text))
+    offences = [each for p in passages for each in (*prose.headless(p), *prose.words(p))]
+    assert [(offence.line, offence.kind) for offence in offences] == [
+        (2, "comment"),
+        (3, "comment"),
+    ]
+
+
 def test_an_offence_in_a_page_has_its_line() -> None:
     page = prose.of_page("page.md", "# Page\n\n```sh\nmake\n```\n\nIt is\ntold.\n")
     assert [str(offence).split(": ")[0] for offence in prose.words(page)] == ["page.md:8"]
@@ -184,6 +200,8 @@ def test_an_offence_in_a_page_has_its_line() -> None:
         ("client/pointsman_client/bodies/read.py", "client/pointsman_client/bodies"),
         ("client/pointsman_client/client.py", "client/pointsman_client"),
         ("tools/prose.py", "tools"),
+        ("examples/gateways/go/body.go", "examples/gateways"),
+        ("Makefile", "the root"),
     ],
 )
 def test_a_module_has_one_room(path: str, room: str) -> None:

@@ -10,7 +10,7 @@ import (
 // prefixLimit is how many code points of a prompt leave the gateway.
 const prefixLimit = 1000
 
-// chat is what routing needs to know of an OpenAI chat completion request.
+// chat has the fields of an OpenAI chat completion request that routing needs.
 type chat struct {
 	Model    string            `json:"model"`
 	Messages []message         `json:"messages"`
@@ -33,7 +33,7 @@ type content struct {
 	images bool
 }
 
-// UnmarshalJSON takes what is text and notes whether there are images; it is lenient, because the
+// UnmarshalJSON collects the text and notes whether there are images; it is lenient, because the
 // provider and not the gateway judges a request.
 func (c *content) UnmarshalJSON(raw []byte) error {
 	if json.Unmarshal(raw, &c.text) == nil {
@@ -88,7 +88,7 @@ func (c chat) prompt() *pb.Prompt {
 	return prompt
 }
 
-// constraints is what a model must be able to do to serve this request.
+// constraints are the requirements that a model must meet to serve this request.
 func (c chat) constraints() *pb.Constraints {
 	constraints := &pb.Constraints{RequiresTools: len(c.Tools) > 0}
 	for _, m := range c.Messages {

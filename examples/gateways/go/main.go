@@ -95,7 +95,7 @@ func newGateway() (*gateway, error) {
 	}
 	proxy := &httputil.ReverseProxy{
 		Transport: otelhttp.NewTransport(http.DefaultTransport),
-		// The provider gets what it needs; ids of users and sessions stay here.
+		// The provider gets the request's own headers; ids of users and sessions stay here.
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL = upstream.JoinPath("chat/completions")
 			r.Out.Host = ""

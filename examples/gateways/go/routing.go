@@ -75,7 +75,7 @@ func (r *router) decide(ctx context.Context, request *pb.RouteDecisionRequest) (
 	return model, "static"
 }
 
-// mirror asks in the background and tells nobody; what is too much is dropped.
+// mirror calls Pointsman in the background; requests beyond the queue are dropped.
 func (r *router) mirror(ctx context.Context, request *pb.RouteDecisionRequest) {
 	select {
 	case r.mirrors <- struct{}{}:
@@ -116,7 +116,7 @@ func ask(c chat, name string, static string, bodySize int, header http.Header) *
 	}
 }
 
-// optional leaves out what is blank: Pointsman refuses blank ids.
+// optional omits blank values: Pointsman refuses blank ids.
 func optional(text string) *string {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil

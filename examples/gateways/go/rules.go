@@ -10,8 +10,8 @@ type tier struct {
 	otherwise  string
 }
 
-// tiers is the gateway's static rule table. Pointsman is asked about the tiers in it; whatever
-// becomes of that, the table has an answer.
+// tiers is the gateway's static rule table. The gateway calls Pointsman for its tiers,
+// and the table is the fallback.
 var tiers = map[string]tier{
 	"kilo-auto/frontier": {
 		candidates: []string{
@@ -36,8 +36,8 @@ var tiers = map[string]tier{
 
 const tierPrefix = "kilo-auto/"
 
-// tierName is the tier that a requested model names: tiers are told apart in lower case. Any other
-// model is concrete.
+// tierName is the tier that a requested model names, compared in lower case. Any other model is
+// concrete.
 func tierName(model string) (name string, isTier bool) {
 	name = strings.ToLower(strings.TrimSpace(model))
 	return name, strings.HasPrefix(name, tierPrefix)

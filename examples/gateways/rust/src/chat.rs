@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::pointsman::{ApiKind, Constraints, DataPolicy, Modality, Prompt};
 
-/// How many code points of a prompt leave the gateway.
+/// The number of code points of a prompt that leave the gateway.
 const PREFIX_LIMIT: usize = 1000;
 
 pub struct Chat {
@@ -27,7 +27,7 @@ impl Chat {
         Value::Object(body).to_string().into_bytes()
     }
 
-    /// Who the client says its user is.
+    /// The user id that the client claims.
     pub fn user(&self) -> Option<&str> {
         self.body.get("user")?.as_str()
     }
@@ -46,7 +46,7 @@ impl Chat {
         }
     }
 
-    /// What a model must be able to do to serve this request.
+    /// Requirements that a model must meet to serve this request.
     pub fn constraints(&self) -> Constraints {
         let images = self.messages().iter().any(|message| {
             parts(message)

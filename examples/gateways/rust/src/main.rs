@@ -149,7 +149,7 @@ impl Gateway {
         }
     }
 
-    /// Sends the provider what it needs; its answer goes out as it comes in.
+    /// Forwards the request to the provider and streams its answer.
     async fn forward(&self, body: Bytes, received: &HeaderMap) -> Result<Response, Refused> {
         let mut headers = HeaderMap::new();
         for name in SENT {

@@ -65,7 +65,7 @@ impl Router {
         }
     }
 
-    /// Asks in the background and tells nobody; what is too much is dropped.
+    /// Calls Pointsman in the background; requests beyond the queue are dropped.
     pub fn mirror(&self, question: RouteDecisionRequest) {
         let Ok(permit) = self.mirrors.clone().try_acquire_owned() else {
             eprintln!("mirror dropped");

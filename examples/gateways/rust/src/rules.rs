@@ -36,14 +36,14 @@ const TIERS: &[Tier] = &[
     },
 ];
 
-/// What a requested model means.
+/// The meaning of a requested model.
 pub enum Requested {
     Tier(&'static Tier),
     UnknownTier,
     Concrete,
 }
 
-/// Tiers are told apart in lower case; any other model is concrete.
+/// Tiers are compared in lower case; any other model is concrete.
 pub fn requested(model: &str) -> Requested {
     let name = model.trim().to_lowercase();
     if !name.starts_with("kilo-auto/") {

@@ -21,7 +21,7 @@ pub fn start() -> Result<SdkTracerProvider, Box<dyn std::error::Error>> {
     Ok(provider)
 }
 
-/// Runs `work` in a server span below what the caller sent, or else in a root span.
+/// Runs `work` in a server span below the caller's span, or in a root span.
 pub async fn in_server_span<T>(
     name: &'static str,
     headers: &HeaderMap,
@@ -34,7 +34,7 @@ pub async fn in_server_span<T>(
     done
 }
 
-/// Runs `work` in a client span below the current one; it gets what carries the span on.
+/// Runs `work` in a client span below the current one; it gets the headers that propagate the span.
 pub async fn in_client_span<T, E>(
     name: &'static str,
     work: impl AsyncFnOnce(Trace) -> Result<T, E>,
@@ -48,7 +48,7 @@ pub async fn in_client_span<T, E>(
     done
 }
 
-/// What carries a span on.
+/// The headers that propagate a span.
 pub struct Trace(Context);
 
 impl Trace {

@@ -116,7 +116,7 @@ async function forward(
   });
   response.statusCode = answer.status;
   answer.headers.forEach((value, name) => {
-    // What fetch has undone, and what belongs to its connection.
+    // Headers of the encoding, which fetch has undone, and of the connection.
     if (!["content-encoding", "content-length", "connection", "transfer-encoding"].includes(name))
       response.setHeader(name, value);
   });
