@@ -92,7 +92,7 @@ async def pair(start: Starter, url: str, **cache: Any) -> AsyncIterator[Pair]:
 
 def metric(peer: Peer, name: str) -> dict[str, float]:
     """An instrument's cells by the values of their attributes."""
-    for reading in peer.running.telemetry.metrics.collect().readings:
+    for reading in peer.running.telemetry.metrics.collect():
         if reading.instrument.name == name:
             return {",".join(map(str, p.attributes.values())): p.value for p in reading.points}  # type: ignore[misc]
     raise KeyError(name)

@@ -143,7 +143,7 @@ async def test_a_circuit_s_way_from_closed_to_closed_is_seen_from_outside(
     metrics = peer.running.telemetry.metrics
 
     def counted(name: str) -> dict[tuple[Any, ...], Any]:
-        [found] = [r for r in metrics.collect().readings if r.instrument.name == name]
+        [found] = [r for r in metrics.collect() if r.instrument.name == name]
         return {tuple(p.attributes.values()): p.value for p in found.points}
 
     async def state() -> int:

@@ -15,7 +15,7 @@ from pointsman_server.core.model import EngineFailure
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import Telemetry, build_telemetry, tracing
 from pointsman_server.telemetry.metrics.catalog import EXPORT_FAILURES, SPANS_DROPPED, Instrument
-from pointsman_server.telemetry.readings import HistogramData
+from pointsman_server.telemetry.metrics.families import HistogramData
 from support.otlp_sink import (
     PATIENCE,
     OtlpSink,
@@ -249,7 +249,7 @@ def failures(built: Telemetry) -> dict[str, float]:
 
 def counted(built: Telemetry, instrument: Instrument) -> dict[str, float]:
     """What an instrument shows, by signal if it has any."""
-    for reading in built.metrics.collect().readings:
+    for reading in built.metrics.collect():
         if reading.instrument is instrument:
             return {
                 str(point.attributes.get("pointsman.signal")): point.value

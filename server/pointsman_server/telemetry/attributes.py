@@ -13,6 +13,7 @@ from opentelemetry import trace
 
 from pointsman_server.core.decision_record import DecisionRecord, DecisionView
 from pointsman_server.core.model import Decision, Dropped, Outcome
+from pointsman_server.core.resolver import ResolutionRecord
 
 AUTO_MODEL: Final = "pointsman.auto_model"
 POLICY: Final = "pointsman.policy"
@@ -132,3 +133,28 @@ class SpanAttributes:
         span = trace.get_current_span()
         if span.is_recording():
             span.set_attributes(decision_attributes(told.materialise()))
+
+
+def resolution_attributes(record: ResolutionRecord) -> dict[str, AttributeValue]:
+    """The server span's account of `record`; what is not known is left out."""
+    facts: dict[str, AttributeValue | None] = {
+        PURPOSE: record.purpose,
+        PROFILE: record.profile,
+        TIER: record.tier,
+        OVERRIDDEN: record.overridden,
+        ATTEMPTS: len(record.resolution.attempts),
+        POLICY_VERSION: record.resolution.policy_version,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+class ResolutionSpanAttributes:
+    """A `ResolutionObserver` that writes each resolution onto the current span, if recorded."""
+
+    __slots__ = ()
+
+    def resolved(self, record: ResolutionRecord) -> None:
+        """Annotate the current span; nothing is built when it does not record."""
+        span = trace.get_current_span()
+        if span.is_recording():
+            span.set_attributes(resolution_attributes(record))

@@ -6,36 +6,42 @@ import os
 import platform
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from socket import gaierror
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from prometheus_client import CollectorRegistry
 
 from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.lib.host_port import HIGHEST_PORT, parse_host_port
-from pointsman_server.telemetry.attributes import SpanAttributes
+from pointsman_server.telemetry.attributes import ResolutionSpanAttributes, SpanAttributes
 from pointsman_server.telemetry.config import TelemetryRules, read_environment
 from pointsman_server.telemetry.decision_log.log import DecisionLog
 from pointsman_server.telemetry.decision_log.sinks import build_sinks
 from pointsman_server.telemetry.decision_log.writer import LineWriter
-from pointsman_server.telemetry.exporters import build_metric_exporters
-from pointsman_server.telemetry.exposition import CONTENT_TYPE, exposition
-from pointsman_server.telemetry.metric_export import MetricExport
 from pointsman_server.telemetry.metrics import catalog as instruments
+from pointsman_server.telemetry.metrics.endpoint import MetricsEndpoint
+from pointsman_server.telemetry.metrics.exporters import build_metric_exporters
+from pointsman_server.telemetry.metrics.families import underscored
+from pointsman_server.telemetry.metrics.otlp_bridge import OtlpBridge
+from pointsman_server.telemetry.metrics.page import CONTENT_TYPE, page
 from pointsman_server.telemetry.metrics.recorder import Metrics
-from pointsman_server.telemetry.prometheus import PrometheusEndpoint
-from pointsman_server.telemetry.resolutions import ResolutionSpanAttributes
-from pointsman_server.telemetry.resource import build_resource
 from pointsman_server.telemetry.safe_observer import (
     SafeObserver,
     SafeResolutionObserver,
 )
-from pointsman_server.telemetry.sdk_log import SdkLog
+from pointsman_server.telemetry.service_log.library_log import SdkLog
 from pointsman_server.telemetry.telemetry import Parts, Telemetry
 from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
-from pointsman_server.telemetry.tracing.provider import SCOPE, Spans, build_propagator
+from pointsman_server.telemetry.tracing.provider import (
+    SCOPE,
+    Spans,
+    build_propagator,
+    build_resource,
+)
 
 _ADDRESS = "POINTSMAN_METRICS_LISTEN"
 _STANDARD_ADDRESS = "OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
@@ -114,11 +120,12 @@ def _parts(
     metrics: Metrics,
     dice: Callable[[], float],
 ) -> Parts:
+    registry = _registry(metrics, resource)
     parts = Parts(
         spans=Spans(rules, resource=resource),
-        metric_export=_metric_export(rules, metrics, resource),
+        metric_export=_metric_export(rules, registry, resource),
         decision_log=_decision_log(log, metrics, dice),
-        endpoint=PrometheusEndpoint(_page(metrics, resource), content_type=CONTENT_TYPE),
+        endpoint=MetricsEndpoint(partial(page, registry), content_type=CONTENT_TYPE),
         sdk_log=SdkLog(),
     )
     metrics.watch(
@@ -134,14 +141,18 @@ def _parts(
     return parts
 
 
-def _page(metrics: Metrics, resource: Resource) -> Callable[[], str]:
-    target = {name: str(value) for name, value in resource.attributes.items()}
-    return lambda: exposition(metrics.collect(), target=target)
+def _registry(metrics: Metrics, resource: Resource) -> CollectorRegistry:
+    target = {underscored(name): str(value) for name, value in resource.attributes.items()}
+    registry = CollectorRegistry(auto_describe=False, target_info=target)
+    registry.register(metrics)
+    return registry
 
 
-def _metric_export(rules: TelemetryRules, metrics: Metrics, resource: Resource) -> MetricExport:
-    return MetricExport(
-        metrics,
+def _metric_export(
+    rules: TelemetryRules, registry: CollectorRegistry, resource: Resource
+) -> OtlpBridge:
+    return OtlpBridge(
+        registry,
         exporters=build_metric_exporters(rules.metrics),
         resource=resource,
         scope=InstrumentationScope(SCOPE, version("pointsman")),

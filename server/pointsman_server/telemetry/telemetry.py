@@ -13,7 +13,6 @@ from pointsman_server.core.policy_file import LogRules
 from pointsman_server.core.ports import DecisionObserver
 from pointsman_server.core.resolver import ResolutionObserver
 from pointsman_server.telemetry.decision_log.log import DecisionLog
-from pointsman_server.telemetry.metric_export import MetricExport
 from pointsman_server.telemetry.metrics.catalog import (
     CACHE_ENTRIES,
     CIRCUIT,
@@ -24,9 +23,10 @@ from pointsman_server.telemetry.metrics.catalog import (
     TLS_RELOADS,
     TOKENS_RELOADS,
 )
+from pointsman_server.telemetry.metrics.endpoint import MetricsEndpoint
+from pointsman_server.telemetry.metrics.otlp_bridge import OtlpBridge
 from pointsman_server.telemetry.metrics.recorder import Metrics
-from pointsman_server.telemetry.prometheus import PrometheusEndpoint
-from pointsman_server.telemetry.sdk_log import SdkLog
+from pointsman_server.telemetry.service_log.library_log import SdkLog
 from pointsman_server.telemetry.tracing.light_span import CallSpans
 from pointsman_server.telemetry.tracing.provider import Spans
 
@@ -39,9 +39,9 @@ class Parts:
     """What `Telemetry` owns."""
 
     spans: Spans
-    metric_export: MetricExport
+    metric_export: OtlpBridge
     decision_log: DecisionLog
-    endpoint: PrometheusEndpoint
+    endpoint: MetricsEndpoint
     sdk_log: SdkLog
 
     async def aclose(self, *, bound: float) -> None:

@@ -13,8 +13,7 @@ from pointsman_server.report import line as line_of
 from pointsman_server.report.fields import Unreadable
 from pointsman_server.report.line import DecisionLine, parse
 from pointsman_server.telemetry.decision_log import entry as log_line
-from pointsman_server.telemetry.decision_log.entry import encode_line
-from pointsman_server.telemetry.resolutions import ResolutionEntry
+from pointsman_server.telemetry.decision_log.entry import ResolutionEntry, encode_line
 from support.log_lines import HAIKU, decided, raw
 from support.records import OPUS, cached, failed, fell_back, resolved, routed, skipped, switched
 

@@ -7,8 +7,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import NonRecordingSpan, use_span
 from pointsman_server.core.model import Dropped, DropReason, Reason, Verdict
 from pointsman_server.telemetry import attributes
-from pointsman_server.telemetry.attributes import SpanAttributes, decision_attributes
-from pointsman_server.telemetry.resolutions import ResolutionSpanAttributes
+from pointsman_server.telemetry.attributes import (
+    ResolutionSpanAttributes,
+    SpanAttributes,
+    decision_attributes,
+)
 from support.records import fell_back, resolved, routed, skipped, switched, unrouted
 
 

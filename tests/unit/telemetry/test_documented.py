@@ -7,11 +7,10 @@ from pathlib import Path
 
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import attributes, build_telemetry
-from pointsman_server.telemetry.attributes import decision_attributes
-from pointsman_server.telemetry.decision_log.entry import LogEntry, line_fields
+from pointsman_server.telemetry.attributes import decision_attributes, resolution_attributes
+from pointsman_server.telemetry.decision_log.entry import LogEntry, ResolutionEntry, line_fields
 from pointsman_server.telemetry.metrics import catalog as instruments
 from pointsman_server.telemetry.metrics.catalog import Instrument
-from pointsman_server.telemetry.resolutions import ResolutionEntry, resolution_attributes
 from support.records import failed, resolved, routed, switched
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +59,7 @@ async def test_every_instrument_can_be_read() -> None:
     built.watch_tokens(lambda: {"taken": 0})
     built.watch_loop(asyncio.get_running_loop())
 
-    readings = built.metrics.collect().readings
+    readings = list(built.metrics.collect())
     await built.aclose(bound=1.0)
 
     assert {r.instrument for r in readings} == set(all_instruments())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from pointsman_server.telemetry.exporters import CountingSpanExporter
+from pointsman_server.telemetry.tracing.exporters import CountingSpanExporter
 
 
 class Exporter(SpanExporter):

@@ -11,8 +11,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineFailure
 from pointsman_server.telemetry.config import SamplerRules
-from pointsman_server.telemetry.sampling import HeadSampler
-from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
+from pointsman_server.telemetry.tracing.head_tracer import HeadSampler, HeadTracer
 
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"

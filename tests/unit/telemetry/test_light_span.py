@@ -17,9 +17,8 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pointsman_server.core.decision_record import CachedDecisionDetail
 from pointsman_server.telemetry.config import SamplerRules
-from pointsman_server.telemetry.sampling import HeadSampler
 from pointsman_server.telemetry.tracing import light_span as call_spans
-from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
+from pointsman_server.telemetry.tracing.head_tracer import HeadSampler, HeadTracer
 from pointsman_server.telemetry.tracing.light_span import CallSpans
 from pointsman_server.telemetry.tracing.otlp_encoder import SpanEncoder
 from support.records import routed

@@ -1,5 +1,5 @@
 import pytest
-from pointsman_server.telemetry.redaction import Redaction
+from pointsman_server.telemetry.service_log.redaction import Redaction
 
 LINES = [
     ("Authorization: Bearer abc.def-123", "Authorization: Bearer [redacted]"),

@@ -2,7 +2,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from pointsman_server.telemetry.sdk_log import PAUSE, SdkLog
+from pointsman_server.telemetry.service_log.library_log import PAUSE, SdkLog
 
 EXPORTER = "opentelemetry.exporter.otlp.proto.grpc.exporter"
 
@@ -55,7 +55,7 @@ def test_one_line_a_minute_and_module_gets_through(clock: Clock, heard: Heard) -
         f"{EXPORTER}1: attempt 1 failed",
         f"{EXPORTER}0: attempt 50 failed (24 more lines since the last one)",
     ]
-    assert heard.names == {"pointsman_server.telemetry.sdk_log"}
+    assert heard.names == {"pointsman_server.telemetry.service_log.library_log"}
 
 
 def test_what_is_no_warning_stays_silent(clock: Clock, heard: Heard) -> None:

@@ -12,10 +12,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 from pointsman_server.core.decision_record import CachedDecisionDetail
 from pointsman_server.telemetry.config import BatchRules, read_environment
-from pointsman_server.telemetry.exporters import CountingSpanExporter
-from pointsman_server.telemetry.resource import build_resource
+from pointsman_server.telemetry.tracing.exporters import CountingSpanExporter
 from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
-from pointsman_server.telemetry.tracing.provider import CountingSpanProcessor, Spans
+from pointsman_server.telemetry.tracing.provider import CountingSpanProcessor, Spans, build_resource
 from support.records import routed
 
 DETAIL = CachedDecisionDetail(0.75, "clear", "programming")

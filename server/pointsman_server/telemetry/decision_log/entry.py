@@ -9,9 +9,11 @@ from typing import Protocol, TypeAlias
 
 from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import Decision
+from pointsman_server.core.resolver import ResolutionRecord
 from pointsman_server.telemetry.attributes import dropped_by_reason, dropped_of
 
 EVENT = "auto_routing_router_decision"
+RESOLUTION_EVENT = "llm_route_resolved"
 
 Field: TypeAlias = str | int | float | bool | dict[str, int] | list[dict[str, str]] | None
 
@@ -111,3 +113,34 @@ def rfc3339(seconds: float) -> str:
 
 def _millis(seconds: float) -> float:
     return round(seconds * 1_000, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolutionEntry:
+    """A resolution that is to be written: a line of the decision log."""
+
+    record: ResolutionRecord
+    sample_rate: float
+    trace_id: str | None
+
+    def fields(self) -> dict[str, Field]:
+        """Every field of every line; `None` where there is nothing to say."""
+        record, resolution = self.record, self.record.resolution
+        outcome = resolution.outcome
+        return {
+            "event": RESOLUTION_EVENT,
+            "time": rfc3339(record.time),
+            "level": "info",
+            "sampled": True,
+            "sample_rate": self.sample_rate,
+            "trace_id": self.trace_id,
+            "policy_version": resolution.policy_version,
+            "purpose": record.purpose,
+            "profile": record.profile,
+            "tier": record.tier,
+            "profile_overridden": record.overridden,
+            "attempts": len(resolution.attempts),
+            "decision_id": outcome.decision_id if outcome else None,
+            "duration_ms": round(record.total_seconds * 1_000, 3),
+            "run_hash": record.run_hash,
+        }

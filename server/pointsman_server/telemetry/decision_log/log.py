@@ -11,10 +11,9 @@ from pointsman_server.core.model import Outcome, Reason
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.core.resolver import ResolutionRecord
 from pointsman_server.core.sampling import DEFAULT_RATE
-from pointsman_server.telemetry.decision_log.entry import LogEntry
+from pointsman_server.telemetry.decision_log.entry import LogEntry, ResolutionEntry
 from pointsman_server.telemetry.decision_log.sinks import build_sinks
 from pointsman_server.telemetry.decision_log.writer import LineWriter
-from pointsman_server.telemetry.resolutions import ResolutionEntry
 
 UNLOGGED = frozenset({Reason.NO_ROUTING_CONTEXT, Reason.FLAG_OFF, Reason.MODE_OFF})
 """Nothing was to be decided: ordinary requests would drown the rest."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
+
+from prometheus_client.registry import Collector
 
 from pointsman_server.core.decision_record import CachedDecisionLabels, DecisionView
 from pointsman_server.core.model import Mode, Verdict
 from pointsman_server.core.resolver import ResolutionRecord
-from pointsman_server.telemetry.accumulators import Counters, Histogram, Histograms, Key
 from pointsman_server.telemetry.attributes import dropped_of
 from pointsman_server.telemetry.metrics import catalog as i
-from pointsman_server.telemetry.readings import MetricSnapshot, Reading, reading
+from pointsman_server.telemetry.metrics.accumulators import Counters, Histogram, Histograms, Key
+from pointsman_server.telemetry.metrics.families import Family
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +26,14 @@ TAKEN, REFUSED = "taken", "refused"
 Watched: TypeAlias = Callable[[], Mapping[Key, int]]
 
 
-class Metrics:
-    """Counters, distributions and states of one process. A `DecisionObserver`."""
+class Metrics(Collector):
+    """Counters, histograms and states of one process: a collector of `prometheus_client`.
 
-    def __init__(
-        self, *, version: str, python: str, now_ns: Callable[[], int] = time.time_ns
-    ) -> None:
-        self._now_ns = now_ns
-        self._started = now_ns()
+    The library's own counters take a lock and a child each: counting a cached decision with them
+    costs 4.8 us of 8.7 us, with cells 0.7 us. So cells count, and the registry reads them.
+    """
+
+    def __init__(self, *, version: str, python: str) -> None:
         self._decisions = Counters()
         self._decision_seconds = Histograms(i.DURATION_BOUNDS)
         self._resolutions = Counters()
@@ -171,37 +172,32 @@ class Metrics:
         """Ask `read`, and nobody else any more, for the numbers of `instrument` when collecting."""
         self._watched[instrument] = read
 
-    def collect(self) -> MetricSnapshot:
-        """All numbers as of now."""
-        return MetricSnapshot(
-            started=self._started, taken=self._now_ns(), readings=tuple(self._readings())
-        )
-
-    def _readings(self) -> Iterator[Reading]:
-        yield reading(i.DECISIONS, self._decisions)
-        yield reading(i.DECISION_DURATION, self._decision_seconds)
-        yield reading(i.RESOLUTIONS, self._resolutions)
-        yield reading(i.RESOLUTION_DURATION, self._resolution_seconds)
-        yield reading(i.DRY_RUNS, self._dry_runs)
-        yield reading(i.SWITCHES, self._switches)
-        yield reading(i.CANDIDATES_DROPPED, self._dropped)
-        yield reading(i.ENGINE_DURATION, self._engine_seconds)
-        yield reading(i.ENGINE_FAILURES, self._engine_failures)
-        yield reading(i.CACHE_LOOKUPS, self._lookups)
-        yield reading(i.CACHE_WRITE_FAILURES, _or_zero(self._write_failures))
-        yield reading(i.CACHE_SHARED_FAILURES, self._shared_failures)
-        yield reading(i.CACHE_SHARED_REACHABLE, self._shared_states())
-        yield reading(i.ENGINE_REFUSED, self._engine_refused)
-        yield reading(i.CIRCUIT_TRANSITIONS, self._transitions)
-        yield reading(i.CIRCUIT_PROBES, self._probes)
-        yield reading(i.IN_FLIGHT, [((), self._in_flight)])
-        yield reading(i.SHED, _or_zero(self._shed))
-        yield reading(i.CALLS, self._calls)
-        yield reading(i.POLICY_RELOADS, self._reloads)
-        yield reading(i.POLICY_INFO, [(self._policy, 1)] if self._policy else [])
-        yield reading(i.BUILD_INFO, [(self._build, 1)])
+    def collect(self) -> Iterator[Family]:
+        """Yield every instrument with its numbers as of now."""
+        yield Family(i.DECISIONS, self._decisions)
+        yield Family(i.DECISION_DURATION, self._decision_seconds)
+        yield Family(i.RESOLUTIONS, self._resolutions)
+        yield Family(i.RESOLUTION_DURATION, self._resolution_seconds)
+        yield Family(i.DRY_RUNS, self._dry_runs)
+        yield Family(i.SWITCHES, self._switches)
+        yield Family(i.CANDIDATES_DROPPED, self._dropped)
+        yield Family(i.ENGINE_DURATION, self._engine_seconds)
+        yield Family(i.ENGINE_FAILURES, self._engine_failures)
+        yield Family(i.CACHE_LOOKUPS, self._lookups)
+        yield Family(i.CACHE_WRITE_FAILURES, _or_zero(self._write_failures))
+        yield Family(i.CACHE_SHARED_FAILURES, self._shared_failures)
+        yield Family(i.CACHE_SHARED_REACHABLE, self._shared_states())
+        yield Family(i.ENGINE_REFUSED, self._engine_refused)
+        yield Family(i.CIRCUIT_TRANSITIONS, self._transitions)
+        yield Family(i.CIRCUIT_PROBES, self._probes)
+        yield Family(i.IN_FLIGHT, [((), self._in_flight)])
+        yield Family(i.SHED, _or_zero(self._shed))
+        yield Family(i.CALLS, self._calls)
+        yield Family(i.POLICY_RELOADS, self._reloads)
+        yield Family(i.POLICY_INFO, [(self._policy, 1)] if self._policy else [])
+        yield Family(i.BUILD_INFO, [(self._build, 1)])
         for instrument, read in self._watched.items():
-            yield reading(instrument, _cells(instrument, read))
+            yield Family(instrument, _cells(instrument, read))
 
     def _shared_states(self) -> Iterator[tuple[Key, float | Histogram]]:
         if self._shared_reachable is not None:

@@ -18,7 +18,7 @@ from opentelemetry import trace
 
 from pointsman_server.core.errors import PointsmanError
 from pointsman_server.telemetry.decision_log.entry import rfc3339
-from pointsman_server.telemetry.redaction import Redaction
+from pointsman_server.telemetry.service_log.redaction import Redaction
 
 OURS = "pointsman_server"
 FORMATS = ("auto", "json", "text")

@@ -36,8 +36,7 @@ from pointsman_server.core.decision_record import CachedDecisionDetail, Decision
 from pointsman_server.lib.bounded_map import BoundedMap
 from pointsman_server.telemetry import attributes as a
 from pointsman_server.telemetry.safe_observer import LoggedOnce
-from pointsman_server.telemetry.sampling import SAMPLED_ROOT
-from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
+from pointsman_server.telemetry.tracing.head_tracer import SAMPLED_ROOT, HeadTracer
 
 OF_ITS_OWN: Final = (a.DECISION_ID, a.CONFIDENCE, a.AMBIGUITY, a.DOMAIN)
 """Attributes in which kept decisions that are sent alike differ."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import entry_points, version
 from typing import cast
+from uuid import uuid4
 
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -15,16 +16,16 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from pointsman_server.core.errors import Problem
 from pointsman_server.telemetry.config import BatchRules, TelemetryRules
 from pointsman_server.telemetry.daemon_thread import within
-from pointsman_server.telemetry.exporters import CountingSpanExporter, build_span_exporters
-from pointsman_server.telemetry.sampling import HeadSampler
-from pointsman_server.telemetry.sdk_log import PAUSE
-from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
+from pointsman_server.telemetry.service_log.library_log import PAUSE
+from pointsman_server.telemetry.tracing.exporters import CountingSpanExporter, build_span_exporters
+from pointsman_server.telemetry.tracing.head_tracer import HeadSampler, HeadTracer
 from pointsman_server.telemetry.tracing.light_span import CallSpans
 from pointsman_server.telemetry.variables import EnvironmentInvalid
 
@@ -153,3 +154,23 @@ def _propagator(name: str) -> TextMapPropagator:
     for entry_point in entry_points(group="opentelemetry_propagator", name=name):
         return cast("TextMapPropagator", entry_point.load()())
     raise EnvironmentInvalid([Problem("OTEL_PROPAGATORS", f"no propagator {name!r} is installed")])
+
+
+def build_resource(rules: TelemetryRules, worker: int | None = None) -> Resource:
+    """The attributes that `rules` name, and those of this program, its `worker` and its SDK."""
+    # Tells the cumulative sums of replicas apart, and those of one replica's workers.
+    given = rules.resource.get("service.instance.id")
+    instance = str(uuid4()) if given is None else given
+    if given is not None and worker is not None:
+        instance = f"{given}/{worker}"
+    # Not `Resource.create`: it starts threads and reads the environment once more.
+    return Resource(
+        {
+            "telemetry.sdk.language": "python",
+            "telemetry.sdk.name": "opentelemetry",
+            "telemetry.sdk.version": sdk_version,
+            "service.version": version("pointsman"),
+            **rules.resource,
+            "service.instance.id": instance,
+        }
+    )

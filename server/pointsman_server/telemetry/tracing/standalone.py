@@ -9,11 +9,10 @@ from contextlib import asynccontextmanager
 from opentelemetry.trace import Tracer
 
 from pointsman_server.telemetry.config import read_environment
-from pointsman_server.telemetry.resource import build_resource
-from pointsman_server.telemetry.sdk_log import SdkLog
+from pointsman_server.telemetry.service_log.library_log import SdkLog
 from pointsman_server.telemetry.telemetry import CLOSING
 from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
-from pointsman_server.telemetry.tracing.provider import Spans
+from pointsman_server.telemetry.tracing.provider import Spans, build_resource
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Builds what sends spans and metrics away. Exporters are imported only when one is asked for.
+"""Exporters of spans. They are imported only where one is configured.
 
 Certificates and compression are left to the exporters, which read their standard variables from
 the process's environment; `environment` has checked them.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, SpanExportResult
 
@@ -27,20 +26,10 @@ def build_span_exporters(rules: SignalRules) -> tuple[SpanExporter, ...]:
     )
 
 
-def build_metric_exporters(rules: SignalRules) -> tuple[MetricExporter, ...]:
-    """One for each that `rules` name."""
-    return tuple(
-        _otlp_metrics(rules.otlp)
-        if name == OTLP and rules.otlp
-        else ConsoleMetricExporter(out=sys.stderr)
-        for name in rules.exporters
-    )
-
-
 def _otlp_spans(target: OtlpTarget) -> SpanExporter:
     headers = {key.lower(): value for key, value in target.headers.items()}
     if target.protocol == GRPC:
-        from pointsman_server.telemetry.otlp_grpc import QuickSpanExporter  # noqa: PLC0415
+        from pointsman_server.telemetry.tracing.otlp_grpc import QuickSpanExporter  # noqa: PLC0415
 
         return QuickSpanExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
@@ -48,21 +37,6 @@ def _otlp_spans(target: OtlpTarget) -> SpanExporter:
     )
 
     return OTLPHttpSpanExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
-
-
-def _otlp_metrics(target: OtlpTarget) -> MetricExporter:
-    headers = {key.lower(): value for key, value in target.headers.items()}
-    if target.protocol == GRPC:
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415
-            OTLPMetricExporter,
-        )
-
-        return OTLPMetricExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
-        OTLPMetricExporter as OTLPHttpMetricExporter,
-    )
-
-    return OTLPHttpMetricExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
 
 
 class CountingSpanExporter(SpanExporter):
