@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import grpc
 import pytest
-from pointsman.v1 import describe_routing_pb2
+from pointsman.v1 import (
+    batch_route_decisions_pb2,
+    describe_routing_pb2,
+    routing_service_pb2_grpc,
+)
 from pointsman.v1 import route_decision_pb2 as pb
 from support.eventually import eventually
 from support.morph import ScriptedMorph
@@ -36,7 +41,7 @@ def policy(url: str, **breaker: Any) -> str:
 ENVIRONMENT = {"MORPH_API_KEY": "key", "POINTSMAN_MORPH_ROUTER_ENABLED": "true"}
 
 
-def miss(number: int) -> Any:
+def miss(number: int | str) -> Any:
     caller = pb.Caller(user_id="user-1", session_id=f"miss-{number}")
     return request(f"Rename variable {number}.", caller=caller)
 
@@ -184,3 +189,67 @@ async def test_a_circuit_s_way_from_closed_to_closed_is_seen_from_outside(
         ("morph", "http_503"): 2,
         ("morph", "circuit_open"): 1,
     }
+
+
+# ---------------------------------------------------------------- fair shares
+
+
+async def _flooding(port: int) -> None:
+    """One connection that sends eight batches of new requests, again and again."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        stub = routing_service_pb2_grpc.RoutingServiceStub(channel)
+
+        async def batches(number: int) -> None:
+            asked = [miss(f"{number}-{n}") for n in range(256)]
+            for one in asked:
+                one.dry_run = one.classify = True
+            batch = batch_route_decisions_pb2.BatchRouteDecisionsRequest(requests=asked)
+            while True:
+                await stub.BatchRouteDecisions(batch, timeout=60)
+
+        await asyncio.gather(*map(batches, range(8)))
+
+
+async def test_a_quiet_callers_decisions_overtake_those_of_a_greedy_one(start: Starter) -> None:
+    peer = await start()
+    metrics = peer.running.telemetry.metrics
+
+    def decided() -> int:
+        [found] = [r for r in metrics.collect().readings if r.instrument.name == "pointsman.calls"]
+        return sum(int(point.value) for point in found.points)
+
+    flood = asyncio.create_task(_flooding(peer.running.port))
+    await eventually(lambda: decided() > 500)
+    for number in range(20):
+        before = decided()
+        answer = await peer.decide(miss(f"quiet-{number}"), timeout=30)
+        assert answer.decision.source == pb.SOURCE_LOCAL
+        # Counted, not timed: a busy machine does not move it. Without shares it is some 2,000.
+        assert decided() - before < 200
+    assert not flood.done()
+    flood.cancel()
+    await asyncio.gather(flood, return_exceptions=True)
+
+
+async def test_one_callers_short_deadline_decides_nothing_for_another(
+    start: Starter, morph: ScriptedMorph
+) -> None:
+    text = policy(morph.url)
+    peer = await start(policy=text, environment=ENVIRONMENT)
+    morph.script({"delay_ms": 400, "json": {"model": "gpt-5.5"}, "times": -1})
+    same = miss("shared")
+    hasty = asyncio.create_task(peer.decide(same, timeout=0.25))
+    await eventually(lambda: len(morph.calls) == 1)
+    patient = asyncio.create_task(peer.decide(same, timeout=20))
+    first, second = await asyncio.gather(hasty, patient, return_exceptions=True)
+    assert second.decision.source == pb.SOURCE_MORPH
+    assert not second.failures
+    assert len(morph.calls) == 1
+    if not isinstance(first, grpc.aio.AioRpcError):  # it may be late on a busy machine
+        assert (first.decision.source, failures(first)) == (
+            pb.SOURCE_LOCAL,
+            [("morph", "deadline")],
+        )
+    # What the hasty caller got was not kept, either.
+    assert (await peer.decide(same)).decision.source == pb.SOURCE_MORPH

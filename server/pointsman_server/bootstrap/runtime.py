@@ -72,7 +72,7 @@ class Runtime:
         self._hash_key_is_shared = hash_key_is_shared
         self._telemetry = telemetry
         self._keys = Keys(hash_key)
-        self._turns = FairScheduler()
+        self.turns = FairScheduler()
         self._codec = WireCodec()
         self._new_id = DecisionIds(clock=ambient.clock, entropy=ambient.entropy)
         self._parts: _Parts | None = None
@@ -142,7 +142,7 @@ class Runtime:
             await self._parts.cache.aclose()
 
     async def _build(self, rules: PolicyFile) -> _Parts:
-        ambient, telemetry, turns = self._ambient, self._telemetry, self._turns
+        ambient, telemetry, turns = self._ambient, self._telemetry, self.turns
         # In a thread: reading the artefact would hold up calls for some milliseconds.
         local = await asyncio.to_thread(LocalEngine.load, rules.local)
         known = {
@@ -201,7 +201,7 @@ class Runtime:
         before = self._parts
         kept = before.engine(MORPH) if before and before.rules.morph == rules.morph else None
         return kept or build_morph(
-            rules.morph, turns=self._turns, ambient=self._ambient, telemetry=self._telemetry
+            rules.morph, turns=self.turns, ambient=self._ambient, telemetry=self._telemetry
         )
 
     async def _cache(self, rules: PolicyFile) -> CachePart:

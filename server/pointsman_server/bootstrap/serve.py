@@ -25,6 +25,7 @@ from pointsman_server.supervisor.protocol import WorkerAssignment, WorkerReady
 from pointsman_server.telemetry import Telemetry, build_telemetry
 from pointsman_server.transport.call import CallRunner, ConcurrencyLimiter
 from pointsman_server.transport.security.peer_identity import (
+    connection_of,
     named_by_token,
     named_by_token_or_certificate,
 )
@@ -120,6 +121,8 @@ async def serving(
             clock=ambient.clock,
             meter=telemetry.metrics,
             caller=named_by_token_or_certificate if settings.tls_client_ca_file else named_by_token,
+            connection=connection_of,
+            turns=runtime.turns,
         )
         servicer = RoutingServicer(
             rpc=rpc,

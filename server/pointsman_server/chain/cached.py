@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from opentelemetry.trace import Tracer
 
+from pointsman_server.chain.circuit_breaker import CUT_OFF
 from pointsman_server.core import entry
 from pointsman_server.core.model import EngineAnswer, EngineQuery
 from pointsman_server.core.policy_file import CacheRules
@@ -59,13 +60,14 @@ class CacheWriter:
         self._rules = rules
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
-        """The delegate's answer, or one that another replica kept in the meantime.
+        """Return the delegate's answer, or one that another replica cached in the meantime.
 
-        An answer that stands in for a failing engine, or that found nothing to size, is kept for
-        a short while only: neither an outage nor a "hello" decides for a whole conversation.
+        An answer that stands in for a failing engine, or for a prompt without a task, is cached for
+        `fallback_ttl` only: neither an outage nor a "hello" decides for a whole conversation. An
+        answer that one caller's short deadline forced is not cached at all.
         """
         answer = await self._delegate.decide(query)
-        if query.key is None:
+        if query.key is None or any(f.stage == CUT_OFF for f in answer.failures):
             return answer
         passing = answer.failures or answer.difficulty == NEEDS_INFO
         ttl = self._rules.fallback_ttl if passing else self._rules.ttl

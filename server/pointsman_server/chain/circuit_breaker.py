@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,7 +14,8 @@ from pointsman_server.lib.circuit_breaker import Circuit, CircuitBreaker
 
 CIRCUIT_OPEN = "circuit_open"
 _NOT_CALLED = frozenset({"unexpected_error"})
-_CUT_OFF = "deadline"
+CUT_OFF = "deadline"
+"""The failure stage of a call that the caller's deadline ended."""
 
 
 class Probe(StrEnum):
@@ -78,13 +80,20 @@ class Breaker:
             self.probing = True
             self._meter.circuit_entered(self._name, Circuit.HALF_OPEN)
         result = Probe.UNDECIDED
+        started = self._clock.monotonic()
         try:
             answer = await self._delegate.decide(query)
+        except asyncio.CancelledError:
+            # Every caller stopped waiting, most of them because their deadlines came near.
+            if self._clock.monotonic() - started >= self._rules.slow:
+                result = Probe.FAILED
+                self._failed(probes=probes)
+            raise
         except EngineFailed as error:
             if self._counts(error):
                 result = Probe.FAILED
                 self._failed(probes=probes)
-            elif probes and error.failure.stage == _CUT_OFF:
+            elif probes and error.failure.stage == CUT_OFF:
                 # Nothing was learned, and time was lost: rest instead of probing with every call.
                 self._open()
             raise
@@ -99,7 +108,7 @@ class Breaker:
 
     def _counts(self, error: EngineFailed) -> bool:
         """Whether the engine is to blame: not for a missing key or an impatient caller."""
-        if error.failure.stage == _CUT_OFF:
+        if error.failure.stage == CUT_OFF:
             return error.elapsed >= self._rules.slow
         return error.failure.stage not in _NOT_CALLED
 

@@ -1,67 +1,127 @@
-"""Turns at the event loop: asking an engine takes the processor, and kept decisions go first."""
+"""Fair scheduling of CPU work on the event loop, by caller and deadline.
+
+Deciding takes the processor for a fraction of a millisecond. Without a schedule, a caller that
+sends hundreds of requests at once would keep the event loop busy for everybody else.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from heapq import heappop, heappush
 
+from pointsman_server.core.fair_share import WORK
 from pointsman_server.core.model import EngineAnswer, EngineQuery
 from pointsman_server.core.ports import DecisionEngine
 
 ROUNDS = 64
-"""Rounds of the event loop between two turns.
+"""Event-loop iterations between two turns.
 
-A call comes to the loop through a thread of gRPC's, in several steps, and each call behind it
-waits for its first one. Without work a round of uvloop takes half a microsecond: these rounds leave
-that thread the time for a step. They are 3 to 8 % of a decision's processor time; fewer rounds, or
-more callers a turn, cost cached calls more than they save (docs/performance.md).
+A call reaches the loop in several steps through one of gRPC's threads. An idle iteration of uvloop
+takes half a microsecond; these iterations give that thread the time for a step. They are 3 to 8 %
+of a decision's processor time (docs/performance.md).
 """
+LIGHT_ROUNDS = 16
+"""The same after a turn that asks no engine."""
+CREDIT = 2
+"""Turns of a newly active caller before it waits in rotation: one decision, from request to
+answer."""
+
+
+class _CallerQueue:
+    """The waiting turns of one caller, earliest deadline first."""
+
+    def __init__(self, caller: str | None) -> None:
+        self.caller = caller
+        self.credit = CREDIT
+        self._waiting: list[tuple[float, int, asyncio.Future[None], int]] = []
+
+    def push(self, deadline: float, number: int, turn: asyncio.Future[None], rounds: int) -> None:
+        heappush(self._waiting, (deadline, number, turn, rounds))
+
+    def pop(self) -> tuple[asyncio.Future[None], int] | None:
+        """The next turn that is still wanted, with its rounds."""
+        while self._waiting:
+            _, _, turn, rounds = heappop(self._waiting)
+            if not turn.done():
+                return turn, rounds
+        return None
 
 
 class FairScheduler:
-    """Lets callers through one by one, in order, with some rounds of the loop between two.
+    """Grants turns one at a time, with some iterations of the loop between two.
 
-    In these the loop takes in what arrived meanwhile and answers what is kept. Who comes alone does
-    not wait. How many wait is bounded by the calls that are let in at all. Of one event loop.
+    Callers are served in rotation; a newly active caller comes first (as flows do in FQ-CoDel,
+    RFC 8290). Within a caller the earliest deadline comes first. During the iterations between two
+    turns the loop accepts calls and answers cached ones. A task that finds the loop idle does not
+    wait. The number of waiting turns is bounded by the limit of calls in flight. One scheduler
+    belongs to one event loop.
     """
 
     def __init__(self, *, rounds: int = ROUNDS) -> None:
         self._rounds = rounds
         self._left = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._number = 0
+        self._queues: dict[str | None, _CallerQueue] = {}
+        self._fresh: deque[_CallerQueue] = deque()
+        self._rotation: deque[_CallerQueue] = deque()
 
-    async def take(self) -> None:
-        """Return when it is the caller's turn, which ends when it waits for something."""
+    async def take(self, *, light: bool = False) -> bool:
+        """Return when the turn of the current context's `WORK` comes; `True` if it waited.
+
+        The turn lasts until the task next suspends. A `light` turn asks no engine.
+        """
+        rounds = min(LIGHT_ROUNDS, self._rounds) if light else self._rounds
         loop = asyncio.get_running_loop()
-        if self._left:
-            turn = loop.create_future()
-            self._waiting.append(turn)
-            await turn
-        else:
-            self._left = self._rounds
+        if not self._left:
+            self._left = rounds
             loop.call_soon(self._round)
+            return False
+        turn = loop.create_future()
+        self._number += 1
+        caller, due = WORK.get()
+        self._queue(caller).push(due, self._number, turn, rounds)
+        await turn
+        return True
+
+    def _queue(self, caller: str | None) -> _CallerQueue:
+        queue = self._queues.get(caller)
+        if queue is None:
+            queue = self._queues[caller] = _CallerQueue(caller)
+            self._fresh.append(queue)
+        return queue
 
     def _round(self) -> None:
         self._left -= 1
-        if self._left == 0 and self._next():
-            self._left = self._rounds
+        if self._left == 0:
+            self._left = self._next()
         if self._left:
             asyncio.get_running_loop().call_soon(self._round)
 
-    def _next(self) -> bool:
-        """Whether somebody was waiting. Who left meanwhile takes no turn."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
+    def _next(self) -> int:
+        """Grant the next turn; return its rounds, or 0 if no turn is waiting."""
+        while self._fresh or self._rotation:
+            fresh = bool(self._fresh)
+            queue = (self._fresh or self._rotation).popleft()
+            granted = queue.pop()
+            if granted is not None:
+                queue.credit -= 1
+                (self._fresh if fresh and queue.credit > 0 else self._rotation).append(queue)
+                turn, rounds = granted
                 turn.set_result(None)
-                return True
-        return False
+                return rounds
+            if fresh:
+                # It stays in rotation once: a caller must not come first with every request.
+                self._rotation.append(queue)
+            else:
+                del self._queues[queue.caller]
+        return 0
 
 
 class ScheduledEngine:
-    """An engine whose calls take turns with each other, and with those of engines that share them.
+    """An engine that takes a turn before each call.
 
-    The turn is over when the call waits for an answer: a slow engine holds up nobody.
+    The turn ends when the call first suspends, so a slow engine delays nobody.
     """
 
     def __init__(self, delegate: DecisionEngine, *, turns: FairScheduler) -> None:
@@ -69,6 +129,6 @@ class ScheduledEngine:
         self._turns = turns
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
-        """The delegate's answer. Raises what it raises."""
+        """Return the delegate's answer. Raises what the delegate raises."""
         await self._turns.take()
         return await self._delegate.decide(query)

@@ -1,28 +1,25 @@
-"""Identical misses in flight share one call."""
+"""Single flight: identical cache misses in flight share one engine call."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from pointsman_server.core import entry
-from pointsman_server.core.errors import EnginesFailed
 from pointsman_server.core.model import EngineAnswer, EngineQuery
 from pointsman_server.core.ports import Clock, DecisionEngine
 
 ANSWER_MARGIN = 0.02
-"""Seconds of a caller's deadline that are kept for deciding without a remote engine."""
-
-DEADLINE = "deadline"
-"""The failure stage of an engine that the first caller's deadline cut off."""
+"""Seconds of a caller's deadline that remain for deciding without a remote engine."""
 
 
 class _Flight:
-    """One call, and a seat for each who waits for it.
+    """One shared call, and a future for each caller that waits for it.
 
-    Seats are bare futures: a shield and a timeout around the task took twice as long as the rest
-    of a flight of one.
+    Bare futures, because a shield and a timeout around the task took twice as long as the rest of a
+    flight with one caller.
     """
 
     def __init__(self, answering: Coroutine[Any, Any, EngineAnswer]) -> None:
@@ -30,7 +27,7 @@ class _Flight:
         self._seats: set[asyncio.Future[EngineAnswer | None]] = set()
 
     async def board(self, patience: float | None) -> EngineAnswer | None:
-        """The call's answer or error; `None` where that took longer than `patience`."""
+        """Return the call's answer or raise its error; `None` after `patience` seconds."""
         loop = asyncio.get_running_loop()
         seat: asyncio.Future[EngineAnswer | None] = loop.create_future()
         self._seats.add(seat)
@@ -44,12 +41,12 @@ class _Flight:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether everybody left before it landed."""
+        """Whether every caller left before the call ended."""
         return not self._seats and not self.task.done()
 
     def land(self, task: asyncio.Task[EngineAnswer]) -> None:
-        """Tell the answer or the error to those who wait."""
-        # Seen, even where every waiter has left.
+        """Pass the answer or the error to the waiting callers."""
+        # Retrieved even if no caller waits any more.
         error = None if task.cancelled() else task.exception()
         for seat in self._seats:
             if seat.done():
@@ -68,11 +65,11 @@ def _give_up(seat: asyncio.Future[EngineAnswer | None]) -> None:
 
 
 class SingleFlight:
-    """Shares one delegate call a key.
+    """Shares one delegate call per key.
 
-    The shared call runs with its first caller's deadline. Cancelling a caller cancels nobody
-    else; when the last one leaves, the call ends too. A caller whose own time runs out decides
-    alone; those who have time left when the shared call ran out of its share another one.
+    The shared call has no deadline of a caller: its engines' own timeouts bound it, and it is
+    cancelled when the last caller stops waiting. A caller whose deadline comes near stops waiting
+    and decides alone. Neither a deadline nor a cancellation affects the other callers.
     """
 
     def __init__(self, delegate: DecisionEngine, *, clock: Clock) -> None:
@@ -81,34 +78,26 @@ class SingleFlight:
         self._flights: dict[bytes, _Flight] = {}
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
-        """The answer of the flight for `query.key`; a query without a key flies alone."""
+        """Return the answer of the flight for `query.key`; without a key, the delegate's."""
         if query.key is None:
             return await self._delegate.decide(query)
-        answer = None
-        while answer is None:
-            answer = await self._fly(query.key, query)
-        # Keys know neither public ids nor fences: another caller's model may not be one of ours.
-        if entry.holds(answer, query.candidates):
+        answer = await self._fly(query.key, query)
+        # Keys cover neither public ids nor fences: the model may not be one of this request's.
+        if answer is not None and entry.holds(answer, query.candidates):
             return answer
         return await self._delegate.decide(query)
 
     async def _fly(self, key: bytes, query: EngineQuery) -> EngineAnswer | None:
-        """Share one call; `None` where it ran out of another caller's time."""
+        """Return the shared answer, or `None` if the caller's time ran out before it."""
         flight = self._flights.get(key)
-        leads = flight is None
         if flight is None:
-            flight = self._start(key, query)
+            flight = self._start(key, replace(query, deadline=None))
         try:
-            answer = await flight.board(self._patience(query))
-        except EnginesFailed as error:
-            if leads or all(f.stage != DEADLINE for f in error.failures):
-                raise
-            return None
+            return await flight.board(self._patience(query))
         finally:
             if flight.is_abandoned:
                 flight.task.cancel()
                 self._flights.pop(key, None)
-        return answer or await self._delegate.decide(query)
 
     def _start(self, key: bytes, query: EngineQuery) -> _Flight:
         flight = self._flights[key] = _Flight(self._delegate.decide(query))

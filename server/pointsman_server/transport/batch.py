@@ -14,24 +14,24 @@ from pointsman_server.transport.decision_handler import DecisionHandler, Done, P
 from pointsman_server.transport.wire_parsing import parsed_batch
 
 METHOD = f"{SERVICE}/BatchRouteDecisions"
-TURN = 32
-"""Decisions after which other calls get their turn: a large batch must not hold up the loop."""
+TURN = 16
+"""Decisions after which a batch takes its next turn: a large batch must not block the loop."""
 TURN_BYTES = 16 * 1024
-"""Bytes read after which they get it, too."""
+"""Bytes parsed after which it does, too."""
 
 _RESULTS = 1
 _RESPONSE, _STATUS = 1, 2
 
 
 class Batches:
-    """Answers batches. Each decision has a span, a place at the gate and a fate of its own."""
+    """Serves batches. Each decision has its own span, place in flight and status."""
 
     def __init__(self, *, rpc: CallRunner, decisions: DecisionHandler) -> None:
         self._rpc = rpc
         self._decisions = decisions
 
     async def answer(self, wire: bytes, context: Context) -> bytes:
-        """A `BatchRouteDecisionsResponse` for a `BatchRouteDecisionsRequest`."""
+        """Return a `BatchRouteDecisionsResponse` for a `BatchRouteDecisionsRequest`."""
         origin = self._rpc.origin(METHOD, context)
         try:
             requests = parsed_batch(wire)
@@ -47,7 +47,7 @@ class Batches:
         origin: CallInfo,
         deadline: float | None,
     ) -> list[Done]:
-        """All of them; a call that is cancelled cancels what is under way."""
+        """Decide all requests; cancelling the call cancels the decisions under way."""
         found: list[Done | asyncio.Task[Done]] = []
         left = TURN_BYTES
         async with asyncio.TaskGroup() as tasks:
@@ -60,7 +60,7 @@ class Batches:
                     found.append(answer)
                 left -= size + TURN_BYTES // TURN
                 if left <= 0:
-                    await asyncio.sleep(0)
+                    await self._rpc.turn(origin, deadline)
                     left = TURN_BYTES
         return [each.result() if isinstance(each, asyncio.Task) else each for each in found]
 

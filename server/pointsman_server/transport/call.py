@@ -1,4 +1,4 @@
-"""What every RPC shares: a gate against overload, a server span, and errors as statuses."""
+"""What all RPCs share: the limit on concurrent calls, the server span, errors as statuses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
 import grpc
@@ -14,16 +15,17 @@ from opentelemetry.context import Context as TraceContext
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import INVALID_SPAN, Span, StatusCode, use_span
 
-from pointsman_server.core.errors import Overloaded, PointsmanError
+from pointsman_server.core.errors import Overloaded, PointsmanError, TooLate
+from pointsman_server.core.fair_share import WORK, FairShare, Work
 from pointsman_server.core.ports import Clock
 from pointsman_server.lib.safe_traceback import frames_of
 from pointsman_server.transport.errors import to_status
-from pointsman_server.transport.ports import CallSpans, SampledCall
+from pointsman_server.transport.ports import CallSpans, SampledCall, Turns
 
 SERVICE = "pointsman.v1.RoutingService"
 STATUS_TRAILER = "grpc-status-details-bin"
 RETRY_AFTER = 0.25
-"""Seconds after which a refused caller may come back."""
+"""Seconds after which a refused caller may retry."""
 
 _OK = grpc.StatusCode.OK.name
 _NOTHING = nullcontext()
@@ -34,76 +36,76 @@ Request = TypeVar("Request")
 
 
 class CallMeter(Protocol):
-    """Is told of the load."""
+    """Counts calls."""
 
     def in_flight(self, change: int) -> None:
-        """A call came (+1) or went (-1)."""
+        """Count a call that began (+1) or ended (-1)."""
         ...
 
     def shed(self) -> None:
-        """A call was refused for overload."""
+        """Count a call refused for overload."""
         ...
 
     def call(self, method: str | None, *, caller: str | None, status: str) -> None:
-        """A call, or a decision inside one, was answered or refused.
+        """Count a call, or a decision inside one, that was answered or refused.
 
-        `method` is none of the caller's text.
+        `method` is a served method or `None`, never the caller's text.
         """
         ...
 
 
 class ConcurrencyLimiter:
-    """Lets at most `limit` calls in at once."""
+    """Admits at most `limit` decisions and calls at once, with a share for each caller."""
 
     def __init__(self, *, limit: int, meter: CallMeter) -> None:
-        self._limit = limit
+        self._places = FairShare(limit)
         self._meter = meter
-        self._inside = 0
 
     def __enter__(self) -> None:
-        if self._inside >= self._limit:
+        if not self._places.take(WORK.get().caller):
             self._meter.shed()
             raise Overloaded(retry_after=RETRY_AFTER)
-        self._inside += 1
         self._meter.in_flight(1)
 
     def __exit__(self, *_: object) -> None:
-        self._inside -= 1
+        self._places.leave(WORK.get().caller)
         self._meter.in_flight(-1)
 
 
 class CallInfo(NamedTuple):
-    """Where a call, or a decision inside one, comes from. A tuple, since each call has one."""
+    """The origin of a call, or of a decision inside one. A tuple, since every call makes one."""
 
     method: str
     """With its service: `pointsman.v1.RoutingService/RouteDecision`."""
     caller: str | None
-    """The name that its token or its certificate has."""
+    """The name of its token or certificate."""
     trace: TraceContext | None
+    context: Context | None = None
+    """gRPC's context of the call, from which the connection is read when it is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RpcError:
-    """A call, or a decision inside one, that is answered by a status."""
+    """A call, or a decision inside one, that ends with an error status."""
 
     status: grpc.Status
 
     @property
     def wire(self) -> bytes:
-        """The status as the message `CallStatus`."""
+        """The status as a serialized `CallStatus`."""
         return next(
             v for k, v in self.status.trailing_metadata if k == STATUS_TRAILER and type(v) is bytes
         )
 
     async def end(self, context: Context) -> NoReturn:
-        """End a whole call by the status."""
+        """End the call with the status."""
         status = self.status
         await context.abort(status.code, status.details, status.trailing_metadata)
         raise AssertionError("abort returned")
 
 
 class CallRunner:
-    """Runs the body of an RPC behind the gate and inside its span."""
+    """Runs the body of an RPC under the concurrency limit and inside its span."""
 
     def __init__(
         self,
@@ -114,7 +116,10 @@ class CallRunner:
         clock: Clock,
         meter: CallMeter,
         caller: Callable[[Context], str | None],
+        connection: Callable[[Context], str | None] = lambda _context: None,
+        turns: Turns | None = None,
     ) -> None:
+        """`caller` and `connection` name a call's peer; without `turns` work is not scheduled."""
         self._gate = gate
         self._spans = spans
         self._propagator = propagator
@@ -122,6 +127,8 @@ class CallRunner:
         self._clock = clock
         self._meter = meter
         self._caller = caller
+        self._connection = connection
+        self._turns = turns
 
     async def run(
         self,
@@ -129,7 +136,7 @@ class CallRunner:
         context: Context,
         body: Callable[[float | None], Awaitable[Answer]],
     ) -> Answer:
-        """The body's answer; `body` gets the caller's deadline on the monotonic clock."""
+        """Return the body's answer; `body` gets the caller's deadline on the monotonic clock."""
         origin = self.origin(method, context)
         span = self.open(origin, self.sample(origin))
         answer = await self.attempt(origin, span, body, self.deadline(context))
@@ -144,16 +151,28 @@ class CallRunner:
         body: Callable[[float | None], Awaitable[Answer]],
         deadline: float | None,
     ) -> Answer | RpcError:
-        """The body's answer, or how it was refused; ends `span`, and counts it."""
+        """Return the body's answer or its refusal. Ends `span` and counts the call."""
+        self._own(origin, deadline)
         with _current(span):
             try:
                 with self._gate:
+                    await self._turn(deadline)
                     answer = await body(deadline)
             except Exception as error:  # noqa: BLE001  (the last resort: nothing foreign leaks)
                 return self._refused(origin, span, error)
             _mark(span, grpc.StatusCode.OK)
             self._meter.call(origin.method, caller=origin.caller, status=_OK)
             return answer
+
+    async def turn(self, origin: CallInfo, deadline: float | None) -> None:
+        """Let others work: return when the next turn of this call's caller comes."""
+        self._own(origin, deadline)
+        if self._turns is not None:
+            await self._turns.take(light=True)
+
+    def share_of(self, context: Context) -> str | None:
+        """Return the name under which a call takes its share: its caller, else its connection."""
+        return self._caller(context) or self._connection(context)
 
     def try_immediate(
         self,
@@ -162,9 +181,9 @@ class CallRunner:
         ask: Callable[[Request, SampledCall | None], Answer | None],
         request: Request,
     ) -> Answer | RpcError | None:
-        """What `ask` knows without waiting, and has told `sampled`; `None`: nothing.
+        """Return what `ask` answers without waiting, or `None` if it has no answer.
 
-        It takes no time that the gate would have to bound.
+        It ends `sampled`. It is too short to count against the concurrency limit.
         """
         try:
             answer = ask(request, sampled)
@@ -175,55 +194,70 @@ class CallRunner:
         return answer
 
     def refuse(self, origin: CallInfo, sampled: SampledCall | None, error: Exception) -> RpcError:
-        """How `error` is answered; its span says so, and it counts."""
+        """Return the refusal for `error`; records it in the span and the metrics."""
         span = self.open(origin, sampled)
         refused = self._refused(origin, span, error)
         span.end()
         return refused
 
     def shed(self, origin: CallInfo) -> RpcError:
-        """How a call is answered for which there is no place."""
+        """Return the refusal of a call above a limit."""
         self._meter.shed()
         return self.refuse(origin, self.sample(origin), Overloaded(retry_after=RETRY_AFTER))
 
     def beside(self, *, limit: int) -> CallRunner:
-        """The same with a gate of its own: what goes through it is let in while this one sheds."""
+        """Return a runner with a separate limit, which admits calls while this one sheds."""
         other = copy(self)
         other._gate = ConcurrencyLimiter(limit=limit, meter=self._meter)  # noqa: SLF001  (its own kind)
+        other._turns = None  # noqa: SLF001
         return other
 
     def origin(self, method: str, context: Context) -> CallInfo:
-        """Where the call, and every decision inside it, comes from; `method` with its service."""
+        """Return the origin of a call; `method` includes the service."""
         trace, metadata = None, context.invocation_metadata() or ()
-        # Most callers have no trace, and a propagator takes its time to find none.
+        # Most calls carry no trace context, and a propagator is slow to find none.
         for key, _ in metadata:
             if key in self._headers:
                 trace = self.trace_in({k: v for k, v in metadata if isinstance(v, str)})
                 break
-        return CallInfo(method, self._caller(context), trace)
+        return CallInfo(method, self._caller(context), trace, context)
 
     def sample(self, origin: CallInfo) -> SampledCall | None:
-        """The span of a call, or of one decision inside it; `None` for one that is not recorded."""
+        """Return the span of a call or of one decision inside it; `None` if it is not recorded."""
         return self._spans.sample(origin.method, origin.trace)
 
     def open(self, origin: CallInfo, sampled: SampledCall | None) -> Span:
-        """What was sampled, to be written on; it does not become current."""
+        """Return a writable span for `sampled`; it does not become the current span."""
         if sampled is None:
             return self._spans.unrecorded(origin.method, origin.trace)
         return sampled.open()
 
     def trace_in(self, headers: Mapping[str, str]) -> TraceContext:
-        """The trace that these headers tell of."""
+        """Return the trace context in `headers`."""
         return self._propagator.extract(headers)
 
     def deadline(self, context: Context) -> float | None:
-        """The caller's deadline on the monotonic clock."""
+        """Return the caller's deadline on the monotonic clock."""
         left: float | None = context.time_remaining()
         return None if left is None else self.after(left)
 
     def after(self, seconds: float) -> float:
-        """The moment so many seconds from now on the monotonic clock."""
+        """Return the monotonic time in `seconds` from now."""
         return self._clock.monotonic() + seconds
+
+    def _own(self, origin: CallInfo, deadline: float | None) -> None:
+        """Mark the work of the current context as this call's."""
+        caller = origin.caller
+        if caller is None and origin.context is not None:
+            caller = self._connection(origin.context)
+        WORK.set(Work(caller, inf if deadline is None else deadline))
+
+    async def _turn(self, deadline: float | None) -> None:
+        """Wait for a turn. Raises `TooLate` if the deadline passed meanwhile."""
+        if self._turns is None or not await self._turns.take(light=True):
+            return
+        if deadline is not None and self._clock.monotonic() >= deadline:
+            raise TooLate
 
     def _refused(self, origin: CallInfo, span: Span, error: Exception) -> RpcError:
         status = _refusal(error)
@@ -233,14 +267,14 @@ class CallRunner:
 
 
 def _current(span: Span) -> AbstractContextManager[object]:
-    """Makes `span` current and ends it; one that stands for nothing costs nothing."""
+    """Make `span` current and end it; a non-recording span costs nothing."""
     if span is INVALID_SPAN:
         return _NOTHING
     return use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False)
 
 
 def _refusal(error: Exception) -> grpc.Status:
-    """The error's status; of a bug, the log gets the frames but not the text."""
+    """Return the status of an error. For a bug, the log gets the frames but not the text."""
     if not isinstance(error, PointsmanError):
         # Frames only: the text of a foreign exception may quote the request.
         frames = frames_of(error)
@@ -249,7 +283,7 @@ def _refusal(error: Exception) -> grpc.Status:
 
 
 def _mark(span: Span, code: grpc.StatusCode) -> None:
-    """OpenTelemetry's convention for servers: only a server's own fault is an error."""
+    """Record the status; per OpenTelemetry's convention only server faults are span errors."""
     span.set_attribute("rpc.response.status_code", code.name)
     if code is grpc.StatusCode.INTERNAL:
         span.set_attribute("error.type", code.name)

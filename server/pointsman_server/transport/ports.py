@@ -115,3 +115,11 @@ class Service(Protocol):
     def resolver(self) -> Resolves:
         """Resolves purposes."""
         ...
+
+
+class Turns(Protocol):
+    """Schedules CPU work on the event loop fairly between callers."""
+
+    async def take(self, *, light: bool = False) -> bool:
+        """Return when the turn of the current context's `WORK` comes; `True` if it waited."""
+        ...

@@ -159,3 +159,10 @@ async def test_a_bad_entry_costs_one_call_and_not_one_each_time():
     for _ in range(3):
         await chain.decide(query())
     assert engine.calls == 1
+
+
+async def test_what_a_callers_short_deadline_forced_is_not_kept():
+    cut_off = answer(SONNET, failures=(failed("deadline").failure,))
+    layer, cache = keeping(cut_off)
+    assert await layer.decide(query()) == cut_off
+    assert cache.values == {}

@@ -147,6 +147,18 @@ async def test_a_cancelled_probe_leaves_its_place_to_the_next_caller():
     assert await circuit.stage() is None
 
 
+async def test_calls_given_up_after_a_while_count_and_those_given_up_at_once_do_not():
+    circuit = Circuitry()
+    circuit.engine.gate = asyncio.Event()
+    for waited, counted in [(0.0, 0), (RULES.slow * 0.9, 0), (RULES.slow, 1), (RULES.slow, 2)]:
+        call = circuit.call()
+        await settle()
+        circuit.clock.advance(waited)
+        call.cancel()
+        await asyncio.wait([call])
+        assert circuit.breaker.consecutive_failures == counted
+
+
 COUNTED = ["http_500", "http_429", "timeout", "fetch", "invalid_response"]
 
 

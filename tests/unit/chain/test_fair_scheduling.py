@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from math import inf
 
 import pytest
 from pointsman_server.chain.fair_scheduling import FairScheduler, ScheduledEngine
+from pointsman_server.core.fair_share import WORK, Work
 from support.builders import answer, query
 from support.fakes import ScriptedEngine
 
@@ -21,8 +23,9 @@ class Line:
         self.round = 0
         self.came: list[tuple[str, int]] = []
 
-    def caller(self, name):
+    def caller(self, name, *, owner=None, due=inf):
         async def ask():
+            WORK.set(Work(owner, due))
             await self.turns.take()
             self.came.append((name, self.round))
 
@@ -86,3 +89,55 @@ async def test_an_engine_that_hangs_holds_up_no_other_call():
     assert engine.calls == len(calls)
     for call in calls:
         call.cancel()
+
+
+async def test_callers_are_served_in_rotation_and_each_in_the_order_of_its_deadlines():
+    line = Line()
+    tasks = [line.caller("idle loop")]
+    tasks += [line.caller(f"a{due}", owner="a", due=due) for due in (9, 3, 6, 1)]
+    tasks += [line.caller(f"b{due}", owner="b", due=due) for due in (5, 2)]
+    await line.rounds(8 * ROUNDS)
+    assert line.order == ["idle loop", "a1", "b2", "a3", "b5", "a6", "a9"]
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("greedy", [1, 4])
+async def test_a_quiet_caller_overtakes_all_that_the_greedy_sent_before_it(greedy):
+    line = Line()
+    flood = [line.caller(f"g{n}", owner=f"g{n % greedy}") for n in range(200)]
+    await line.rounds(20 * ROUNDS)
+    before = len(line.order)
+    quiet = line.caller("quiet", owner="quiet")
+    await line.rounds(3 * ROUNDS)
+    assert quiet.done()
+    assert line.order.index("quiet") - before <= 1
+    for task in flood:
+        task.cancel()
+
+
+async def test_a_caller_that_asks_again_and_again_does_not_always_come_first():
+    line = Line()
+    flood = [line.caller(f"a{n}", owner="a") for n in range(50)]
+    await line.rounds(4 * ROUNDS)
+
+    async def pushy():
+        WORK.set(Work("b"))
+        for _ in range(50):
+            await line.turns.take()
+            line.came.append(("b", line.round))
+
+    pushing = asyncio.create_task(pushy())
+    await line.rounds(40 * ROUNDS)
+    served = line.order[4:34]
+    assert 10 <= served.count("b") <= 20, served
+    pushing.cancel()
+    for task in flood:
+        task.cancel()
+
+
+async def test_callers_whose_turns_are_over_are_forgotten():
+    line = Line()
+    tasks = [line.caller(n, owner=f"caller {n}") for n in range(20)]
+    await line.rounds(30 * ROUNDS)
+    await asyncio.gather(*tasks)
+    assert not line.turns._queues

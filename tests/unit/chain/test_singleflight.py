@@ -13,7 +13,6 @@ from support.fakes import FakeClock, ScriptedEngine, failed, settle
 
 CALLERS = 20
 DOWN = EnginesFailed([failed("http_503").failure])
-CUT_OFF = EnginesFailed([failed("deadline").failure])
 
 
 class Tower:
@@ -68,12 +67,12 @@ async def test_a_flight_that_has_landed_is_not_joined():
     assert await tower.land(tower.call()) == [answer(GPT)]
 
 
-async def test_the_first_callers_deadline_bounds_the_shared_call():
+async def test_no_callers_deadline_bounds_the_shared_call():
     tower = Tower()
     tasks = [tower.call(deadline=tower.clock.now + left) for left in (5, 50)]
     await settle()
     await tower.land(*tasks)
-    assert [q.deadline for q in tower.engine.queries] == [tower.clock.now + 5]
+    assert [q.deadline for q in tower.engine.queries] == [None]
 
 
 # ---------------------------------------------------------------- failures
@@ -241,26 +240,39 @@ async def test_a_caller_without_any_time_left_still_gets_an_answer():
     assert await tower.call(deadline=tower.clock.now - 1) == answer(SONNET)
 
 
-async def test_followers_with_time_left_share_one_call_more_when_the_first_ran_out_of_its():
-    tower = Tower(CUT_OFF, answer(GPT))
-    tasks = [tower.call(deadline=tower.clock.now + 1)]
+@pytest.mark.parametrize("hasty_ones", [1, 2, 5])
+@pytest.mark.parametrize("first", ["hasty", "patient"])
+async def test_the_patient_get_the_shared_answer_and_the_hasty_decide_alone(hasty_ones, first):
+    waiting = asyncio.Event()
+
+    async def slow():
+        await waiting.wait()
+        return answer(SONNET)
+
+    def script(asked):
+        return slow() if asked.deadline is None else answer(GPT)
+
+    tower = Tower(*[script] * (hasty_ones + 1))
+    tower.gate.set()
+    patient = [tower.call(deadline=tower.clock.now + 60)] if first == "patient" else []
     await settle()
-    tasks += [tower.call(deadline=tower.clock.now + 60) for _ in range(CALLERS)]
+    hasty = [tower.call(deadline=tower.soon()) for _ in range(hasty_ones)]
     await settle()
-    first, *others = await tower.land(*tasks)
-    assert first.failures == CUT_OFF.failures
-    assert others == [answer(GPT)] * CALLERS
-    assert tower.engine.calls == 2
-    assert tower.engine.queries[1].deadline == tower.clock.now + 60
+    patient += [tower.call(deadline=tower.clock.now + 60) for _ in range(3)]
+    assert await asyncio.gather(*hasty) == [answer(GPT)] * hasty_ones
+    waiting.set()
+    assert set(await asyncio.gather(*patient)) == {answer(SONNET)}
+    assert tower.engine.calls == 1 + hasty_ones
+    assert tower.engine.cancelled == 0
 
 
-async def test_each_round_of_deadlines_costs_one_call_and_fails_one_caller():
-    tower = Tower(CUT_OFF)
-    tasks = [tower.call() for _ in range(5)]
+async def test_a_call_that_outlasts_every_caller_is_cancelled():
+    tower = Tower(lambda q: asyncio.Event().wait() if q.deadline is None else answer(GPT))
+    tower.gate.set()
+    found = await asyncio.gather(*(tower.call(deadline=tower.soon()) for _ in range(3)))
+    assert found == [answer(GPT)] * 3
     await settle()
-    found = await tower.land(*tasks)
-    assert {type(f) for f in found} == {EnginesFailed}
-    assert tower.engine.calls == 5
+    assert tower.flight._flights == {}
 
 
 # ---------------------------------------------------------------- other candidates, same key

@@ -1,4 +1,4 @@
-"""Who calls, by name: as its token says, else as its certificate does."""
+"""Identity of a caller: the name of its token, otherwise of its certificate."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextvars import ContextVar
 from pointsman_server.transport.call import Context
 
 NAME_CODE_POINTS = 256
-"""A longer name of a certificate is cut; a tokens file holds none that is longer."""
+"""Longer certificate names are cut; a tokens file holds no longer name."""
 
 TOKEN_NAME: ContextVar[str | None] = ContextVar("token_name", default=None)
-"""Set by `auth` for the one call that runs in this context."""
+"""Set by `BearerAuthentication` for the call that runs in this context."""
 
 
 def _always() -> bool:
@@ -19,25 +19,31 @@ def _always() -> bool:
 
 
 TOKEN_HOLDS: ContextVar[Callable[[], bool]] = ContextVar("token_holds", default=_always)
-"""Asks whether the call would still be let in: a stream outlives what it was let in by. Set like
-`TOKEN_NAME`; where tokens are not asked for, it always would."""
+"""Returns whether the call's token is still valid: a stream may outlive its token. Set like
+`TOKEN_NAME`; without tokens it is always true."""
 
 _NAMES = ("x509_subject_alternative_name", "x509_common_name")
-"""gRPC's properties of a client certificate that was verified, the telling one first."""
+"""gRPC's properties of a verified client certificate, the more specific first."""
 
 
 def named_by_token(_context: Context) -> str | None:
-    """The name that the call's token has; `None` where tokens are not asked for."""
+    """Return the name of the call's token; `None` without tokens."""
     return TOKEN_NAME.get()
 
 
 def named_by_token_or_certificate(context: Context) -> str | None:
-    """The same, and where there is no token the name that the client certificate has.
+    """Return the name of the call's token, otherwise of its client certificate.
 
-    Apart, since asking gRPC costs microseconds that only mutual TLS has to pay.
+    A separate function, because reading the certificate costs microseconds that only mutual TLS
+    should pay.
     """
     name = TOKEN_NAME.get()
     return _certified(context.auth_context()) if name is None else name
+
+
+def connection_of(context: Context) -> str:
+    """Return the peer's address and port, which identify its connection."""
+    return str(context.peer())
 
 
 def _certified(properties: Mapping[str, Iterable[bytes]]) -> str | None:
