@@ -55,6 +55,7 @@ class Breaker:
         self._name = name
         self._rules = rules
         self._meter = meter
+        self._now = clock.monotonic
         self._circuit = CircuitBreaker(
             failures=rules.failures, pause=rules.pause, now=clock.monotonic
         )
@@ -80,12 +81,12 @@ class Breaker:
             self.probing = True
             self._meter.circuit_entered(self._name, Circuit.HALF_OPEN)
         result = Probe.UNDECIDED
-        started = self._clock.monotonic()
+        started = self._now()
         try:
             answer = await self._delegate.decide(query)
         except asyncio.CancelledError:
             # Every caller stopped waiting, most of them because their deadlines came near.
-            if self._clock.monotonic() - started >= self._rules.slow:
+            if self._now() - started >= self._rules.slow:
                 result = Probe.FAILED
                 self._failed(probes=probes)
             raise
