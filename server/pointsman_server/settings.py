@@ -1,7 +1,7 @@
-"""Deployment settings, from the environment: where to listen, which files to read.
+"""Deployment settings from the environment: addresses, files, limits.
 
-Every variable starts with `POINTSMAN_`. What is decided is the policy file's matter; telemetry
-follows the standard `OTEL_*` variables.
+Every variable starts with `POINTSMAN_`. The policy file defines the routing; telemetry follows the
+standard `OTEL_*` variables.
 """
 
 from __future__ import annotations
@@ -31,64 +31,64 @@ class Settings(BaseSettings):
     listen: str = "127.0.0.1:50051"
     """`host:port` of the gRPC server, or `unix:PATH`; port 0 takes any free one."""
     admin_listen: str = "127.0.0.1:50052"
-    """The same for reflection, channelz and whoever looks around by hand; empty: none."""
+    """The admin address, with reflection and channelz; empty: none."""
     metrics_listen: str = "127.0.0.1:9464"
     """`host:port` of the Prometheus endpoint; empty: none."""
     workers: int = Field(default=1, ge=1, le=256)
-    """Processes that serve `listen` together. Worker i adds i to the ports of `admin_listen`
+    """The number of processes that serve `listen`. Worker i adds i to the ports of `admin_listen`
     and `metrics_listen`, other than 0, and a Unix socket gets the suffix `.i`."""
     plaintext_beyond_loopback: Annotated[frozenset[Listener], NoDecode] = frozenset()
-    """Which of `rpc,admin,metrics` may listen without TLS where other machines reach them."""
+    """Listeners of `rpc,admin,metrics` that may use non-loopback addresses without TLS."""
     tls_cert_file: Path | None = None
-    """PEM: the certificate that both gRPC addresses show, with its chain. Read when it changes."""
+    """PEM: the certificate of both gRPC addresses, with its chain. Reloaded when it changes."""
     tls_key_file: Path | None = None
     """PEM: its private key, not encrypted."""
     tls_client_ca_file: Path | None = None
-    """PEM: who vouches for callers, who then must show a certificate."""
+    """PEM: the CA of client certificates, which are then required."""
     policy_file: Path | None = None
-    """The policy file; the packaged default where unset."""
+    """The policy file; unset: the built-in one."""
     reload_interval: float = Field(default=1.0, gt=0, le=3600)
-    """Seconds between two looks at the policy file."""
+    """Seconds between two checks of the policy file."""
     hash_key: SecretStr | None = None
-    """Keys the hashes of ids, at least 16 random bytes. Replicas that share a cache share it."""
+    """The key of the hashes of ids, at least 16 random bytes. Replicas sharing a cache share it."""
     hash_key_file: Path | None = None
-    """The same from a file; wins over `hash_key`."""
+    """A file with the key; overrides `hash_key`."""
     tokens_file: Path | None = None
-    """Who may call: a line `name sha256-of-token` each. Unset: anybody who reaches the port."""
+    """Tokens of callers: one line `name sha256-of-token` each. Unset: no token is required."""
     max_in_flight: int = Field(default=10_000, ge=1)
-    """Calls at once before further ones are refused with RESOURCE_EXHAUSTED."""
+    """Concurrent calls; further ones are refused with RESOURCE_EXHAUSTED."""
     stream_in_flight: int = Field(default=256, ge=1, le=100_000)
-    """Decisions in flight on one stream before the service reads no further from it."""
+    """Decisions in flight on one stream before the service stops reading from it."""
     stream_max_age: float = Field(default=3_600.0, ge=0, le=86_400 * 30)
-    """Seconds after which a stream ends, so that its client finds new servers; 0: never."""
+    """Seconds after which a stream ends, so that its client discovers new servers; 0: never."""
     max_connections: int = Field(default=1_000, ge=1)
-    """Connections at once on each gRPC address; further ones are closed."""
+    """Concurrent connections on each gRPC address; further ones are closed."""
     max_concurrent_streams: int = Field(default=256, ge=1, le=100_000)
-    """Calls at once on one connection; its client holds back further ones."""
+    """Concurrent calls on one connection; the client queues further ones."""
     max_open_calls: int = Field(default=10_000, ge=1)
-    """Calls open at once on each gRPC address, also those whose request has not come; further
+    """Open calls on each gRPC address, including those whose request has not arrived; further
     ones are refused with RESOURCE_EXHAUSTED."""
     max_connection_age: Seconds = 300.0
-    """Seconds after which a connection is asked to go, so that load spreads anew; 0: never."""
+    """Seconds after which a connection is closed gracefully, to rebalance load; 0: never."""
     max_connection_age_grace: Seconds = 3_660.0
-    """Seconds that its calls and streams then get to end; 0: as long as they take."""
+    """Seconds that its calls and streams then have to end; 0: unlimited."""
     max_connection_idle: Seconds = 0.0
-    """Seconds without a call after which a connection is asked to go; 0: never."""
+    """Seconds without a call until a connection is closed gracefully; 0: never."""
     keepalive: Seconds = 60.0
-    """Seconds of silence after which a connection is probed, and closed if nobody is there."""
+    """Seconds of silence until a connection is probed, and closed without an answer."""
     drain: float = Field(default=0.0, ge=0, le=300)
-    """Seconds between saying NOT_SERVING and taking no new calls."""
+    """Seconds between reporting NOT_SERVING and refusing new calls."""
     grace: float = Field(default=10.0, ge=0, le=300)
-    """Seconds that calls get to end at a stop."""
+    """Seconds for calls in flight to end at shutdown."""
     event_loop: Literal["auto", "uvloop", "asyncio"] = "auto"
-    """What the server runs on; `auto`: uvloop where it is installed."""
+    """The event loop; `auto`: uvloop if it is installed."""
     scheduling: Literal["normal", "batch"] = "normal"
-    """How Linux schedules it; `batch`: a tenth more calls on processors that it has for itself."""
+    """The Linux scheduling policy; `batch`: 10 % more calls on dedicated cores."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """From which level on the service's own log has lines."""
+    """The lowest level in the service's log."""
     log_format: Literal["auto", "json", "text"] = "auto"
-    """How they are written; `auto`: as text on a terminal, else as JSON."""
+    """The format of the service's log; `auto`: text on a terminal, else JSON."""
 
     @property
     def cuts_streams(self) -> bool:
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _empty_is_unset(cls, path: object) -> object:
-        """As a compose file's `${NAME:-}` has it: an empty path would be the working directory."""
+        """Treat an empty path, such as a compose file's `${NAME:-}`, as unset, not as `.`."""
         return None if isinstance(path, str) and not path.strip() else path
 
     @field_validator("listen", "admin_listen", "metrics_listen")
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
 
 
 def stays_here(address: str) -> bool:
-    """Whether only this machine reaches an address. Of names, only `localhost` is known to."""
+    """Whether an address is loopback. Of names, only `localhost` is."""
     if address.startswith(UNIX):
         return True
     host, _ = parse_host_port(address)

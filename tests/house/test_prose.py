@@ -17,15 +17,15 @@ DOCSTRING_OPENINGS = 0.01
 
 # Not yet rewritten. Remove a line when `python tools/prose.py PATH` lists nothing; add none.
 PENDING_PAGES = {
-    "docs/reference/policy-file.md", "docs/reference/settings.md",
+    "docs/reference/policy-file.md",
 }  # fmt: skip
 PENDING_ROOMS = {
-    "server/pointsman_server", "server/pointsman_server/bootstrap",
+    "server/pointsman_server/bootstrap",
     "server/pointsman_server/cache", "server/pointsman_server/chain",
     "server/pointsman_server/cli", "server/pointsman_server/core",
     "server/pointsman_server/engines", "server/pointsman_server/flags",
     "server/pointsman_server/morph_api", "server/pointsman_server/policies",
-    "server/pointsman_server/report", "server/pointsman_server/supervisor",
+    "server/pointsman_server/supervisor",
     "server/pointsman_server/telemetry", "server/pointsman_server/transport",
     "client/pointsman_client", "integrations/pointsman_extproc",
     "integrations/pointsman_litellm",

@@ -1,1 +1,1 @@
-"""What the decision log adds up to: lines, sums, figures, and those as text or as JSON."""
+"""Evaluate decision logs: lines, sums, and figures as text or as JSON."""

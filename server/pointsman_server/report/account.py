@@ -22,7 +22,7 @@ FURTHER: Final = "(further tiers)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadLine:
-    """Where a line is that could not be read, and why; nothing of what it says."""
+    """The location of an unreadable line and the reason, without its content."""
 
     file: str
     line: int

@@ -15,7 +15,7 @@ _STEP: Final = math.log(GROWTH)
 
 
 class Durations:
-    """Weighted durations in milliseconds; at most 1,400 counts, whatever is added."""
+    """Weighted durations in milliseconds; at most 1,400 counts for any input."""
 
     __slots__ = ("_counts",)
 

@@ -1,4 +1,4 @@
-"""Fields of a JSON object, each checked. What is wrong names the field and never its content."""
+"""Checked fields of a JSON object. Errors name the field and never its content."""
 
 from __future__ import annotations
 

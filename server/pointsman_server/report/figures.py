@@ -1,4 +1,4 @@
-"""The figures of a report. `docs/report.md` says what each of them means.
+"""The figures of a report, explained in `docs/report.md`.
 
 Amounts of decisions are estimates, and so are shares of them, unless a docstring says "counted".
 """
@@ -17,7 +17,7 @@ Says = Literal["less", "more", "same", "unclear", "too_few", "no_prices"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What was read. All counted."""
+    """The input. All counted."""
 
     files: int
     lines: int
@@ -35,7 +35,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumed:
-    """What the log does not know."""
+    """Assumptions about facts that the log lacks."""
 
     prices_of: str
     """The version of the policy file whose catalog was taken."""
@@ -67,7 +67,7 @@ class Reasons:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Failures of engines. Counted in all lines, drawn or not."""
+    """Failures of engines. Counted in all lines, sampled or not."""
 
     unanswered: int
     stood_in: int
@@ -105,7 +105,7 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What serving would cost, in a word and in a sentence."""
+    """The cost of serving, as a word and as a sentence."""
 
     says: Says
     text: str

@@ -16,9 +16,9 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 def lines(stream: io.BufferedReader) -> Iterator[bytes | Unreadable]:
-    """Every line, or why it cannot be read. Raises `OSError`.
+    """Yield every line, or the reason why it is unreadable. Raises `OSError`.
 
-    What gzip compressed is read as what it was, whatever the file's name.
+    Gzip is detected by content, not by the file's name.
     """
     compressed = stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
     plain = cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if compressed else stream

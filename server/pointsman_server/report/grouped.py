@@ -25,7 +25,7 @@ _DUST: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """An estimate, and between what the true value lies with a confidence of 95 %."""
+    """An estimate with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -64,17 +64,17 @@ class Grouped:
 
     @property
     def groups(self) -> int:
-        """How many groups have lines: at most the number of conversations."""
+        """The number of non-empty groups: at most the number of conversations."""
         return sum(weight > 0 for weight in self._weights)
 
     @property
     def effective_lines(self) -> float:
-        """How many lines of equal weight would say as much; 0 of nothing."""
+        """The effective number of lines (of equal weight); 0 without lines."""
         return sum(self._weights) ** 2 / self._squares if self.lines else 0.0
 
     @property
     def effective_groups(self) -> float:
-        """How many groups of equal weight would say as much; 0 of nothing."""
+        """The effective number of groups (of equal weight); 0 without lines."""
         squares = sum(weight**2 for weight in self._weights)
         return sum(self._weights) ** 2 / squares if self.lines else 0.0
 
@@ -119,10 +119,10 @@ class Grouped:
         return Interval(value=mean, low=low, high=high)
 
     def _effective(self, mean: float) -> float:
-        """How many independent draws would say as much as these lines.
+        """The effective sample size of these lines.
 
-        Where all are alike there is no variance to tell it from: then each group counts as one,
-        as far as their weights are equal.
+        If all lines are alike, the variance is unknown: then each group counts as one, as far as
+        their weights are equal.
         """
         if not 0 < mean < 1 or self.groups == 1:
             return self.effective_groups

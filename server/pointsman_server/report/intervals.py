@@ -9,7 +9,7 @@ Z: Final = 1.959963984540054
 
 
 def wilson(share: float, *, n: float, z: float = Z) -> tuple[float, float]:
-    """Between what a share lies that was `share` of `n` independent draws (E. B. Wilson, 1927)."""
+    """The 95 % interval of a share of `n` independent samples (E. B. Wilson, 1927)."""
     middle = share + z * z / (2 * n)
     reach = z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
     below = 1 + z * z / n

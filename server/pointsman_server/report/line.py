@@ -1,4 +1,4 @@
-"""One line of the decision log as a value. `docs/decision-log.md` says what each field means."""
+"""One line of the decision log as a value; `docs/decision-log.md` explains the fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVENT: Final = "auto_routing_router_decision"
 GROUPS: Final = 1024
 """Lines are put into so many groups by conversation, so that one stays together in few bytes."""
 LOWEST_RATE: Final = 1e-9
-"""A drawn line that would stand for more than a thousand million decisions is a mistake."""
+"""A sampled line that stands for more than a billion decisions is an error."""
 _VERDICTS: Final = {
     "routed": Verdict.ROUTED,
     "skipped": Verdict.SKIPPED,
@@ -35,7 +35,7 @@ _VERDICTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionLine:
-    """What the report reads of one decision. No id and no hash is kept of it."""
+    """The fields of one decision that the report uses, without ids and hashes."""
 
     time: datetime
     mode: Mode
@@ -45,7 +45,7 @@ class DecisionLine:
     reason: str | None
     """Why it was skipped, or was routed and not served."""
     weight: float
-    """For how many decisions it stands: 1 / sample rate; 0 for a line that was not drawn."""
+    """The number of decisions that it stands for: 1 / sample rate; 0 for an unsampled line."""
     group: int
     """Alike for all lines of one conversation; 0 to `GROUPS` - 1."""
     session: bool
@@ -77,7 +77,7 @@ def parse(raw: bytes) -> DecisionLine | None:
     try:
         fields = json.loads(raw)
     except (ValueError, RecursionError):
-        # Also what is not UTF-8.
+        # Includes invalid UTF-8.
         raise Unreadable("not JSON") from None
     if not isinstance(fields, dict):
         raise Unreadable("not a JSON object")
@@ -128,7 +128,7 @@ def _mode(fields: Mapping[str, object]) -> Mode:
 
 def _weight(fields: Mapping[str, object]) -> float:
     rate = number(fields, "sample_rate")
-    # A rate of 0 on a drawn line: it was turned to 0 while the decision was made.
+    # A rate of 0 on a sampled line: it was set to 0 during the decision.
     if not flag(fields, "sampled") or rate == 0:
         return 0.0
     if not LOWEST_RATE <= rate <= 1:

@@ -1,4 +1,4 @@
-"""What one request costs, by the static pick and by the decision, under stated assumptions."""
+"""The cost of one request with the static pick and with the decision, under assumptions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _THOUSAND: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """What the log does not know. Both models are taken to read and to write as many tokens."""
+    """Assumptions about missing facts. Both models read and write equally many tokens."""
 
     output_tokens: float = 500.0
     input_tokens: float | None = None
@@ -49,7 +49,7 @@ class RequestCost:
 
     @property
     def difference(self) -> float:
-        """What serving adds, the router's own price included; negative: it saves."""
+        """The added cost of serving, including the router's price; negative: savings."""
         return self.decided + self.router - self.static
 
 
@@ -95,7 +95,7 @@ class Prices:
         return dollars / _MILLION
 
     def _router(self, line: DecisionLine) -> float:
-        """An engine is paid for answers: not for kept ones, and not for calls that failed."""
+        """The price of an engine's answer; cached answers and failed calls cost nothing."""
         if line.kept or line.source is None:
             return 0.0
         return self._router_prices.get(line.source, 0.0) / _THOUSAND

@@ -1,4 +1,4 @@
-"""What lines add up to. Sums of parts, merged, are the sums of the whole, in any order."""
+"""Sums over lines. Merged sums of parts equal the sums of the whole, in any order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def merge(into: S, other: S) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class CostSums:
-    """Dollars of the requests behind drawn lines, weighted."""
+    """Dollars of the requests behind sampled lines, weighted."""
 
     priced: float = 0.0
     unpriced: float = 0.0
@@ -48,7 +48,7 @@ class CostSums:
     difference: Grouped = field(default_factory=Grouped)
 
     def add(self, line: DecisionLine, cost: RequestCost | Collection[str]) -> None:
-        """Count a drawn line, with its cost or its models without a price."""
+        """Count a sampled line, with its cost or its models without a price."""
         weight = line.weight
         if not isinstance(cost, RequestCost):
             self.unpriced += weight
@@ -86,16 +86,16 @@ class Sums:
     took: Durations = field(default_factory=Durations)
     cost: CostSums = field(default_factory=CostSums)
     unanswered: int = 0
-    """Lines, drawn or not: no engine answered."""
+    """Lines, sampled or not: no engine answered."""
     stood_in: int = 0
-    """Lines, drawn or not: an engine failed and another one answered."""
+    """Lines, sampled or not: an engine failed and another one answered."""
     stages: Tally[str] = field(default_factory=Tally)
-    """Failures in all lines, drawn or not."""
+    """Failures in all lines, sampled or not."""
     switches: Tally[str] = field(default_factory=Tally)
-    """Lines, drawn or not."""
+    """Lines, sampled or not."""
 
     def add(self, line: DecisionLine, cost: RequestCost | Collection[str]) -> None:
-        """Count a line; `cost` (or what has no price) matters where it was drawn."""
+        """Count a line; `cost` (or the models without a price) counts if it was sampled."""
         self._count(line)
         if not line.weight:
             return
@@ -111,7 +111,7 @@ class Sums:
             self._estimate_routed(line)
 
     def _count(self, line: DecisionLine) -> None:
-        """What is always written is counted, and not estimated."""
+        """Count a line that is always written; such lines are not estimated."""
         if line.verdict is Verdict.FAILED:
             self.unanswered += 1
         elif line.failures:

@@ -1,4 +1,4 @@
-"""How often what was seen, over a bounded number of different things."""
+"""Counts per name, for a bounded number of names."""
 
 from __future__ import annotations
 

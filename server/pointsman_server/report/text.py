@@ -62,7 +62,7 @@ def _part(part: Part, *, serving: bool) -> Iterator[str]:
 def _figures(figures: Figures, *, serving: bool) -> Iterator[str]:
     whose = "All tiers" if figures.tier is None else f"Tier {_fit(figures.tier, WIDTH - 50)}"
     yield ""
-    yield f"{whose}, estimated from {_count(figures.drawn, 'drawn line')}"
+    yield f"{whose}, estimated from {_count(figures.drawn, 'sampled line')}"
     yield from (f"  {line}" for line in _wrapped(figures.cost.verdict.text, width=WIDTH - 2))
     if figures.drawn:
         yield from _decided(figures, serving=serving)
@@ -122,7 +122,7 @@ def _failed(figures: Figures) -> Iterator[str]:
 
 
 def _counted(lines: int, figures: Figures) -> str:
-    """What is counted in all lines, as a rate of what the drawn ones stand for."""
+    """A count over all lines, as a share of the estimated decisions."""
     if not lines or not figures.decisions:
         return f"{lines:,} counted"
     return f"{lines:,} counted ({min(1.0, lines / figures.decisions):.1%} of decisions)"

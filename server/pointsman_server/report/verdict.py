@@ -27,7 +27,7 @@ _INCLUDED: Final = "per thousand requests, router included"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """What a verdict rests on."""
+    """The basis of a verdict."""
 
     mean: float
     """The difference in US dollars per thousand requests; negative: serving saves."""
@@ -58,7 +58,7 @@ def judged(basis: Basis) -> Verdict:
 
 def _judged(basis: Basis) -> tuple[Says, str]:
     if not enough_lines(basis.effective_lines):
-        drawn = _number(basis.lines, basis.effective_lines, noun="drawn")
+        drawn = _number(basis.lines, basis.effective_lines, noun="sampled")
         return "too_few", f"Too few decisions to say: {drawn} at least {FEWEST_LINES} are needed."
     if not enough_groups(basis.effective_groups):
         return "too_few", _too_few_conversations(basis)
@@ -79,7 +79,7 @@ def _judged(basis: Basis) -> tuple[Says, str]:
 
 
 def _of_alike(basis: Basis) -> tuple[Says, str]:
-    """Lines that never vary tell how rare others are, and not what those cost."""
+    """The verdict for lines that never vary: they bound the share of others, not their cost."""
     says: Says = "less" if basis.mean < 0 else "more"
     what = f"{money(abs(basis.mean))} {says}"
     if abs(basis.mean) < _NOTHING:
@@ -89,8 +89,8 @@ def _of_alike(basis: Basis) -> tuple[Says, str]:
     if others <= MOST_OTHERS:
         return says, f"Serving would cost {what} {_INCLUDED}: {alike} may not be (95 %)."
     return "unclear", (
-        f"Not clear yet: of the drawn decisions each costs {what} {_INCLUDED}, but {alike} may not"
-        f" be (95 %): at most {MOST_OTHERS:.0%} is needed."
+        f"Not clear yet: of the sampled decisions each costs {what} {_INCLUDED}, but {alike} may"
+        f" not be (95 %): at most {MOST_OTHERS:.0%} is needed."
     )
 
 

@@ -198,7 +198,7 @@ def test_one_line_that_outweighs_all_others_gives_no_verdict() -> None:
     assert (found.verdict.says, found.difference) == ("too_few", None)
     assert found.lines == 121
     assert found.effective_lines == pytest.approx(1.02, abs=0.01)
-    assert "121 drawn, by their weights no more than 1 (effective number);" in found.verdict.text
+    assert "121 sampled, by their weights no more than 1 (effective number);" in found.verdict.text
 
 
 def test_without_drawn_lines_what_is_counted_is_told_and_nothing_is_estimated() -> None:

@@ -97,8 +97,8 @@ def test_what_people_are_shown() -> None:
         "",
         "SHADOW: decisions that were recorded and not served",
         "",
-        "All tiers, estimated from 1 drawn line",
-        "  Too few decisions to say: 1 drawn, at least 100 are needed.",
+        "All tiers, estimated from 1 sampled line",
+        "  Too few decisions to say: 1 sampled, at least 100 are needed.",
         "  decisions                                 1",
         "    routed                  100.0%          1",
         "    skipped                   0.0%          0",
@@ -160,7 +160,7 @@ def test_what_is_taken_is_told_where_sizes_are_not_known_for_each_mode() -> None
 def test_lines_that_are_all_alike_have_no_interval() -> None:
     text = flat(report_of(raw(decided(conversation=at)) for at in range(150)))
     assert "difference no interval: all 150 lines are alike" in text
-    assert "Not clear yet: of the drawn decisions each costs" in text
+    assert "Not clear yet: of the sampled decisions each costs" in text
 
 
 def test_models_without_a_price_are_named_the_most_frequent_first() -> None:

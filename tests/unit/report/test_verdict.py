@@ -27,21 +27,21 @@ CASES = {
     " not be (95 %).": ("less", -2, MANY),
     f"Serving would cost $2.00 more {COST}: all 5,000 lines are alike, and up to 1.0% of others may"
     " not be (95 %).": ("more", 2, MANY),
-    f"Not clear yet: of the drawn decisions each costs the same {COST}, but all 5,000 lines are"
+    f"Not clear yet: of the sampled decisions each costs the same {COST}, but all 5,000 lines are"
     " alike, and up to 1.9% of others may not be (95 %): at most 1% is needed.": (
         "unclear", 0, SOME,
     ),
-    f"Not clear yet: of the drawn decisions each costs $2.00 more {COST}, but all 5,000 lines are"
+    f"Not clear yet: of the sampled decisions each costs $2.00 more {COST}, but all 5,000 lines are"
     " alike, and up to 1.9% of others may not be (95 %): at most 1% is needed.": (
         "unclear", 2, SOME,
     ),
-    "Too few decisions to say: 99 drawn, at least 100 are needed.": (
+    "Too few decisions to say: 99 sampled, at least 100 are needed.": (
         "too_few", 0, {"lines": 99, "effective_lines": 99.0},
     ),
-    "Too few decisions to say: 0 drawn, at least 100 are needed.": (
+    "Too few decisions to say: 0 sampled, at least 100 are needed.": (
         "too_few", 0, {"lines": 0, "effective_lines": 0.0, "groups": 0, "effective_groups": 0.0},
     ),
-    "Too few decisions to say: 5,000 drawn, by their weights no more than 99 (effective number);"
+    "Too few decisions to say: 5,000 sampled, by their weights no more than 99 (effective number);"
     " at least 100 are needed.": ("too_few", 0, {"lines": 5_000, "effective_lines": 99.99}),
     "Too few conversations to say: 29, at least 30 are needed.": (
         "too_few", 0, MANY | {"groups": 29, "effective_groups": 29.0},
