@@ -25,6 +25,8 @@ _ENTRIES = {
     "parameters": "parameter",
     "profiles": "profile",
     "routes": "purpose",
+    "heavy": "axis",
+    "benchmarks": "axis",
 }
 _UNITS = {86_400: "d", 3_600: "h", 60: "m", 1: "s"}
 _ABSENT = object()

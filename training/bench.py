@@ -109,13 +109,13 @@ WEAK_SCORE, STRONG_SCORE = 0.70, 0.85
 def _by_score(artefact: Artefact, scores: tuple[float, ...]) -> Floats:
     """Per-topic success as the engine works it out from overall scores: models x topics."""
     book = SkillBook(artefact)
-    squad = book.squad(
+    pool = book.pool(
         tuple(
             CatalogModel(public_id=f"{at}", router_id=f"{at}", score=s)
             for at, s in enumerate(scores)
         )
     )
-    return np.asarray(squad.chances, float)
+    return np.asarray(pool.chances, float)
 
 
 def pair_row(

@@ -42,7 +42,7 @@ def domain_rows(artefact: Artefact, data: Path) -> list[Row]:
         app = row["motivation_app"].strip()
         coding = "coding" if app in _CODING_APPS else "general"
         truth.append("data" if app in _DATA_APPS else coding)
-        _, labels = engine.read(text)
+        labels = engine.read(text)
         said.append(labels.domain)
         sure.append(labels.domain_confidence)
     hit = np.array([a == b for a, b in zip(truth, said, strict=True)], float)
@@ -64,7 +64,7 @@ def vague_rows(artefact: Artefact, data: Path) -> list[Row]:
     engine = LocalEngine(artefact, rules=RULES)
     rows = list(json_lines(data / "ambiguity/in3/test.jsonl"))
     truth = np.array([bool(row["vague"]) for row in rows])
-    raw = np.array([engine.read(row["task"])[0].vague for row in rows])
+    raw = np.array([engine.read(row["task"]).needs_info for row in rows])
     length = np.array([-float(len(row["task"])) for row in rows])
     return [
         Row(test="vague (IN3)", router=name, metric="AUC", value=_auc(score, truth))

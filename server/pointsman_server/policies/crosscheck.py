@@ -21,7 +21,27 @@ def cross_faults(document: object) -> Iterator[Diagnostic]:
         if public_id in tiers or public_id.startswith(VIRTUAL_PREFIX):
             message = f"is a pseudo-model (a tier, or under `{VIRTUAL_PREFIX}`), not a model"
             yield Diagnostic(("catalog", public_id), message)
+    yield from _figures_beyond_their_unit(document)
     yield from _redis_switches(document)
+
+
+def _figures_beyond_their_unit(document: object) -> Iterator[Diagnostic]:
+    """Find axis figures above 1 whose benchmark counts in shares: per cent, or a rating."""
+    benchmarks = _mapping(document, "benchmarks")
+    for public_id, model in _mapping(document, "catalog").items():
+        axes = _mapping(model, "axes")
+        given: list[tuple[tuple[str, ...], object]] = [(("routine",), axes.get("routine"))]
+        given += [(("heavy", axis), figure) for axis, figure in _mapping(axes, "heavy").items()]
+        for path, figure in given:
+            axis = path[-1]
+            unit = _mapping(benchmarks, axis).get("unit", "share")
+            if _above_one(figure) and unit == "share":
+                message = f"must be a share from 0 to 1, unless `benchmarks.{axis}.unit` is `elo`"
+                yield Diagnostic(("catalog", public_id, "axes", *path), message)
+
+
+def _above_one(figure: object) -> bool:
+    return isinstance(figure, int | float) and not isinstance(figure, bool) and figure > 1
 
 
 def _unknown_candidates(

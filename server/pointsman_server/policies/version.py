@@ -58,6 +58,8 @@ def _model(model: CatalogModel) -> dict[str, object]:
         "capability": model.capability,
         "size": model.size,
         "reasoning_efforts": model.reasoning_efforts,
+        "routine": model.routine,
+        "heavy": dict(model.heavy),
     }
 
 

@@ -50,6 +50,19 @@ def test_every_tier_holds_decisions_for_the_conversation() -> None:
     assert {t.stickiness for t in default().tiers.values()} == {Stickiness.CONVERSATION}
 
 
+def test_serving_starts_with_a_twentieth_of_the_conversations() -> None:
+    assert default().serve_percent == 5
+
+
+def test_all_candidates_of_its_tiers_have_a_figure_on_every_axis() -> None:
+    policy = default()
+    for tier in policy.tiers.values():
+        for name in tier.default_candidates:
+            model = policy.catalog[name]
+            assert model.routine is not None, name
+            assert set(model.heavy) == {"coding", "knowledge"}, name
+
+
 def test_it_decides_in_shadow_without_asking_anybody_outside() -> None:
     policy = default()
 
@@ -74,7 +87,7 @@ def test_what_it_spells_out_are_the_defaults_of_the_schema() -> None:
         {"tiers": {"t": {"policy": "balanced"}}, "catalog": {"m": None}}
     ).to_core(version="")
 
-    for field in ("mode", "serve_percent", "engines", "morph", "local", "cache", "data_policy"):
+    for field in ("mode", "engines", "morph", "local", "cache", "data_policy"):
         assert getattr(policy, field) == getattr(bare, field), field
     for field in ("organizations", "classify_budget"):
         assert getattr(policy, field) == getattr(bare, field), field

@@ -33,6 +33,8 @@ ENTRY = {
     "parameters": "<parameter>",
     "profiles": "<profile>",
     "routes": "<purpose>",
+    "heavy": "<axis>",
+    "benchmarks": "<axis>",
 }
 OF_ANY_PROFILE = "llm.profiles.<profile>."
 """The keys of a profile are documented once, where they stand directly under `llm`."""

@@ -5,6 +5,7 @@ They cross every room. A value that reaches this module is already validated and
 """
 
 from pointsman_server.core.model._catalog import (
+    HEAVY_AXES,
     CatalogModel,
     SwitchValues,
     Tier,
@@ -48,6 +49,7 @@ from pointsman_server.core.model._words import (
 )
 
 __all__ = [
+    "HEAVY_AXES",
     "NO_CONSTRAINTS",
     "PROMPT_CODE_POINTS",
     "ApiKind",

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from pointsman_server.core.model._words import Modality, Stickiness
 
+HEAVY_AXES = ("coding", "knowledge", "instructions", "general")
+"""The kinds of heavy work that a model may have a figure for."""
+
 
 def provider_of(public_id: str) -> str:
     """The part of a public id before the first slash; all of it where there is none."""
@@ -18,7 +21,7 @@ class CatalogModel:
     """One public model id and what is known of it. `None` always means "not known".
 
     Prices are US dollars per million tokens; `context_window` is in tokens; `score`,
-    `capability` and the values of `topic_scores` lie between 0 and 1.
+    `capability`, `routine` and the values of `topic_scores` and `heavy` lie between 0 and 1.
     """
 
     public_id: str
@@ -38,6 +41,15 @@ class CatalogModel:
     """A declared class, weakest knowledge of all: `small`, `medium`, `large` or `frontier`."""
     reasoning_efforts: tuple[str, ...] = ()
     """Levels of reasoning effort that requests may ask of it, lowest first."""
+    routine: float | None = None
+    """Success at routine work."""
+    heavy: Mapping[str, float] = field(default_factory=dict)
+    """Success at heavy work, by axis of `HEAVY_AXES`; axes without a figure are absent."""
+
+    @property
+    def has_axes(self) -> bool:
+        """Whether any axis has a figure."""
+        return self.routine is not None or bool(self.heavy)
 
     @property
     def provider(self) -> str:

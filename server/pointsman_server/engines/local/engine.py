@@ -1,4 +1,4 @@
-"""Engine `local`: reads the prompt in this process and picks from the query's candidates."""
+"""Engine `local`: reads the request in this process and picks one of the query's candidates."""
 
 from __future__ import annotations
 
@@ -18,82 +18,101 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.policy_file import LocalRules
 from pointsman_server.engines.local import artefact as files
+from pointsman_server.engines.local.anchors import measured
 from pointsman_server.engines.local.artefact import Artefact
-from pointsman_server.engines.local.choice import (
-    Scored,
-    best_first,
-    choose,
-    expected_cost,
-    predicted_quality,
+from pointsman_server.engines.local.choice import Scored
+from pointsman_server.engines.local.effort_rule import EffortRule
+from pointsman_server.engines.local.explanation import (
+    Kept,
+    explain_default,
+    explain_effort,
+    explain_outcome,
 )
-from pointsman_server.engines.local.explanation import explain_choice, explain_default
-from pointsman_server.engines.local.labels import NEEDS_INFO, Labeller, Labels
+from pointsman_server.engines.local.labels import NEEDS_INFO, Labels, TopicLabeller, label
 from pointsman_server.engines.local.legibility import InputQuality
+from pointsman_server.engines.local.outcome_rule import DOMAIN_SKILLS, OutcomeRule
+from pointsman_server.engines.local.readers import DefaultReader, RequestEstimate, RequestReader
 from pointsman_server.engines.local.reading import Reader, TextScores
-from pointsman_server.engines.local.skills import SkillBook
 
 NAME: Final = "local"
 
-DOMAIN_SKILLS: Final = "domain_skills"
-"""The policy that goes by the topics' success rates alone, without the text's difficulty."""
+TURN_THRESHOLD: Final = 0.5
+"""The probability from which a request counts as a turn without a task of its own."""
 
 _MEETS: Final = {"difficulty": 0.5, "ambiguity": 0.5, "domain": 0.6}
+"""The confidence from which a label may be acted on, by head."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """All that the engine knows after one prompt."""
+    """The engine's decision on one query."""
 
-    reading: TextScores
     labels: Labels
     ranked: tuple[Scored, ...]
+    """Best first."""
     chosen: Scored
     explanation: str
 
 
 class LocalEngine:
-    """Decides without network, key or memory of prompts; about 0.2 ms for a hundred words.
+    """Decides without network and key, and remembers no prompt.
 
-    It is a `DecisionEngine` and a `Classifier`. Nothing in it is awaited and nothing changes after
-    it was built but the skills it has worked out for the catalog's models.
+    It is a `DecisionEngine` and a `Classifier`. Nothing in it is awaited; it keeps only the skills
+    and anchors of the catalog's models. Where the candidates carry axes, effort decides
+    (`effort_rule`); where they do not, and under `domain_skills`, exam outcomes by topic do
+    (`outcome_rule`).
     """
 
-    def __init__(self, artefact: Artefact, *, rules: LocalRules) -> None:
-        self.version = artefact.version
+    def __init__(
+        self, artefact: Artefact, *, rules: LocalRules, reader: RequestReader | None = None
+    ) -> None:
         self._rules = rules
-        self._output_tokens = artefact.output_tokens
-        self._reader = Reader(artefact)
-        self._labeller = Labeller(artefact, needs_info_threshold=rules.needs_info_threshold)
-        self._skills = SkillBook(artefact)
+        self._reader = DefaultReader.load() if reader is None else reader
+        self._outcome_reader = Reader(artefact)
+        self._topics = TopicLabeller(artefact)
+        self._effort_rule = EffortRule()
+        self._outcome_rule = OutcomeRule(artefact)
+        self.version = f"{artefact.version}+{self._reader.version}"
 
     @classmethod
     def load(cls, rules: LocalRules, *, artefact: Path | None = None) -> LocalEngine:
         """Build the engine from a file, or from the one in the wheel. Raises `ArtefactInvalid`."""
         return cls(files.load(artefact), rules=rules)
 
-    def read(self, prompt: str) -> tuple[TextScores, Labels]:
-        """What the heads say of `prompt`: any string, of any length."""
-        reading = self._reader.read(prompt)
-        return reading, self._labeller.label(reading)
+    def read(self, prompt: str) -> Labels:
+        """Label `prompt`: any string, of any length and language."""
+        return self._read(prompt)[1]
+
+    def scores(self, prompt: str) -> TextScores:
+        """Give the outcome heads' scores of `prompt`."""
+        return self._outcome_reader.read(prompt)
+
+    @property
+    def topics(self) -> TopicLabeller:
+        """Labels the outcome heads' scores."""
+        return self._topics
 
     def judge(self, query: EngineQuery) -> Verdict:
         """Decide, and keep everything that the decision was made of. Raises `EngineFailed`."""
         loss = self._rules.quality_loss.get(query.policy)
         if loss is None:
             raise EngineFailed(EngineFailure(engine=NAME, stage="unexpected_error"))
-        reading, labels = self.read(query.prompt)
-        ranked = tuple(best_first(self._scored(query, reading)))
-        legibility = reading.legibility
-        if legibility is not InputQuality.CLEAR or labels.difficulty == NEEDS_INFO:
-            default = query.default
-            chosen = next((s for s in ranked if s.model is default), ranked[0])
-            why = explain_default(labels, legibility=legibility, default=chosen.model.public_id)
+        estimate, labels = self._read(query.prompt)
+        kept: Kept | InputQuality | None = _kept(query.prompt, labels)
+        if query.policy != DOMAIN_SKILLS and measured(query.candidates):
+            choice = self._effort_rule.decide(query, estimate, loss=loss)
+            ranked, chosen, why = choice.ranked, choice.chosen, explain_effort(labels, choice)
         else:
-            chosen = choose(ranked, loss=loss)
-            why = explain_choice(labels, ranked=ranked, chosen=chosen, loss=loss)
-        return Verdict(
-            reading=reading, labels=labels, ranked=ranked, chosen=chosen, explanation=why
-        )
+            scores = self.scores(query.prompt)
+            outcome = self._outcome_rule.decide(query, scores, loss=loss)
+            ranked, chosen = outcome.ranked, outcome.chosen
+            why = explain_outcome(self._topics.label(scores), outcome, loss=loss)
+            if kept is None and scores.legibility is not InputQuality.CLEAR:
+                kept = scores.legibility
+        if kept is not None:
+            chosen = next((s for s in ranked if s.model is query.default), ranked[0])
+            why = explain_default(kept, labels=labels, default=chosen.model.public_id)
+        return Verdict(labels=labels, ranked=ranked, chosen=chosen, explanation=why)
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Pick one of the query's candidates. Raises `EngineFailed` for a policy without bound."""
@@ -109,6 +128,7 @@ class LocalEngine:
             ambiguity_confidence=labels.ambiguity_confidence,
             domain=labels.domain,
             domain_confidence=labels.domain_confidence,
+            effort=labels.effort,
             ranking=tuple(
                 RankedModel(model=s.model.public_id, score=s.quality, estimated_cost=s.cost)
                 for s in verdict.ranked
@@ -118,7 +138,7 @@ class LocalEngine:
 
     async def classify(self, prompt: str) -> Classification:
         """Label `prompt`."""
-        _, labels = self.read(prompt)
+        labels = self.read(prompt)
 
         def head(name: str, label: str, confidence: float) -> Head:
             return Head(
@@ -131,16 +151,17 @@ class LocalEngine:
             domain=head("domain", labels.domain, labels.domain_confidence),
         )
 
-    def _scored(self, query: EngineQuery, reading: TextScores) -> list[Scored]:
-        squad = self._skills.squad(query.candidates)
-        qualities = predicted_quality(reading, squad, with_difficulty=query.policy != DOMAIN_SKILLS)
-        tokens = float(reading.topics @ self._output_tokens)
-        return [
-            Scored(
-                model=model,
-                skill=skill,
-                quality=quality,
-                cost=expected_cost(model, chars=len(query.prompt), output_tokens=tokens),
-            )
-            for model, skill, quality in zip(query.candidates, squad.skills, qualities, strict=True)
-        ]
+    def _read(self, prompt: str) -> tuple[RequestEstimate, Labels]:
+        estimate = self._reader.read(prompt)
+        return estimate, label(estimate, needs_info_threshold=self._rules.needs_info_threshold)
+
+
+def _kept(prompt: str, labels: Labels) -> Kept | None:
+    """Tell why a request keeps the default model, if it does."""
+    if labels.difficulty == NEEDS_INFO:
+        return Kept.NEEDS_INFO
+    if labels.turn >= TURN_THRESHOLD:
+        return Kept.TURN
+    if not any(character.isalpha() for character in prompt):
+        return Kept.NO_WORDS
+    return None

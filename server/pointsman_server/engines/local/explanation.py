@@ -1,33 +1,82 @@
-"""One line for people on why a model was picked. It never holds a word of the prompt."""
+"""One line that tells people why a model was picked. It holds no word of the prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
 
+from pointsman_server.engines.local.anchors import Anchor
+from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.choice import Scored
-from pointsman_server.engines.local.labels import NEEDS_INFO, Labels
+from pointsman_server.engines.local.effort_rule import EffortChoice
+from pointsman_server.engines.local.labels import NEEDS_INFO, Labels, TopicLabels
 from pointsman_server.engines.local.legibility import InputQuality
+from pointsman_server.engines.local.outcome_rule import OutcomeChoice
 from pointsman_server.engines.local.skills import Basis
 
+_ROUTINE = 2.5
+"""The judged effort below which work is called routine."""
+_LEAST_SHARE = 0.01
 _DECLARED = (Basis.CAPABILITY, Basis.SIZE)
 
 
+class Kept(StrEnum):
+    """Why a request keeps the default model."""
+
+    NEEDS_INFO = "needs_info"
+    TURN = "turn"
+    NO_WORDS = "no words"
+
+
 def short(public_id: str) -> str:
-    """A model's name without its provider."""
-    return public_id.partition("/")[2] or public_id
+    """Give a model's name without its provider and variant."""
+    return (public_id.partition("/")[2] or public_id).partition(":")[0]
 
 
-def explain_default(labels: Labels, *, legibility: InputQuality, default: str) -> str:
-    """Why the default model was kept."""
-    if legibility is not InputQuality.CLEAR:
-        return f"prompt is {legibility}: nothing to size it by; default {short(default)}"
-    return f"{NEEDS_INFO} {labels.needs_info:.2f}: too open to size; default {short(default)}"
+def explain_default(reason: Kept | InputQuality, *, labels: Labels, default: str) -> str:
+    """Explain why the default model was kept."""
+    kept = f"keeps the default {short(default)}"
+    match reason:
+        case Kept.NEEDS_INFO:
+            return f"{NEEDS_INFO} {labels.needs_info:.2f}: too open to size; {kept}"
+        case Kept.TURN:
+            return f"a turn without a task of its own ({labels.turn:.2f}); {kept}"
+        case Kept.NO_WORDS:
+            return f"no words to size; {kept}"
+        case _:
+            return f"{reason}: the outcome heads cannot read it; {kept}"
 
 
-def explain_choice(labels: Labels, *, ranked: Sequence[Scored], chosen: Scored, loss: float) -> str:
-    """Why `chosen`: the topic, the bound, and the candidate that it was decided against."""
+def explain_effort(labels: Labels, choice: EffortChoice) -> str:
+    """Explain a choice by effort: effort, the two anchors, the price."""
+    best, chosen = choice.ranked[0], choice.chosen
+    kind = "heavy" if choice.heavy else "routine" if choice.judged < _ROUTINE else "moderate"
+    parts = [
+        f"effort {labels.effort:.1f} of 5, judged as {choice.judged:.1f}: {kind} {labels.domain}"
+    ]
+    at = DOMAINS.index(labels.domain)
+    figures = {public_id: _figures(a, at=at) for public_id, a in choice.anchors.items()}
+    if chosen is not best:
+        parts.append(
+            f"{_anchored(chosen, figures)} is within {choice.bound:.3f} of"
+            f" {_anchored(best, figures)}{_saving(chosen, best)}"
+        )
+    else:
+        parts.append(f"{_anchored(best, figures)} is the strongest{_rejected(choice, figures)}")
+    missing = {
+        f"{short(public_id)} has no {' and '.join(anchor.missing[at])} figure, counted low"
+        for public_id, anchor in choice.anchors.items()
+        if anchor.missing[at]
+    }
+    parts += sorted(missing)
+    return "; ".join([*parts, *_unpriced(choice.ranked)])
+
+
+def explain_outcome(topic: TopicLabels, choice: OutcomeChoice, *, loss: float) -> str:
+    """Explain a choice by outcomes: the topic, the bound, and the runner-up."""
+    ranked, chosen = choice.ranked, choice.chosen
     best = ranked[0]
-    parts = [f"topic {labels.topic} {labels.topic_confidence:.2f}"]
+    parts = [f"topic {topic.topic} {topic.topic_confidence:.2f}"]
     if chosen is not best:
         parts.append(f"{_named(chosen)} >= {_named(best)} - {loss:.2f}{_saving(chosen, best)}")
     else:
@@ -36,33 +85,61 @@ def explain_choice(labels: Labels, *, ranked: Sequence[Scored], chosen: Scored, 
             parts.append(f"{_named(best)} is the best and nothing within {loss:.2f} is cheaper")
         else:
             parts.append(f"{_named(rejected)} < {_named(best)} - {loss:.2f}")
-    unknown = [short(s.model.public_id) for s in ranked if s.skill.basis is Basis.NONE]
+    unknown = _with_basis(choice, (Basis.NONE,))
     if unknown:
-        parts.append(f"skill not known, taken as the median: {', '.join(unknown)}")
-    declared = [short(s.model.public_id) for s in ranked if s.skill.basis in _DECLARED]
+        parts.append(f"skill not known, taken as the median: {unknown}")
+    declared = _with_basis(choice, _DECLARED)
     if declared:
-        parts.append(f"skill only declared: {', '.join(declared)}")
-    unpriced = [short(s.model.public_id) for s in ranked if s.cost is None]
-    if unpriced:
-        parts.append(f"price not known: {', '.join(unpriced)}")
-    return "; ".join(parts)
+        parts.append(f"skill only declared: {declared}")
+    return "; ".join([*parts, *_unpriced(ranked)])
+
+
+def _figures(anchor: Anchor, *, at: int) -> str:
+    return f"routine {anchor.routine:.2f}, heavy {anchor.heavy[at]:.2f}"
+
+
+def _anchored(scored: Scored, figures: dict[str, str]) -> str:
+    public_id = scored.model.public_id
+    return f"{short(public_id)} ({figures[public_id]})"
+
+
+def _rejected(choice: EffortChoice, figures: dict[str, str]) -> str:
+    """Name the best of the cheaper candidates, which the bound kept out."""
+    best = choice.ranked[0]
+    rejected = _cheaper(choice.ranked, than=best)
+    if rejected is None:
+        return " and nothing as good is cheaper"
+    return f"; {_anchored(rejected, figures)} falls short{_saving(rejected, best)}"
 
 
 def _named(scored: Scored) -> str:
     return f"{short(scored.model.public_id)} {scored.quality:.2f}"
 
 
-def _saving(chosen: Scored, best: Scored) -> str:
-    if not best.cost or chosen.cost is None:
+def _saving(cheaper: Scored, dearer: Scored) -> str:
+    if not dearer.cost or cheaper.cost is None:
         return ""
-    return f" at {chosen.cost / best.cost:.2f} of its cost"
+    share = cheaper.cost / dearer.cost
+    return f" at {share:.0%} of its price" if share >= _LEAST_SHARE else " at under 1% of its price"
 
 
 def _cheaper(ranked: Sequence[Scored], *, than: Scored) -> Scored | None:
-    """The best of the candidates that cost less: the one that the bound kept out."""
+    """Find the best of the candidates that cost less."""
     if than.cost is None:
         return None
     for scored in ranked[1:]:
         if scored.cost is not None and scored.cost < than.cost:
             return scored
     return None
+
+
+def _with_basis(choice: OutcomeChoice, wanted: tuple[Basis, ...]) -> str:
+    found: Iterable[str] = (
+        short(s.model.public_id) for s in choice.ranked if choice.basis[s.model.public_id] in wanted
+    )
+    return ", ".join(found)
+
+
+def _unpriced(ranked: Sequence[Scored]) -> list[str]:
+    found = [short(s.model.public_id) for s in ranked if s.cost is None]
+    return [f"price not known: {', '.join(found)}"] if found else []

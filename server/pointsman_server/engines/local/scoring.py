@@ -1,28 +1,29 @@
 """Many prompts at once: JSON lines in, JSON lines out, one for one and in order.
 
 In: `{"id", "prompt", "candidates"?, "policy"?}`. A candidate is a public id, looked up in the
-catalog, or an object with `model` and what is known of it (`score`, `topic_scores`, `capability`,
-`size`, `input_price`, `output_price`). Out: all heads, and with two candidates or more every
-score, the pick and its explanation. A line that cannot be read is answered with an `error` that
-names the field; it ends nothing.
+catalog, or an object with `model` and its figures (`routine`, `heavy`, `score`, `topic_scores`,
+`capability`, `size`, `input_price`, `output_price`). Out: all heads, and with two candidates or
+more every score, the pick and its explanation. A line that cannot be read gets an `error` that
+names the field, and the run goes on.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pointsman_server.core.errors import EngineFailed
-from pointsman_server.core.model import CatalogModel, EngineQuery
+from pointsman_server.core.model import HEAVY_AXES, CatalogModel, EngineQuery
 from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.engine import LocalEngine, Verdict
-from pointsman_server.engines.local.labels import Labels
+from pointsman_server.engines.local.labels import Labels, TopicLabels
+from pointsman_server.engines.local.readers import DIFFICULTIES
 from pointsman_server.engines.local.reading import TextScores
 from pointsman_server.engines.local.skills import SIZE_SCORE
 
-_SHARES: Final = ("score", "capability")
+_SHARES: Final = ("score", "capability", "routine")
 _PRICES: Final = ("input_price", "output_price")
 _DEAREST: Final = 1e6
 _MOST_KEPT: Final = 4_096
@@ -31,12 +32,12 @@ _PLACES: Final = 6
 
 
 class _Unreadable(ValueError):
-    """A line that is not what it should be; its text names the field and quotes nothing."""
+    """A line that breaks the format; its text names the field and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
-    """Scores lines. `code_points` cuts each prompt as the service does; `None`: as it is read."""
+    """Scores lines. `code_points` cuts each prompt as the service does; `None`: no cut."""
 
     engine: LocalEngine
     catalog: Mapping[str, CatalogModel]
@@ -47,7 +48,7 @@ class Scorer:
     code_points: int | None = None
 
     def score(self, lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
-        """One answer, plain JSON, for each line that is not blank. Bytes are taken as UTF-8."""
+        """Give one answer, plain JSON, for each line that is not blank. Bytes are UTF-8."""
         # Equal candidate lists become one tuple, so that their skills are worked out once.
         known: dict[str, tuple[CatalogModel, ...]] = {}
         for line in lines:
@@ -72,14 +73,18 @@ class Scorer:
             policy = asked.get("policy", self.policy)
             head: dict[str, Any] = {"id": asked.get("id")}
             if len(candidates) < _FEWEST:
-                return head | describe(*self.engine.read(prompt))
+                return head | self._heads(prompt, self.engine.read(prompt))
             query = EngineQuery(
                 prompt=prompt, candidates=candidates, policy=policy, default=candidates[0]
             )
             verdict = self.engine.judge(query)
         except (EngineFailed, ValueError, RecursionError) as error:
             return {"id": _id(asked), "error": _why(error)}
-        return head | describe(verdict.reading, verdict.labels) | _pick(verdict, policy=policy)
+        return head | self._heads(prompt, verdict.labels) | _pick(verdict, policy=policy)
+
+    def _heads(self, prompt: str, labels: Labels) -> dict[str, Any]:
+        scores = self.engine.scores(prompt)
+        return describe(labels, scores=scores, topic=self.engine.topics.label(scores))
 
     def _prompt(self, asked: Any) -> str:
         if not isinstance(asked, dict):
@@ -112,6 +117,11 @@ class Scorer:
         for name in _PRICES:
             if not _is_number(entry.get(name, 0), most=_DEAREST):
                 raise _Unreadable(f"{where}.{name}: not a price in dollars per million tokens")
+        heavy = entry.get("heavy", {})
+        if not isinstance(heavy, dict) or not all(
+            axis in HEAVY_AXES and _is_number(share, most=1) for axis, share in heavy.items()
+        ):
+            raise _Unreadable(f"{where}.heavy: not numbers from 0 to 1 by {', '.join(HEAVY_AXES)}")
         topics = entry.get("topic_scores", {})
         if not isinstance(topics, dict) or not all(
             _is_number(score, most=1) for score in topics.values()
@@ -123,35 +133,36 @@ class Scorer:
             public_id=entry["model"],
             router_id=entry["model"],
             topic_scores=topics,
+            heavy=heavy,
             size=entry.get("size"),
             **{name: entry[name] for name in (*_SHARES, *_PRICES) if name in entry},
         )
 
 
-def describe(reading: TextScores, labels: Labels) -> dict[str, Any]:
-    """All heads of one prompt as plain JSON."""
+def describe(labels: Labels, *, scores: TextScores, topic: TopicLabels) -> dict[str, Any]:
+    """Give all heads of one prompt as plain JSON."""
     return {
-        "legibility": str(reading.legibility),
+        "legibility": str(scores.legibility),
         "difficulty": {
             "label": labels.difficulty,
             "confidence": _round(labels.confidence),
-            "hardness": _round(labels.hardness),
-            "leverage": _round(reading.leverage),
+            "effort": _round(labels.effort),
+            "probabilities": _shares(DIFFICULTIES, labels.probabilities),
+            "hardness": _round(topic.hardness),
+            "leverage": _round(scores.leverage),
         },
         "ambiguity": {
             "label": labels.ambiguity,
             "confidence": _round(labels.ambiguity_confidence),
             "needs_info": _round(labels.needs_info),
         },
+        "turn": _round(labels.turn),
         "domain": {
             "label": labels.domain,
             "confidence": _round(labels.domain_confidence),
-            "scores": {
-                name: _round(share)
-                for name, share in zip(DOMAINS, reading.domains.tolist(), strict=True)
-            },
+            "scores": _shares(DOMAINS, labels.domains),
         },
-        "topic": {"label": labels.topic, "confidence": _round(labels.topic_confidence)},
+        "topic": {"label": topic.topic, "confidence": _round(topic.topic_confidence)},
     }
 
 
@@ -169,6 +180,10 @@ def _pick(verdict: Verdict, *, policy: str) -> dict[str, Any]:
         ],
         "explanation": verdict.explanation,
     }
+
+
+def _shares(names: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
+    return {name: _round(share) for name, share in zip(names, shares, strict=True)}
 
 
 def _round(value: float) -> float:

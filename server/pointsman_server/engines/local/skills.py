@@ -77,27 +77,27 @@ class SkillBook:
         # A fine topic may have its broad topic's name; then the name means the broad one.
         self._fine = {name: at for at, name in enumerate(artefact.topics)}
         self._kept: dict[str, tuple[CatalogModel, Skill]] = {}
-        self._squads: dict[tuple[int, ...], CandidateSkills] = {}
+        self._pools: dict[tuple[int, ...], CandidateSkills] = {}
 
-    def squad(self, candidates: tuple[CatalogModel, ...]) -> CandidateSkills:
+    def pool(self, candidates: tuple[CatalogModel, ...]) -> CandidateSkills:
         """The skills of a query's candidates."""
         # Identities are safe keys: what is kept keeps the models that they belong to alive.
         key = tuple(map(id, candidates))
-        squad = self._squads.get(key)
-        if squad is None:
-            if len(self._squads) >= _MOST_KEPT:
-                self._squads.clear()
+        pool = self._pools.get(key)
+        if pool is None:
+            if len(self._pools) >= _MOST_KEPT:
+                self._pools.clear()
             skills = tuple(self._skills(candidates))
             logits = np.stack([skill.logits for skill in skills])
             chances = 1.0 / (1.0 + np.exp(-logits))
-            squad = CandidateSkills(
+            pool = CandidateSkills(
                 candidates=candidates,
                 skills=skills,
                 chances=chances,
                 measured=all(skill.basis is Basis.TOPICS for skill in skills),
             )
-            self._squads[key] = squad
-        return squad
+            self._pools[key] = pool
+        return pool
 
     def _skills(self, candidates: Sequence[CatalogModel]) -> list[Skill]:
         """A skill for each candidate; those of which nothing is known get the others' median."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pointsman_server.core.model import CatalogModel, Modality
+from pointsman_server.policies.sections.axes import AxesSection, Unit
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.lists import DISTINCT, ListOf
 from pointsman_server.policies.sections.scalars import name, number, phrase, whole
@@ -52,6 +54,8 @@ class ModelSection(Section):
     """Whether it is kept out of every decision."""
     scores: ScoresSection = ScoresSection()
     """Published benchmark scores."""
+    axes: AxesSection = AxesSection()
+    """Published figures for routine and heavy work, each axis from one benchmark."""
     capability: Share | None = None
     """How able it is by your own judgement, where no score is published."""
     size: Literal["small", "medium", "large", "frontier"] | None = None
@@ -63,8 +67,8 @@ class ModelSection(Section):
     them. Empty: none, and no level is advised.
     """
 
-    def to_core(self, public_id: str) -> CatalogModel:
-        """Give the entry as a core value."""
+    def to_core(self, public_id: str, *, units: Mapping[str, Unit]) -> CatalogModel:
+        """Give the entry as a core value; `units` are those of the axes' benchmarks."""
         return CatalogModel(
             public_id=public_id,
             router_id=self.router_id,
@@ -80,4 +84,6 @@ class ModelSection(Section):
             capability=self.capability,
             size=self.size,
             reasoning_efforts=self.reasoning_efforts,
+            routine=self.axes.routine_share(units),
+            heavy=MappingProxyType(self.axes.heavy_shares(units)),
         )

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from pointsman_server.core.model import DataPolicy, Mode, Organizations
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.sections.axes import Axis, BenchmarkSection
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.catalog import ModelId, ModelSection
 from pointsman_server.policies.sections.engines import EnginesSection
@@ -61,6 +62,8 @@ class PolicyDocument(Section):
     """The pseudo-models that users select, by name."""
     catalog: Annotated[dict[ModelId, ModelSection], Field(min_length=1, max_length=10_000)]
     """The models, by public id."""
+    benchmarks: dict[Axis, BenchmarkSection] = Field(default_factory=dict)
+    """The benchmark behind each axis of the catalog's `axes`: one for all models of the file."""
     engines: EnginesSection = EnginesSection()
     """Who decides."""
     cache: CacheSection = CacheSection()
@@ -76,6 +79,7 @@ class PolicyDocument(Section):
 
     def to_core(self, *, version: str, rules_digest: bytes = b"") -> PolicyFile:
         """Give the file as a core value."""
+        units = {str(axis): benchmark.unit for axis, benchmark in self.benchmarks.items()}
         return PolicyFile(
             version=version,
             rules_digest=rules_digest,
@@ -84,7 +88,9 @@ class PolicyDocument(Section):
             tiers=MappingProxyType(
                 {n: t.to_core(n, stickiness=self.stickiness) for n, t in self.tiers.items()}
             ),
-            catalog=MappingProxyType({i: m.to_core(i) for i, m in self.catalog.items()}),
+            catalog=MappingProxyType(
+                {i: m.to_core(i, units=units) for i, m in self.catalog.items()}
+            ),
             engines=self.engines.order,
             morph=self.engines.morph.to_core(),
             local=self.engines.local.to_core(),

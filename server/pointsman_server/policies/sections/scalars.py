@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeGuard
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -104,6 +105,19 @@ def phrase(longest: int) -> Scalar:
         return value
 
     return Scalar(checked, {"type": "string", "minLength": 1, "maxLength": longest}, bounds)
+
+
+def calendar_date() -> Scalar:
+    """Describe a day in ISO 8601, as text; YAML reads it as a date where it is not quoted."""
+
+    def checked(value: object) -> str:
+        text = value.isoformat() if type(value) is date else value
+        try:
+            return date.fromisoformat(str(text)).isoformat()
+        except ValueError:
+            raise ValueError("must be a date such as `2026-10-01`") from None
+
+    return Scalar(checked, {"type": "string", "format": "date"}, "date, `YYYY-MM-DD`")
 
 
 def file_path() -> Scalar:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.engines.local import artefact as files
@@ -12,10 +11,10 @@ from pointsman_server.engines.local.choice import (
     best_first,
     choose,
     expected_cost,
-    predicted_quality,
 )
+from pointsman_server.engines.local.outcome_rule import predicted_quality
 from pointsman_server.engines.local.reading import Reader
-from pointsman_server.engines.local.skills import Basis, Skill, SkillBook
+from pointsman_server.engines.local.skills import SkillBook
 
 LONG = "Which of these treaties ended the war, and why did it not last? " * 12
 
@@ -29,9 +28,9 @@ def spread(artefact: files.Artefact, text: str, *, measured: bool, **moved: floa
     """How far apart two candidates are predicted to be on `text`."""
     known = [{"topic_scores": {"history": share}} for share in (0.6, 0.8)]
     pair = tuple(CatalogModel(public_id=str(at), router_id=str(at), **known[at]) for at in range(2))
-    squad = replace(SkillBook(artefact).squad(pair), measured=measured)
+    pool = replace(SkillBook(artefact).pool(pair), measured=measured)
     reading = replace(Reader(artefact).read(text), **moved)
-    weak, strong = predicted_quality(reading, squad, with_difficulty=True)
+    weak, strong = predicted_quality(reading, pool, with_difficulty=True)
     return strong - weak
 
 
@@ -61,13 +60,9 @@ def test_a_longer_text_has_more_leverage_within_bounds(artefact: files.Artefact)
     assert reader.read(LONG * 100).length_leverage <= 0.625
 
 
-NO_SKILL = Skill(logits=np.zeros(1, np.float32), basis=Basis.SCORE)
-
-
 def scored(name: str, quality: float, cost: float | None) -> Scored:
     return Scored(
         model=CatalogModel(public_id=name, router_id=name),
-        skill=NO_SKILL,
         quality=quality,
         cost=cost,
     )

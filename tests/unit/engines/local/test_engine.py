@@ -75,30 +75,11 @@ async def test_any_text_gets_an_answer_within_bounds(
 
 @pytest.mark.parametrize("default", [0, 1, 2])
 @pytest.mark.parametrize("prompt", ILLEGIBLE.values(), ids=ILLEGIBLE.keys())
-async def test_what_cannot_be_read_keeps_the_default_model_with_low_confidence(
+async def test_what_the_outcome_heads_cannot_read_keeps_the_default_model(
     engine: LocalEngine, pool: Pool, prompt: str, default: int
 ) -> None:
     answer = await engine.decide(query(prompt, pool, default=default))
     assert answer.model == pool[default].public_id
-    assert answer.difficulty == "medium"
-    assert answer.confidence is not None
-    assert answer.confidence < 0.4
-    assert answer.ambiguity_confidence is not None
-    assert answer.ambiguity_confidence <= 0.6
-
-
-@pytest.mark.parametrize("prompt", ILLEGIBLE.values(), ids=ILLEGIBLE.keys())
-async def test_no_signal_is_never_easy(engine: LocalEngine, prompt: str) -> None:
-    found = await engine.classify(prompt)
-    assert found.difficulty is not None
-    assert found.difficulty.label != "easy"
-    assert not found.difficulty.meets_threshold
-
-
-async def test_code_and_logs_are_still_seen_to_be_coding(engine: LocalEngine) -> None:
-    found = await engine.classify(ILLEGIBLE["bare code"])
-    assert found.domain is not None
-    assert found.domain.label == "coding"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +110,6 @@ async def test_a_hard_prompt_is_predicted_harder_for_everyone_than_an_easy_one(
     ease = {ranked.model: ranked.score for ranked in easy.ranking}
     for ranked in hard.ranking:
         assert ranked.score < ease[ranked.model]
-    assert hard.difficulty == "hard"
 
 
 async def test_a_looser_policy_never_costs_more(engine: LocalEngine, pool: Pool) -> None:

@@ -24,8 +24,12 @@ def one(scorer: Scorer, **asked: Any) -> dict[str, Any]:
 def test_a_prompt_alone_gets_all_heads(scorer: Scorer) -> None:
     found = one(scorer, id=7, prompt=PROMPT)
     assert found["id"] == 7
-    assert set(found) == {"id", "legibility", "difficulty", "ambiguity", "domain", "topic"}
+    heads = {"legibility", "difficulty", "ambiguity", "turn", "domain", "topic"}
+    assert set(found) == {"id", *heads}
     assert 0 < found["difficulty"]["hardness"] < 1
+    assert 1 <= found["difficulty"]["effort"] <= 5
+    assert sum(found["difficulty"]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert set(found["difficulty"]["probabilities"]) == {"easy", "medium", "hard"}
     assert sum(found["domain"]["scores"].values()) == pytest.approx(1, abs=1e-4)
 
 
@@ -42,6 +46,13 @@ def test_candidates_may_bring_their_own_figures(scorer: Scorer) -> None:
     weak = {"model": "x/weak", "topic_scores": {"math": 0.3}, "input_price": 1, "output_price": 5}
     found = one(scorer, id=1, prompt=PROMPT, candidates=[weak, strong], policy="capability_heavy")
     assert found["model"] == "x/strong"
+
+
+def test_candidates_with_axes_are_picked_by_effort(scorer: Scorer) -> None:
+    strong = {"model": "x/strong", "routine": 0.93, "heavy": {"knowledge": 0.7}}
+    weak = {"model": "x/weak", "routine": 0.92, "heavy": {"knowledge": 0.3}}
+    found = one(scorer, id=1, prompt=PROMPT, candidates=[weak, strong])
+    assert found["explanation"].startswith("effort ")
 
 
 def test_lines_without_candidates_use_the_scorers_own(
@@ -75,6 +86,10 @@ def test_lines_without_candidates_use_the_scorers_own(
         ('{"prompt": "a", "candidates": [{"model": "m", "input_price": -1}]}', "[0].input_price"),
         ('{"prompt": "a", "candidates": [{"model": "m", "size": ["large"]}]}', "[0].size"),
         ('{"prompt": "a", "candidates": [{"model": "m", "topic_scores": {"math": 2}}]}', "topic"),
+        ('{"prompt": "a", "candidates": ["b", {"model": "m", "routine": 90}]}', "[1].routine"),
+        ('{"prompt": "a", "candidates": [{"model": "m", "heavy": 0.5}]}', "[0].heavy"),
+        ('{"prompt": "a", "candidates": [{"model": "m", "heavy": {"maths": 0.5}}]}', "[0].heavy"),
+        ('{"prompt": "a", "candidates": [{"model": "m", "heavy": {"coding": 50}}]}', "[0].heavy"),
         ('{"prompt": "a", "id": NaN}', "NaN"),
         ('{"prompt": "a", "id": ' + "1" * 5_000 + "}", "not JSON"),
         ("[" * 100_000, "not JSON"),

@@ -24,7 +24,7 @@ def model(name: str = "m", **known: object) -> CatalogModel:
 
 
 def only(book: SkillBook, candidate: CatalogModel) -> Skill:
-    return book.squad((candidate, model("other", score=0.7))).skills[0]
+    return book.pool((candidate, model("other", score=0.7))).skills[0]
 
 
 def share(skill: Skill, shipped: files.Artefact, topic: str) -> float:
@@ -52,11 +52,11 @@ def test_the_best_knowledge_there_is_counts(
     ("second", "measured"),
     [({"topic_scores": {"math": 0.6}}, True), ({"score": 0.6}, False), ({}, False)],
 )
-def test_a_squad_is_measured_where_every_candidate_has_topic_scores(
+def test_a_pool_is_measured_where_every_candidate_has_topic_scores(
     book: SkillBook, second: dict[str, object], measured: bool
 ) -> None:
     first = model("first", topic_scores={"law": 0.7})
-    assert book.squad((first, model("second", **second))).measured is measured
+    assert book.pool((first, model("second", **second))).measured is measured
 
 
 @pytest.mark.parametrize("score", [0.3, 0.6, 0.9])
@@ -85,14 +85,14 @@ def test_a_topic_score_says_nothing_of_other_topics_where_an_overall_one_is_know
 
 def test_a_model_of_which_nothing_is_known_gets_the_median_of_the_others(book: SkillBook) -> None:
     pool = tuple(model(str(score), score=score) for score in (0.5, 0.7, 0.9))
-    squad = book.squad((model("unknown"), *pool))
-    assert squad.skills[0].basis is Basis.NONE
-    assert squad.skills[0].logits.tolist() == squad.skills[2].logits.tolist()
+    pool = book.pool((model("unknown"), *pool))
+    assert pool.skills[0].basis is Basis.NONE
+    assert pool.skills[0].logits.tolist() == pool.skills[2].logits.tolist()
 
 
 def test_nothing_known_of_anyone_makes_all_equal(book: SkillBook) -> None:
-    squad = book.squad((model("a"), model("b")))
-    assert squad.chances[0].tolist() == squad.chances[1].tolist()
+    pool = book.pool((model("a"), model("b")))
+    assert pool.chances[0].tolist() == pool.chances[1].tolist()
 
 
 def test_a_topic_that_does_not_exist_is_told_once(

@@ -1,0 +1,131 @@
+"""Anchors: how well each candidate of a request does routine and heavy work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pointsman_server.core.model import CatalogModel
+from pointsman_server.engines.local.artefact import DOMAINS
+
+FEWEST_MEASURED: Final = 2
+"""Candidates with figures that the effort rule needs; with fewer it has nothing to compare."""
+
+HEAVY_ORDER: Final = {
+    "coding": ("coding", "general", "knowledge", "instructions"),
+    "data": ("coding", "general", "knowledge", "instructions"),
+    "design": ("coding", "knowledge", "general", "instructions"),
+    "summary": ("instructions", "general", "knowledge", "coding"),
+    "general": ("knowledge", "general", "instructions", "coding"),
+}
+"""Domain of a request -> the heavy axes that may speak for it, best first."""
+
+_UNKNOWN_ROUTINE: Final = 0.9
+"""Where no candidate has a routine figure, all of them are taken to be equally good at it."""
+_LOW: Final = 4
+"""A missing figure counts as the lowest quarter's upper end."""
+_FLOOR: Final = 0.01
+_MOST_KEPT: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """One candidate's two anchors. Figures are shares 0..1."""
+
+    routine: float
+    heavy: tuple[float, ...]
+    """By domain, in the order of `DOMAINS`."""
+    missing: tuple[tuple[str, ...], ...]
+    """By domain: the axes that count there and have no figure for this candidate."""
+
+    def quality(self, *, domains: Iterable[float], weight: float) -> float:
+        """Expected success, 0..1, on work that is `weight` (0..1) of the way to heavy.
+
+        `domains` are the probabilities of `DOMAINS`.
+        """
+        heavy = sum(p * logit(share) for p, share in zip(domains, self.heavy, strict=True))
+        return 1.0 / (1.0 + math.exp((weight - 1.0) * logit(self.routine) - weight * heavy))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolAnchors:
+    """The anchors of one request's candidates, in their order."""
+
+    candidates: tuple[CatalogModel, ...]
+    anchors: tuple[Anchor, ...]
+
+
+class AnchorBook:
+    """Anchors of candidate lists, worked out once for each list."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, ...], PoolAnchors] = {}
+
+    def pool(self, candidates: tuple[CatalogModel, ...]) -> PoolAnchors:
+        """Give the anchors of `candidates`."""
+        # Identities are safe keys: what is kept keeps the models that they belong to alive.
+        key = tuple(map(id, candidates))
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            found = self._kept[key] = pool_anchors(candidates)
+        return found
+
+
+def measured(candidates: Iterable[CatalogModel]) -> bool:
+    """Tell whether enough candidates have figures on some axis for the effort rule."""
+    return sum(model.has_axes for model in candidates) >= FEWEST_MEASURED
+
+
+def pool_anchors(candidates: tuple[CatalogModel, ...]) -> PoolAnchors:
+    """Work out each candidate's anchors; a missing figure counts low among the others'."""
+    routine, no_routine = _filled(candidates, lambda model: model.routine)
+    axes = [_axis(candidates, order=HEAVY_ORDER[domain]) for domain in DOMAINS]
+    heavy = [
+        # Without any heavy figure, routine figures are all that sets candidates apart.
+        (routine, [False] * len(candidates))
+        if axis is None
+        else _filled(candidates, lambda model, axis=axis: model.heavy.get(axis))  # type: ignore[misc]
+        for axis in axes
+    ]
+    anchors = tuple(
+        Anchor(
+            routine=routine[at],
+            heavy=tuple(shares[at] for shares, _ in heavy),
+            missing=tuple(
+                (("routine",) if no_routine[at] else ())
+                + ((f"heavy {axis}",) if axis is not None and gaps[at] else ())
+                for axis, (_, gaps) in zip(axes, heavy, strict=True)
+            ),
+        )
+        for at in range(len(candidates))
+    )
+    return PoolAnchors(candidates=candidates, anchors=anchors)
+
+
+def logit(share: float) -> float:
+    """Give a share as log odds, kept away from 0 and 1."""
+    share = min(max(share, _FLOOR), 1.0 - _FLOOR)
+    return math.log(share / (1.0 - share))
+
+
+def _axis(candidates: tuple[CatalogModel, ...], *, order: tuple[str, ...]) -> str | None:
+    for axis in order:
+        if any(axis in model.heavy for model in candidates):
+            return axis
+    return None
+
+
+def _filled(
+    candidates: tuple[CatalogModel, ...], figure: Callable[[CatalogModel], float | None]
+) -> tuple[list[float], list[bool]]:
+    """Give the figures, gaps filled, and where the gaps are."""
+    given = [figure(model) for model in candidates]
+    known = sorted(share for share in given if share is not None)
+    if not known:
+        return [_UNKNOWN_ROUTINE] * len(given), [False] * len(given)
+    low = known[(len(known) - 1) // _LOW]
+    return [low if share is None else share for share in given], [s is None for s in given]

@@ -1,0 +1,115 @@
+"""The effort rule: the harder the request, the less quality is given up for a lower price.
+
+logit q_m = (1 - w) logit(routine_m) + w logit(heavy_m), with the heavy anchor of the request's
+domain and w from 0 (routine) to 1 (an expert's work). The cheapest candidate wins whose q is within
+the bound of the best one's. Two things make it cautious: w is taken at an upper quantile of
+the effort distribution, so that an unsure reader counts as a harder request, and the policy's bound
+shrinks to nothing as w grows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pointsman_server.core.model import CatalogModel, EngineQuery
+from pointsman_server.engines.local.anchors import Anchor, AnchorBook
+from pointsman_server.engines.local.choice import Scored, best_first, choose, expected_cost
+from pointsman_server.engines.local.readers import RequestEstimate
+
+STRONGEST_WHEN_HEAVY: Final = "capability_heavy"
+"""The policy that gives up nothing on heavy work."""
+
+CAUTION: Final = 0.90
+"""The share of the effort distribution that lies below the effort that is judged."""
+HEAVY: Final = 3.5
+"""The judged effort from which work is heavy: effort 4 has a probability of 1 - `CAUTION`."""
+
+OUTPUT_TOKENS: Final = (150.0, 350.0, 900.0, 2_200.0, 5_000.0)
+"""Assumed length of an answer for efforts 1 to 5, in tokens: an estimate, not a measurement.
+Candidates' costs are compared under the same lengths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffortChoice:
+    """What the rule decided, and all that it was made of."""
+
+    ranked: tuple[Scored, ...]
+    """Best first."""
+    chosen: Scored
+    judged: float
+    """The effort that was judged: the cautious end of the estimate, 1..5."""
+    bound: float
+    """The quality that was allowed to be given up."""
+    anchors: dict[str, Anchor]
+    """By public id."""
+
+    @property
+    def heavy(self) -> bool:
+        """Whether the request was judged to be heavy work."""
+        return self.judged >= HEAVY
+
+
+class EffortRule:
+    """Picks by effort among candidates with anchors."""
+
+    def __init__(self) -> None:
+        self._book = AnchorBook()
+
+    def decide(self, query: EngineQuery, estimate: RequestEstimate, *, loss: float) -> EffortChoice:
+        """Pick one of the query's candidates. `loss` is the policy's bound for routine work."""
+        judged = min(max(estimate.effort_quantile(CAUTION), 1.0), 5.0)
+        weight = effort_weight(judged)
+        bound = effort_bound(loss, policy=query.policy, judged=judged)
+        pool = self._book.pool(query.candidates)
+        tokens = output_tokens(estimate)
+        scored = [
+            _scored(model, anchor, estimate=estimate, weight=weight, tokens=tokens, query=query)
+            for model, anchor in zip(pool.candidates, pool.anchors, strict=True)
+        ]
+        ranked = tuple(best_first(scored))
+        ids = (model.public_id for model in pool.candidates)
+        return EffortChoice(
+            ranked=ranked,
+            chosen=choose(ranked, loss=bound),
+            judged=judged,
+            bound=bound,
+            anchors=dict(zip(ids, pool.anchors, strict=True)),
+        )
+
+
+def effort_weight(effort: float) -> float:
+    """Give the weight of the heavy anchor, 0..1: the square of the way from effort 1 to 5.
+
+    Effort 2 is still close to routine (0.06), 3 a quarter of the way, 4 more than half (0.56).
+    """
+    way = (min(max(effort, 1.0), 5.0) - 1.0) / 4.0
+    return way * way
+
+
+def effort_bound(loss: float, *, policy: str, judged: float) -> float:
+    """Give the quality that may be given up at the judged effort: all of `loss` at 1, none at 5."""
+    if policy == STRONGEST_WHEN_HEAVY and judged >= HEAVY:
+        return 0.0
+    return loss * (1.0 - effort_weight(judged))
+
+
+def output_tokens(estimate: RequestEstimate) -> float:
+    """Give the expected length of the answer; it grows with the effort."""
+    return sum(p * length for p, length in zip(estimate.effort, OUTPUT_TOKENS, strict=True))
+
+
+def _scored(
+    model: CatalogModel,
+    anchor: Anchor,
+    *,
+    estimate: RequestEstimate,
+    weight: float,
+    tokens: float,
+    query: EngineQuery,
+) -> Scored:
+    return Scored(
+        model=model,
+        quality=anchor.quality(domains=estimate.domains, weight=weight),
+        cost=expected_cost(model, chars=len(query.prompt), output_tokens=tokens),
+    )
