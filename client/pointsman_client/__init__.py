@@ -81,7 +81,7 @@ from pointsman_client.results import (
     Source,
     SwitchReason,
 )
-from pointsman_client.retryable_errors import UnusableResponse
+from pointsman_client.error_kinds import UnusableResponse
 from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.tokens import TokenFile
 from pointsman_client.trace import in_trace_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pointsman_client.events import FallbackEvents, telling
-from pointsman_client.retryable_errors import is_eligible, kind_of
+from pointsman_client.error_kinds import is_eligible, kind_of
 from pointsman_client.routes import Attempt, ResolvedRoute
 from pointsman_client.run_affinity import RunAffinity
 

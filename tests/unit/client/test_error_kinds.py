@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from pointsman_client import UnusableResponse
-from pointsman_client.retryable_errors import is_eligible, kind_of
+from pointsman_client.error_kinds import is_eligible, kind_of
 from pointsman_client.routes import ELIGIBLE_ERRORS
 
 REQUEST = httpx.Request("POST", "https://llm.example/v1/chat/completions")
@@ -86,7 +86,7 @@ CASES = [
     (OnItsOwn(code=504), "http_504"),
     (OnItsOwn(status_code=HTTPStatus.TOO_MANY_REQUESTS), "http_429"),
     (OnItsOwn(response=SimpleNamespace(status=500)), "http_500"),
-    (OnItsOwn(status_code="429"), None),
+    (OnItsOwn(status_code="429"), "http_429"),
     (OnItsOwn(status_code=True), None),
     (OnItsOwn(code=7), None),
     (ValueError("x"), None),
