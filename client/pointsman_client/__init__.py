@@ -17,6 +17,7 @@ from pointsman_client.bodies.normalise import normalise, read_body
 from pointsman_client.bodies.response_chains import ResponseChains
 from pointsman_client.channel import Keepalive, Tls
 from pointsman_client.client import DECIDE_TIMEOUT, ROUTE_TIMEOUT, RoutingClient
+from pointsman_client.client import RoutingClient as AsyncRoutingClient
 from pointsman_client.description import (
     EngineDescription,
     EngineState,
@@ -30,6 +31,7 @@ from pointsman_client.description import (
     Stickiness,
     TierDescription,
 )
+from pointsman_client.error_kinds import UnusableResponse
 from pointsman_client.errors import (
     ClientClosed,
     ClientFault,
@@ -81,8 +83,8 @@ from pointsman_client.results import (
     Source,
     SwitchReason,
 )
-from pointsman_client.error_kinds import UnusableResponse
 from pointsman_client.routes import Attempt, ResolvedRoute
+from pointsman_client.sync_client import SyncRoutingClient
 from pointsman_client.tokens import TokenFile
 from pointsman_client.trace import in_trace_of
 from pointsman_client.transports import Transport
@@ -91,6 +93,7 @@ __all__ = [
     "DECIDE_TIMEOUT",
     "ROUTE_TIMEOUT",
     "ApiKind",
+    "AsyncRoutingClient",
     "Attempt",
     "BodySession",
     "BodyUser",
@@ -149,6 +152,7 @@ __all__ = [
     "Source",
     "Stickiness",
     "SwitchReason",
+    "SyncRoutingClient",
     "TierDescription",
     "Tls",
     "TokenFile",

@@ -34,7 +34,7 @@ class Batching:
     async def ask(
         self, message: pb.RouteDecisionRequest, *, timeout: float
     ) -> pb.RouteDecisionResponse:
-        """See `transports.Way`."""
+        """See `transports.DecisionTransport`."""
 
         async def join(left: float) -> pb.RouteDecisionResponse:
             return await self._join(message, timeout=left)
@@ -42,7 +42,7 @@ class Batching:
         return await self._connection.patiently(join, timeout=timeout)
 
     async def aclose(self) -> None:
-        """See `transports.Way`."""
+        """See `transports.DecisionTransport`."""
         self._closed = True
         closed = ClientClosed("the client was closed during the call")
         for asked in self._gathering:

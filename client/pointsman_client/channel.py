@@ -74,16 +74,34 @@ def open_channel(
     retries: int,
     options: Mapping[str, int | str],
 ) -> grpc.aio.Channel:
-    """A channel on the running loop. `options` are gRPC channel arguments and win over ours."""
+    """Open a channel on the running loop; `options` are gRPC channel arguments, and win."""
     arguments = _arguments(tls=tls, keepalive=keepalive, retries=retries) | dict(options)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=tuple(arguments.items()))
-    credentials = grpc.ssl_channel_credentials(
+    return grpc.aio.secure_channel(target, _credentials(tls), options=tuple(arguments.items()))
+
+
+def open_blocking_channel(
+    target: str,
+    *,
+    tls: Tls | None,
+    keepalive: Keepalive | None,
+    retries: int,
+    options: Mapping[str, int | str],
+) -> grpc.Channel:
+    """Open a channel for blocking calls from any thread."""
+    arguments = _arguments(tls=tls, keepalive=keepalive, retries=retries) | dict(options)
+    if tls is None:
+        return grpc.insecure_channel(target, options=tuple(arguments.items()))
+    return grpc.secure_channel(target, _credentials(tls), options=tuple(arguments.items()))
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
         root_certificates=tls.root_certificates,
         private_key=tls.private_key,
         certificate_chain=tls.certificate_chain,
     )
-    return grpc.aio.secure_channel(target, credentials, options=tuple(arguments.items()))
 
 
 def service_config(retries: int) -> str:
@@ -120,7 +138,10 @@ def service_config(retries: int) -> str:
 
 
 def _arguments(
-    *, tls: Tls | None, keepalive: Keepalive | None, retries: int
+    *,
+    tls: Tls | None,
+    keepalive: Keepalive | None,
+    retries: int,
 ) -> dict[str, int | str]:
     arguments: dict[str, int | str] = {
         "grpc.primary_user_agent": "pointsman-client-python",

@@ -1,29 +1,27 @@
 # ruff: noqa: ASYNC109  # a timeout is an RPC's deadline: it travels with the call
-"""The client: one channel, three ways to ask.
+"""The async client: `route` raises errors, `decide` answers the static pick, `mirror` is silent.
 
-`route` raises what went wrong, `decide` answers the static pick instead, `mirror` asks in the
-background and answers nobody. `connection` is the way of one call.
+`session` holds what belongs to one event loop, `connection` makes one call.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 from pointsman.v1 import describe_routing_pb2
 
+from pointsman_client.arguments import checked_retries, seconds, tls_of
 from pointsman_client.channel import Keepalive, Tls
-from pointsman_client.connection import Connection, wrap_bugs
-from pointsman_client.decode import to_description, to_result
+from pointsman_client.connection import Endpoint, wrap_bugs
+from pointsman_client.decode import to_description
 from pointsman_client.description import RoutingDescription
-from pointsman_client.encode import to_message
 from pointsman_client.errors import RoutingError
-from pointsman_client.fallback import Call
-from pointsman_client.mirror import Mirror, MirrorCounts, MirrorLimits
+from pointsman_client.fallback import Call, StreamCall
+from pointsman_client.mirror import MirrorCounts, MirrorLimits
 from pointsman_client.model import ApiKind, RouteRequest
-from pointsman_client.purposes import Purposes
+from pointsman_client.purposes import resolve_message
 from pointsman_client.request_builder import (
     Promptlike,
     RequestFields,
@@ -32,10 +30,12 @@ from pointsman_client.request_builder import (
 )
 from pointsman_client.results import Choice, RouteResult
 from pointsman_client.routes import Attempt, ResolvedRoute
+from pointsman_client.session import Sessions
 from pointsman_client.tokens import TokenSource
-from pointsman_client.transports import Transport, build_way
+from pointsman_client.transports import Transport
 
 Answer = TypeVar("Answer")
+Chunk = TypeVar("Chunk")
 
 ROUTE_TIMEOUT = 2.0
 """Seconds. For a caller that wants the answer or the error."""
@@ -47,13 +47,16 @@ The service divides what is left of it among its engines, the embedded one last.
 
 
 class RoutingClient:
-    """Asks one Pointsman service. Open it once, share it, close it.
+    """Async client of one Pointsman service. Open it once, share it, close it.
 
-    It opens its channel at the first call, on the loop of that call, and belongs to that loop.
+    It opens its channel at the first call, on the loop of that call. When that loop has closed,
+    as after `asyncio.run`, the next call opens another one; while it is open, a call from another
+    loop is a `ValueError`: use one client a loop, or `SyncRoutingClient`.
+
     Every call has a deadline: `timeout`, or `decide_timeout` for `decide`, in seconds; a call may
-    give its own. `UNAVAILABLE` is retried by gRPC up to `retries` times within the deadline; a
-    service that says when to come back is asked again then, if the deadline allows. `transport`
-    says how the decisions of `route`, `decide` and `mirror` travel.
+    give its own. gRPC retries `UNAVAILABLE` up to `retries` times within the deadline; when the
+    service says when to come back, the client waits that long, if the deadline allows.
+    `transport` says how the decisions of `route`, `decide` and `mirror` travel.
     """
 
     def __init__(
@@ -70,21 +73,19 @@ class RoutingClient:
         mirror: MirrorLimits | None = None,
         options: Mapping[str, int | str] | None = None,
     ) -> None:
-        self._timeout = _seconds(timeout)
-        self._decide_timeout = _seconds(decide_timeout)
-        if retries < 0:
-            raise ValueError("retries must be 0 or more")
-        self._connection = Connection(
-            target,
+        self._timeout = seconds(timeout)
+        self._decide_timeout = seconds(decide_timeout)
+        endpoint = Endpoint(
+            target=target,
             token=token,
-            tls=Tls() if tls is True else (tls or None),
-            retries=retries,
+            tls=tls_of(tls),
+            retries=checked_retries(retries),
             keepalive=keepalive,
             options=options or {},
         )
-        self._way = build_way(Transport(transport), self._connection)
-        self._mirror = Mirror(self._route, limits=mirror)
-        self._purposes = Purposes(self._connection, timeout=self._timeout)
+        self._sessions = Sessions(
+            endpoint, transport=Transport(transport), mirror=mirror, timeout=self._timeout
+        )
 
     async def route(
         self,
@@ -98,7 +99,7 @@ class RoutingClient:
 
         A routing failure is an answer: outcome `FAILED`, and `serve_model` is the static pick.
         """
-        budget = _seconds(self._timeout if timeout is None else timeout)
+        budget = seconds(self._timeout if timeout is None else timeout)
         request = build_request(prompt, api_kind=api_kind, fields=fields)
         return await self._route(request, timeout=budget)
 
@@ -115,7 +116,8 @@ class RoutingClient:
         What still raises is a mistake in the calling code (`TypeError`, `ValueError` for an
         argument of a wrong type or kind) and the caller's own cancellation.
         """
-        budget = _seconds(self._decide_timeout if timeout is None else timeout)
+        budget = seconds(self._decide_timeout if timeout is None else timeout)
+        self._sessions.current()  # a call from a wrong loop is a mistake, not an outage
         static_pick = static_pick_of(prompt, fields=fields)
         try:
             request = build_request(prompt, api_kind=api_kind, fields=fields)
@@ -134,14 +136,14 @@ class RoutingClient:
         """Ask in the background, for shadow use; False if the request was dropped or unusable.
 
         Never waits and raises nothing but `TypeError` and `ValueError` for mistakes in the calling
-        code. Call it from the client's loop; `mirrored` counts what became of the requests.
+        code, as for a call outside of a running loop. `mirrored` counts the requests by result.
         """
-        return self._mirror.submit(prompt, api_kind=api_kind, **fields)
+        return self._sessions.current().mirror.submit(prompt, api_kind=api_kind, **fields)
 
     @property
     def mirrored(self) -> MirrorCounts:
-        """What became of the mirrored requests so far."""
-        return self._mirror.counts
+        """Counts of the mirrored requests so far, by result."""
+        return self._sessions.mirrored
 
     async def resolve(
         self,
@@ -159,15 +161,16 @@ class RoutingClient:
         A purpose whose route names a tier is decided for: from `prompt` and `fields`, like
         `route`. Other purposes do not look at them.
         """
-        return await self._purposes.resolve(
+        message = resolve_message(
             purpose,
             run_id,
             profile_override=profile_override,
             prompt=prompt,
             api_kind=api_kind,
-            timeout=None if timeout is None else _seconds(timeout),
             fields=fields,
         )
+        budget = None if timeout is None else seconds(timeout)
+        return await self._sessions.current().purposes.resolve(message, timeout=budget)
 
     async def run_with_fallback(
         self,
@@ -191,33 +194,70 @@ class RoutingClient:
         the attempt that served the one before. `otherwise` is tried where the service does not
         answer.
         """
-        return await self._purposes.run_with_fallback(
+        message = resolve_message(
             purpose,
             run_id,
-            call,
-            timeout=None if timeout is None else _seconds(timeout),
-            attempt_timeout=None if attempt_timeout is None else _seconds(attempt_timeout),
-            otherwise=otherwise,
             profile_override=profile_override,
             prompt=prompt,
             api_kind=api_kind,
-            **fields,
+            fields=fields,
+        )
+        return await self._sessions.current().purposes.run(
+            message,
+            call,
+            timeout=None if timeout is None else seconds(timeout),
+            attempt_timeout=None if attempt_timeout is None else seconds(attempt_timeout),
+            otherwise=otherwise,
+        )
+
+    def stream_with_fallback(
+        self,
+        purpose: str,
+        run_id: str,
+        call: StreamCall[Chunk],
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        otherwise: Sequence[Attempt] = (),
+        profile_override: str | None = None,
+        prompt: Promptlike | None = None,
+        api_kind: ApiKind | str | None = None,
+        **fields: Unpack[RequestFields],
+    ) -> AsyncIterator[Chunk]:
+        """Like `run_with_fallback` for streams: an attempt succeeds with its first chunk.
+
+        `call(attempt)` answers an async iterable, or awaits to one. Until the first chunk an error
+        leads to the next attempt, and so does a stream that ends before it; `timeout` and
+        `attempt_timeout` bound that time. Later errors are raised as they are. Close the iterator
+        (`contextlib.aclosing`) if you leave it early.
+        """
+        message = resolve_message(
+            purpose,
+            run_id,
+            profile_override=profile_override,
+            prompt=prompt,
+            api_kind=api_kind,
+            fields=fields,
+        )
+        return self._sessions.current().purposes.stream(
+            message,
+            call,
+            timeout=None if timeout is None else seconds(timeout),
+            attempt_timeout=None if attempt_timeout is None else seconds(attempt_timeout),
+            otherwise=otherwise,
         )
 
     async def describe(self, *, timeout: float | None = None) -> RoutingDescription:
         """Ask what is in force; raises a `RoutingError`."""
         request = describe_routing_pb2.DescribeRoutingRequest()
-        budget = _seconds(self._timeout if timeout is None else timeout)
+        budget = seconds(self._timeout if timeout is None else timeout)
+        connection = self._sessions.current().connection
         with wrap_bugs():
-            return to_description(
-                await self._connection.ask("DescribeRouting", request, timeout=budget)
-            )
+            return to_description(await connection.ask("DescribeRouting", request, timeout=budget))
 
     async def aclose(self) -> None:
         """Let mirrored requests drain within their bound, then close; calls in flight end."""
-        await self._mirror.aclose()
-        await self._way.aclose()
-        await self._connection.aclose()
+        await self._sessions.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -231,15 +271,4 @@ class RoutingClient:
         await self.aclose()
 
     async def _route(self, request: RouteRequest, *, timeout: float) -> RouteResult:
-        with wrap_bugs():
-            message = to_message(request)
-            return to_result(await self._way.ask(message, timeout=timeout))
-
-
-def _seconds(timeout: float) -> float:
-    """A deadline is a finite number; one that has passed already is no mistake of the code."""
-    if not isinstance(timeout, int | float):
-        raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
-    if not math.isfinite(timeout):
-        raise ValueError("timeout must be finite")
-    return timeout
+        return await self._sessions.current().route(request, timeout=timeout)

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -20,36 +23,41 @@ from pointsman_client.errors import (
     Overloaded,
     RoutingError,
 )
-from pointsman_client.statuses import error_from
+from pointsman_client.statuses import RpcFailure, error_from
 from pointsman_client.tokens import TokenSource, bearer
 from pointsman_client.trace import trace_metadata
 
 Answer = TypeVar("Answer")
 Metadata = tuple[tuple[str, str], ...]
 
+_log = logging.getLogger("pointsman_client")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the service is, and how to reach it."""
+
+    target: str
+    token: TokenSource | None = field(repr=False)
+    tls: Tls | None
+    retries: int
+    keepalive: Keepalive | None
+    options: Mapping[str, int | str]
+
 
 class Connection:
-    """Opens its channel at the first call, on the loop of that call, and belongs to that loop."""
+    """A channel on one loop, opened by the first call."""
 
-    def __init__(
-        self,
-        target: str,
-        *,
-        token: TokenSource | None,
-        tls: Tls | None,
-        retries: int,
-        keepalive: Keepalive | None,
-        options: Mapping[str, int | str],
-    ) -> None:
-        self._target = target
-        self._token = token
-        self._tls = tls
-        self.retries = retries
-        self._keepalive = keepalive
-        self._options = options
+    def __init__(self, endpoint: Endpoint, *, closed: bool = False) -> None:
+        self._endpoint = endpoint
         self._channel: grpc.aio.Channel | None = None
         self._stub: Any = None
-        self._closed = False
+        self._closed = closed
+
+    @property
+    def retries(self) -> int:
+        """How often a call is made again."""
+        return self._endpoint.retries
 
     async def ask(self, rpc: str, message: Any, *, timeout: float) -> Any:
         """Ask by a call of its own; see `patiently`."""
@@ -106,7 +114,7 @@ class Connection:
         try:
             yield
         except grpc.aio.AioRpcError as failure:
-            raise error_from(failure) from None
+            raise error_from(cast("RpcFailure", failure)) from None
         except asyncio.CancelledError:
             # Closing the channel cancels its calls; that is no cancellation of our caller.
             task = asyncio.current_task()
@@ -117,7 +125,7 @@ class Connection:
     async def _authorization(self, timeout: float) -> Metadata:
         try:
             async with asyncio.timeout(timeout):
-                authorization = await bearer(self._token)
+                authorization = await bearer(self._endpoint.token)
         except TimeoutError:
             raise DeadlineExceeded("the token source took too long") from None
         return () if authorization is None else (("authorization", authorization),)
@@ -126,12 +134,13 @@ class Connection:
         if self._closed:
             raise ClientClosed("the client is closed")
         if self._channel is None:
+            endpoint = self._endpoint
             self._channel = open_channel(
-                self._target,
-                tls=self._tls,
-                keepalive=self._keepalive,
-                retries=self.retries,
-                options=self._options,
+                endpoint.target,
+                tls=endpoint.tls,
+                keepalive=endpoint.keepalive,
+                retries=endpoint.retries,
+                options=endpoint.options,
             )
             stub: Any = routing_service_pb2_grpc.RoutingServiceStub
             self._stub = stub(self._channel)
@@ -140,10 +149,13 @@ class Connection:
 
 @contextmanager
 def wrap_bugs() -> Iterator[None]:
-    """The last resort: a bug on the way of a call becomes a `ClientFault` with its cause."""
+    """Turn a bug of the client into a `ClientFault` with its cause, and log where it is."""
     try:
         yield
     except RoutingError:
         raise
     except Exception as error:
+        # Frames only: the text of a foreign exception may quote the request.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("client fault: %s\n%s", type(error).__name__, frames)
         raise ClientFault(f"unexpected {type(error).__name__}") from error

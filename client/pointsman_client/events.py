@@ -86,11 +86,14 @@ class FallbackEvents:
         """The span of one attempt; numbers begin at 1."""
         return _span(ATTEMPT_SPAN, self._facts(attempt, number))
 
-    def candidate_failed(self, attempt: Attempt, *, number: int, kind: str, eligible: bool) -> None:
-        """An attempt failed with an error of `kind`, after which the next may be made, or not."""
+    def candidate_failed(
+        self, attempt: Attempt, *, number: int, kind: str, known: bool, eligible: bool
+    ) -> None:
+        """Record that an attempt failed; `kind` is the error's class where none is `known`."""
         facts: Facts = {
             **self._facts(attempt, number),
             "error.type": kind,
+            "error.known": known,
             "eligible": eligible,
         }
         self._tell(logging.WARNING, "candidate_failed", facts)

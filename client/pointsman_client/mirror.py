@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Unpack
 
 from pointsman_client.errors import Fallback, RoutingError
@@ -48,6 +48,11 @@ class MirrorCounts:
     failures: Mapping[Fallback, int] = field(default_factory=dict)
     """The failed ones by their cause."""
 
+    def after_loss(self) -> MirrorCounts:
+        """Return the counts once the event loop has gone: what it held counts as dropped."""
+        lost = self.waiting + self.in_flight
+        return replace(self, waiting=0, in_flight=0, dropped=self.dropped + lost)
+
 
 class Ask(Protocol):
     """How a mirror asks; `RoutingError` when there is no answer."""
@@ -63,14 +68,23 @@ class Mirror:
     with `aclose`. `RoutingClient` has one of its own.
     """
 
-    def __init__(self, ask: Ask, *, limits: MirrorLimits | None = None) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        *,
+        limits: MirrorLimits | None = None,
+        past: MirrorCounts | None = None,
+        closed: bool = False,
+    ) -> None:
         self._ask = ask
         self._limits = limits or MirrorLimits()
         self._queue: asyncio.Queue[tuple[RouteRequest, Any]] = asyncio.Queue(self._limits.waiting)
         self._workers: list[asyncio.Task[None]] = []
-        self._closed = False
-        self._submitted = self._sent = self._dropped = self._in_flight = 0
-        self._failures: Counter[Fallback] = Counter()
+        self._closed = closed
+        past = past or MirrorCounts()
+        self._submitted, self._sent, self._dropped = past.submitted, past.sent, past.dropped
+        self._failures: Counter[Fallback] = Counter(past.failures)
+        self._in_flight = 0
 
     @property
     def counts(self) -> MirrorCounts:

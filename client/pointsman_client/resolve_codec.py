@@ -13,6 +13,8 @@ from pointsman_client.errors import ErrorFacts, FieldViolation, InvalidRequest
 from pointsman_client.model import RouteRequest, is_well_formed
 from pointsman_client.routes import Attempt, ResolvedRoute
 
+_LARGEST = 2**53
+
 
 def to_resolve_message(
     purpose: str, run_id: str, *, profile_override: str | None, ask: RouteRequest | None
@@ -58,13 +60,26 @@ def to_resolved_route(message: pb.ResolveRouteResponse) -> ResolvedRoute:
 
 
 def _attempt(message: pb.Attempt) -> Attempt:
-    parameters: dict[str, Any] = MessageToDict(message.parameters)
     return Attempt(
         profile=message.profile,
         provider=message.provider,
         model=message.model,
         endpoint=message.endpoint or None,
-        parameters=parameters,
+        parameters=_whole_numbers(MessageToDict(message.parameters)),
         credential_ref=message.credential_ref or None,
         share=message.share,
     )
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Turn whole floats into ints: a `Struct` knows one kind of number, providers want two.
+
+    A float holds each integer up to 2^53; the policy file refuses larger ones.
+    """
+    if isinstance(value, dict):
+        return {name: _whole_numbers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(each) for each in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST:
+        return int(value)
+    return value

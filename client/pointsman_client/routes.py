@@ -32,7 +32,7 @@ class Attempt:
     endpoint: str | None = None
     """Base URL; `None`: the provider's usual one."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Further settings; numbers are floats. `${NAME}` in one names an environment variable."""
+    """Further settings; whole numbers are ints. `${NAME}` in one names an environment variable."""
     credential_ref: str | None = None
     """`env:NAME`: the environment variable NAME holds the API key. `None`: there is none."""
     share: float = 0.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import grpc
-import grpc.aio
 from pointsman.v1.call_status_pb2 import CallStatus
 
 from pointsman_client.details import TRAILER, read_details
@@ -46,8 +46,24 @@ ERRORS: Mapping[grpc.StatusCode, type[RoutingError]] = {
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def error_from(failure: grpc.aio.AioRpcError) -> RoutingError:
-    """The error of this client that says what `failure` says."""
+class RpcFailure(Protocol):
+    """What the errors of blocking and of async calls have in common."""
+
+    def code(self) -> grpc.StatusCode:
+        """The status."""
+        ...
+
+    def details(self) -> str | None:
+        """The status's text."""
+        ...
+
+    def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
+        """The trailers, which carry the status's details."""
+        ...
+
+
+def error_from(failure: RpcFailure) -> RoutingError:
+    """Return the error of this client that stands for `failure`."""
     trailers = failure.trailing_metadata() or ()
     return _error(failure.code(), text=failure.details() or "", trailers=trailers)
 

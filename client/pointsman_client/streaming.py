@@ -53,7 +53,7 @@ class Streaming:
     async def ask(
         self, message: pb.RouteDecisionRequest, *, timeout: float
     ) -> pb.RouteDecisionResponse:
-        """See `transports.Way`."""
+        """See `transports.DecisionTransport`."""
 
         async def send(left: float) -> pb.RouteDecisionResponse:
             return await self._send(message, timeout=left)
@@ -61,7 +61,7 @@ class Streaming:
         return await self._connection.patiently(send, timeout=timeout)
 
     async def aclose(self) -> None:
-        """See `transports.Way`."""
+        """See `transports.DecisionTransport`."""
         self._closed = True
         for asked in self._asked.values():
             asked.fail(ClientClosed("the client was closed during the call"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pointsman_client.errors import Denied
@@ -32,25 +33,44 @@ class TokenFile:
 
 
 async def bearer(source: TokenSource | None) -> str | None:
-    """The value of the metadata key `authorization`; `Denied` if there is no way to it."""
-    token = await _ask(source)
+    """Return the value of the metadata key `authorization`; raises `Denied` without a token."""
+    with _source_errors():
+        token = source() if callable(source) else source
+        if inspect.isawaitable(token):
+            token = await token
+    return _authorization(token)
+
+
+def blocking_bearer(source: TokenSource | None) -> str | None:
+    """Like `bearer`, for a source that answers at once."""
+    with _source_errors():
+        token = source() if callable(source) else source
+    if inspect.iscoroutine(token):
+        token.close()
+    return _authorization(token)
+
+
+def check_blocking(source: TokenSource | None) -> TokenSource | None:
+    """Return `source`; `TypeError` for a coroutine function, which a blocking call cannot await."""
+    if inspect.iscoroutinefunction(source):
+        raise TypeError("token must not be a coroutine function in a blocking client")
+    return source
+
+
+@contextmanager
+def _source_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise Denied(f"the token source raised {type(error).__name__}") from error
+
+
+def _authorization(token: object) -> str | None:
+    if token is not None and not isinstance(token, str):
+        raise Denied(f"the token source answered {type(token).__name__}, not a string")
     token = token.strip() if token else ""
     if not token:
         return None
     if not (token.isascii() and token.isprintable()):
         raise Denied("the token has characters that no token has")
     return f"Bearer {token}"
-
-
-async def _ask(source: TokenSource | None) -> str | None:
-    if source is None or isinstance(source, str):
-        return source
-    try:
-        token = source()
-        if inspect.isawaitable(token):
-            token = await token
-    except Exception as error:
-        raise Denied(f"the token source raised {type(error).__name__}") from error
-    if token is not None and not isinstance(token, str):
-        raise Denied(f"the token source answered {type(token).__name__}, not a string")
-    return token

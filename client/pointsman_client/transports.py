@@ -57,8 +57,8 @@ class Unary:
         """See `DecisionTransport`."""
 
 
-def build_way(transport: Transport, connection: Connection) -> DecisionTransport:
-    """The way of that name over `connection`."""
-    ways: dict[Transport, Callable[[Connection], DecisionTransport]]
-    ways = {Transport.UNARY: Unary, Transport.STREAM: Streaming, Transport.BATCH: Batching}
-    return ways[transport](connection)
+def build_transport(transport: Transport, connection: Connection) -> DecisionTransport:
+    """Build the transport of that name over `connection`."""
+    kinds: dict[Transport, Callable[[Connection], DecisionTransport]]
+    kinds = {Transport.UNARY: Unary, Transport.STREAM: Streaming, Transport.BATCH: Batching}
+    return kinds[transport](connection)

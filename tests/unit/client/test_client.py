@@ -24,11 +24,10 @@ from pointsman_client import (
     RouteRequest,
     RoutingClient,
     RoutingError,
+    ServiceFault,
     Unavailable,
     UnusableBody,
-)
-from pointsman_client import (
-    client as client_room,
+    session,
 )
 from pointsman_client.testing import FOREVER, FakeService, Refusal, not_routed, routed
 
@@ -305,7 +304,7 @@ async def test_a_bug_in_the_client_is_a_fault_with_its_cause_and_decide_survives
     def broken(message: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(client_room, "to_result", broken)
+    monkeypatch.setattr(session, "to_result", broken)
     fake.always(routed("vendor/b"))
     choice = await client.decide("Hi", **ASK)
     assert (choice.model, choice.fallback) == ("vendor/a", Fallback.CLIENT_FAULT)
@@ -403,3 +402,28 @@ async def test_what_decide_cannot_answer_is_always_a_routing_error(
     assert isinstance(choice.error, RoutingError)
     assert choice.error.__cause__ is None
     assert choice.error.__suppress_context__
+
+
+# ---------------------------------------------------------------- what was offered
+
+
+async def test_a_model_that_was_not_offered_is_refused(
+    fake: FakeService, client: RoutingClient
+) -> None:
+    offer = {**ASK, "candidates": ("vendor/a", "vendor/b"), "static_pick": "vendor/s"}
+    for model in ("vendor/a", "vendor/b", "vendor/s"):
+        fake.answer(routed(model))
+        assert (await client.decide("Hi", **offer)).model == model
+    fake.answer(routed("vendor/z"))
+    choice = await client.decide("Hi", **offer)
+    assert (choice.model, choice.fallback) == ("vendor/s", Fallback.SERVICE_FAULT)
+    fake.answer(routed("vendor/z"))
+    with pytest.raises(ServiceFault, match="did not offer"):
+        await client.route("Hi", **offer)
+
+
+async def test_without_candidates_the_service_has_its_own(
+    fake: FakeService, client: RoutingClient
+) -> None:
+    fake.answer(routed("vendor/z"))
+    assert (await client.decide("Hi", **{**ASK, "candidates": ()})).model == "vendor/z"
