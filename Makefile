@@ -143,7 +143,7 @@ lock: setup ## Resolve the lock files.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra server --extra redis --extra ext-proc --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
-	for name in build train deploy fuzz envoy litellm docs; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	for name in build train deploy fuzz envoy litellm sdks docs; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file requirements/$$name.txt requirements/$$name.in; done
 

@@ -19,6 +19,7 @@ from pointsman_server.policies.sections.urls import base_url
 
 Text = Annotated[str, phrase(256)]
 _LONGEST = 4_096
+_LARGEST_INTEGER = 2**53
 
 
 def or_empty(scalar: Scalar) -> Scalar:
@@ -71,6 +72,11 @@ def plain() -> Scalar:
     def checked(value: object) -> object:
         if not _is_plain(value):
             raise ValueError(f"must be a plain value, texts of at most {_LONGEST:,} characters")
+        if not _is_exact(value):
+            raise ValueError(
+                "must hold no whole number beyond 2^53, which loses digits on the wire: write it"
+                " as text"
+            )
         return value
 
     return Scalar(checked, {}, "any plain value")
@@ -84,6 +90,15 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= _LONGEST
     return value is None or isinstance(value, bool | int) or _is_finite(value)
+
+
+def _is_exact(value: object) -> bool:
+    """Whether a `Struct` of protobuf, whose numbers are doubles, holds `value` as it is."""
+    if isinstance(value, dict):
+        return all(map(_is_exact, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_exact, value))
+    return not isinstance(value, int) or abs(value) <= _LARGEST_INTEGER
 
 
 def _is_finite(value: object) -> bool:
