@@ -23,14 +23,14 @@ _log = logging.getLogger("pointsman_litellm")
 
 
 class PointsmanHook(CustomLogger):  # type: ignore[misc]  # LiteLLM is not there when types are checked
-    """Asks `routing` about requests whose model is one of `tiers`.
+    """LiteLLM hook that calls `routing` for requests whose model is one of `tiers`.
 
     `tiers` maps each tier to its static pick, a `model_name` of the proxy, or to `None`. With
     `serves` the request gets the chosen model: the decision's, else the static pick. Otherwise it
-    passes as it came, and the question is asked beside it. Whatever goes wrong in here, the request
-    goes on.
+    passes unchanged, and `routing` is called in the background. A failure in the hook never fails
+    the request.
 
-    LiteLLM calls only what a class defines itself: use this one, do not derive from it.
+    LiteLLM calls only methods defined in the class itself: use this class, do not derive from it.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class PointsmanHook(CustomLogger):  # type: ignore[misc]  # LiteLLM is not there
         super().__init__()
         self._routing = routing
         self._static_picks = {tier.strip().lower(): pick for tier, pick in tiers.items()}
-        # No candidates of its own: those that the policy file names for the tier hold.
+        # Without candidates, the policy file's candidates of the tier apply.
         self._tiers: Mapping[str, tuple[str, ...]] = dict.fromkeys(self._static_picks, ())
         self._serves = serves
 
@@ -56,7 +56,7 @@ class PointsmanHook(CustomLogger):  # type: ignore[misc]  # LiteLLM is not there
             if kind is not None:
                 await self._choose(data, kind=kind, key=user_api_key_dict)
         except Exception as error:  # noqa: BLE001  # the request must go on
-            # The kind alone: a message may quote what it is about.
+            # The type only: a message may quote the request.
             _log.error("a request passes as it came: %s in the hook", type(error).__name__)
         return data
 

@@ -20,16 +20,18 @@ PENDING_PAGES = {
     "docs/reference/policy-file.md",
 }  # fmt: skip
 PENDING_ROOMS = {
+    "client/pointsman_client",
+    "integrations/pointsman_extproc",
     "server/pointsman_server/bootstrap",
-    "server/pointsman_server/cache", "server/pointsman_server/chain",
-    "server/pointsman_server/cli", "server/pointsman_server/core",
-    "server/pointsman_server/engines", "server/pointsman_server/flags",
-    "server/pointsman_server/morph_api", "server/pointsman_server/policies",
-    "server/pointsman_server/supervisor",
-    "server/pointsman_server/telemetry", "server/pointsman_server/transport",
-    "client/pointsman_client", "integrations/pointsman_extproc",
-    "integrations/pointsman_litellm",
-}  # fmt: skip
+    "server/pointsman_server/cache",
+    "server/pointsman_server/chain",
+    "server/pointsman_server/cli",
+    "server/pointsman_server/core",
+    "server/pointsman_server/engines",
+    "server/pointsman_server/policies",
+    "server/pointsman_server/telemetry",
+    "server/pointsman_server/transport",
+}
 
 
 def load_prose() -> ModuleType:

@@ -32,9 +32,9 @@ class PolicyFileSource:
 
 
 class FirstOf:
-    """Asks sources in order; the first that knows a switch decides it.
+    """Reads sources in order; the first that has a value for a flag decides it.
 
-    A source that cannot be read ends the search: what it would have said may be "off".
+    An unreadable source ends the search, because its value might be "off".
     """
 
     def __init__(self, sources: Sequence[SwitchSource]) -> None:

@@ -39,7 +39,7 @@ class RememberedSwitches:
         self._good_until = 0.0
 
     async def current(self) -> SwitchValues:
-        """What holds now. The flag is on if and only if its trimmed text is exactly `true`."""
+        """The current values. The flag is on if and only if its trimmed text is exactly `true`."""
         remembered = self.remembered()
         if remembered is not None:
             return remembered
@@ -56,7 +56,7 @@ class RememberedSwitches:
         return values
 
     def remembered(self) -> SwitchValues | None:
-        """What holds now, if that needs no reading."""
+        """The current values, if no source must be read."""
         return self._values if self._clock.monotonic() < self._good_until else None
 
     async def _read(self, name: str) -> _Reading:

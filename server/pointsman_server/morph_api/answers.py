@@ -1,4 +1,4 @@
-"""Answers as JSON objects. What is not known is left out: some readers refuse a `null`."""
+"""Answers as JSON objects. Unknown values are absent, because some readers refuse a `null`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts the endpoint together: what a request passes, in order, and the routes."""
+"""Assemble the endpoint: middlewares in order, and routes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def build_app(
 ) -> web.Application:
     """Build the Morph-compatible endpoint.
 
-    `models` maps router ids to what is known of them. `faults` switches the testing routes on;
+    `models` maps router ids to catalog entries. `faults` switches the testing routes on;
     without it they do not exist. The caller closes `engine` and `classifier`.
     """
     limits = limits or Limits()
@@ -52,7 +52,7 @@ def build_app(
 
 
 def _ladder(keys: KeySource, tracer: Tracer | None, testing: Testing | None) -> list[Middleware]:
-    """From the outermost in. What reaches the endpoint is recorded before it is let in."""
+    """List middlewares from the outermost in. Calls are recorded before authentication."""
     ladder = [enveloped(tracer), authenticated(keys)]
     if testing is not None:
         ladder.insert(1, testing.recording)

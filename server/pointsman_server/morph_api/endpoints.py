@@ -1,4 +1,4 @@
-"""The routes: a body comes in, the engine or classifier is asked, JSON goes out."""
+"""The routes: read the body, call the engine or classifier, return JSON."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Endpoints:
         self._limits = limits
 
     async def multimodel(self, request: web.Request) -> web.Response:
-        """`POST /v1/router/multimodel`: which of these models to take."""
+        """`POST /v1/router/multimodel`: select one of the models."""
         body = route_body(await self._json(request), limits=self._limits)
         candidates = self._offer.candidates(body)
         if len(candidates) == 1:
@@ -53,7 +53,7 @@ class Endpoints:
         return json_response(answer)
 
     async def classify(self, request: web.Request) -> web.Response:
-        """`POST /v1/router/classify`: what the prompt looks like."""
+        """`POST /v1/router/classify`: return labels of the prompt."""
         body = classify_body(await self._json(request), limits=self._limits)
         labels = await self._within(self._classifier.classify(body.prompt))
         return json_response(answers.classifications(labels, heads=body.heads))

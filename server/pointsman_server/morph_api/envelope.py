@@ -1,4 +1,4 @@
-"""What every request goes through: an id, a span, a key, and errors that become JSON."""
+"""Middlewares of every request: id, span, key, and errors as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def enveloped(tracer: Tracer | None) -> Middleware:
-    """Outermost: continues the caller's trace, names the request, shapes what is refused."""
+    """Outermost middleware: continue the caller's trace, set the request id, format refusals."""
     tracer = tracer or NoOpTracer()
 
     @web.middleware
@@ -67,7 +67,7 @@ def authenticated(source: KeySource) -> Middleware:
 
 
 async def plain_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """On every response: nothing to sniff, nothing to keep, no version of what serves it."""
+    """Set headers of every response: no sniffing, no caching, no server version."""
     response.headers["Server"] = "pointsman"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
@@ -88,7 +88,7 @@ async def _shaped(request: web.Request, handler: Handler, request_id: str) -> we
 
 
 def _log_bug(error: Exception, request_id: str) -> None:
-    """Where it happened and its type; its text may quote a prompt."""
+    """The location and type of an error, without its text, which may quote a prompt."""
     frames = frames_of(error)
     log.error("bug while answering %s: %s\n%s", request_id, type(error).__name__, frames)
 

@@ -1,4 +1,4 @@
-"""What is refused, and the one table that gives it an HTTP status and a JSON body.
+"""Refusals, and the only table of their HTTP statuses and JSON bodies.
 
 The body is `{"error": {"code", "message", "request_id"[, "fields": [{"field", "message"}]]}}`.
 """

@@ -1,4 +1,4 @@
-"""The fields of a fault step and what each may be."""
+"""The fields of a fault step and their allowed values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOWEST_STATUS, HIGHEST_STATUS = 200, 599
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a field's value must be, as a check and in words."""
+    """The condition on a field's value, as a check and in words."""
 
     says: str
     holds: Callable[[object], bool]

@@ -30,7 +30,7 @@ class _Scripted:
 
 
 class FaultPlayer:
-    """Plays steps until `stop`; then whatever waits goes on at once."""
+    """Play steps until `stop`, which releases all waiting steps at once."""
 
     def __init__(self) -> None:
         self._stopping = asyncio.Event()
@@ -119,7 +119,7 @@ async def _begun(
 
 
 async def _broken(request: web.Request, scripted: _Scripted) -> web.StreamResponse:
-    """Half of what the headers promise, then the end of the connection."""
+    """Send half of the announced body, then close the connection."""
     response = await _begun(request, scripted, length=len(scripted.body) + 1)
     await response.write(scripted.body[: len(scripted.body) // 2])
     _hang_up(request)

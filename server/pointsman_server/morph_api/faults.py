@@ -1,9 +1,9 @@
-"""The testing switch: a script of faults, and a memory of the calls that arrived.
+"""Scripted faults, and a record of received calls, for tests.
 
-A step describes one answer. It says at most what the body is (`body`, `json`, `wrong_model`,
-`redirect`; `status` alone stands for an error of that status) and at most how it travels
+A step describes one answer. It may set the body (`body`, `json`, `wrong_model`,
+`redirect`; `status` alone is an error of that status) and the delivery
 (`broken_body`, `stall_body`, `slow_body_ms_per_byte`, `huge_body_bytes`, `reset`); `delay_ms` and
-`times` go with everything. Where it does not say what the body is, the real answer is sent.
+`times` combine with everything. Without a body, the real answer is sent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REMEMBERED_CALLS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultStep:
-    """What happens to one call, or to `times` calls in a row."""
+    """The fault of one call, or of `times` consecutive calls."""
 
     status: int | None = None
     delay_ms: float = 0.0
@@ -92,7 +92,7 @@ class FaultScript:
 
     @property
     def steps_left(self) -> int:
-        """How many steps are not used up."""
+        """The number of remaining steps."""
         return len(self._steps)
 
     def record(self, call: Call) -> None:
@@ -107,7 +107,7 @@ class FaultScript:
 
     @property
     def count(self) -> int:
-        """How many calls came since the last `forget`."""
+        """The number of calls since the last `forget`."""
         return self._count
 
     def forget(self) -> None:

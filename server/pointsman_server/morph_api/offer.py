@@ -1,4 +1,4 @@
-"""Which models a request may get, under the names that it uses."""
+"""The models that a request may get, under the names in the request."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Offer:
     """The catalog as callers see it."""
 
     def __init__(self, models: Mapping[str, CatalogModel]) -> None:
-        """`models` maps router ids to what is known of them, each with that `router_id`."""
+        """`models` maps router ids to catalog entries, each with that `router_id`."""
         by_public_id = {m.public_id: replace(m, router_id=m.public_id) for m in models.values()}
-        # Built once: an engine may remember what it worked out for a model by the object.
+        # Built once: an engine may cache its results for a model by the object.
         self._known = {**by_public_id, **models}
         self._all = tuple(models)
 

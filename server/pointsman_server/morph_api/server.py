@@ -1,4 +1,4 @@
-"""Listens on a socket, and stops without dropping what is being answered."""
+"""Serve on a socket, and stop without dropping requests in flight."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def serve(
 
 
 class _Terse(logging.LoggerAdapter[logging.Logger]):
-    """Logs an exception's type only: aiohttp's texts quote what the client sent."""
+    """Logs an exception's type only: aiohttp's texts quote the client's data."""
 
     def process(
         self, msg: str, kwargs: MutableMapping[str, Any]

@@ -36,7 +36,7 @@ class Testing:
 
     @web.middleware
     async def recording(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Remember what arrives, whether or not it is let in."""
+        """Record every call, authenticated or not."""
         if request.path.startswith(self._prefix):
             self._script.record(await _call(request))
         return await handler(request)

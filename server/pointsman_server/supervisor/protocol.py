@@ -1,7 +1,7 @@
-"""What the supervisor and a worker tell each other, over a socket pair of their own.
+"""The protocol between the supervisor and a worker, over a dedicated socket pair.
 
-The supervisor says what the worker's duty is; the worker, once it serves, reports what it serves.
-Each says one line of JSON. Whoever sees the pair end knows that the other is gone, however it went.
+The supervisor sends the worker's assignment; the worker reports its addresses once it serves. Each
+message is one line of JSON. The end of the pair tells either side that the other has ended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ VARIABLE = "POINTSMAN_WORKER_LINE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the supervisor has to know of the settings; no secret, for it is an argument."""
+    """Settings of the supervisor, without secrets, because they are command-line arguments."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerAssignment:
-    """What makes a worker differ from a server of its own."""
+    """Differences between a worker and a standalone server."""
 
     index: int
     """From 0; what it listens on by itself is that much above the port in the settings."""
@@ -41,7 +41,7 @@ class WorkerAssignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerReady:
-    """What a worker serves."""
+    """Addresses and configuration that a worker serves."""
 
     start_line: str
     admin_port: int | None

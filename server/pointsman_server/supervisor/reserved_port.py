@@ -23,8 +23,9 @@ def reserve(host: str, port: int) -> socket.socket:
     reserved = socket.socket(family, kind, protocol)
     try:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # For the bind alone: connections in TIME_WAIT of a service that did not share the port
-        # refuse whoever only shares. Kept on, the next supervisor's probe would find it free.
+        # Set for the bind only: connections in TIME_WAIT of a service without SO_REUSEPORT refuse
+        # sockets with SO_REUSEPORT only. If it stayed set, the next supervisor's probe would
+        # find the port free.
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind(address)
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """One per service. The first worker starts alone: what keeps it from starting is said once."""
+    """One per service. The first worker starts alone, so that a startup error appears once."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class Supervisor:
     async def run(self, *, say: Callable[[str], None]) -> int:
         """Serve until `stop`; returns the exit status. `say` gets the start line, once.
 
-        The status is 0 after a clean stop, that of a worker which kept the service from starting,
-        or 1 where workers had to be killed.
+        The status is 0 after a clean stop, that of a worker that failed at startup,
+        or 1 if workers had to be killed.
         """
         keeping: list[asyncio.Task[None]] = []
         report: WorkerReady | None = None

@@ -1,4 +1,4 @@
-"""One worker's place: whoever dies there is replaced."""
+"""Run one worker process and replace it when it dies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pauses:
 
 
 class WorkerProcess:
-    """Keeps one worker running until it is told to stop."""
+    """Keeps one worker running until `stop`."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class WorkerProcess:
             *self._command,
             env=os.environ | {VARIABLE: str(line.fileno())},
             pass_fds=(line.fileno(),),
-            # Of its own: a terminal's Ctrl-C is the supervisor's to pass on.
+            # A separate group: the supervisor passes on a terminal's Ctrl-C.
             process_group=0,
         )
 
@@ -139,7 +139,7 @@ def exit_status(returncode: int) -> int:
 
 
 async def _report(reader: asyncio.StreamReader) -> WorkerReady | None:
-    """What the worker reports; `None` where it ends before."""
+    """The worker's report; `None` if the worker ends first."""
     with suppress(ConnectionError):
         if line := await reader.readline():
             return report_of(line)
