@@ -42,6 +42,7 @@ from pointsman_server.telemetry.tracing.provider import (
     build_propagator,
     build_resource,
 )
+from pointsman_server.telemetry.variables import hidden
 
 _ADDRESS = "POINTSMAN_METRICS_LISTEN"
 _STANDARD_ADDRESS = "OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
@@ -59,10 +60,11 @@ async def build_telemetry(
 
     `environment` is the process's own: exporters read some variables themselves. `prometheus` is
     `host:port` (0: a free one) and wins over the variables. The `worker`th of several processes
-    listens that many ports above. Raises `EnvironmentInvalid`, `ValueError` for a bad address, and
+    listens that many ports above. Raises `ValueError` for a bad address, and
     `SettingInvalid` where it cannot be listened on.
     """
     rules = read_environment(environment)
+    rules.warn()
     propagator = build_propagator(rules.propagators)
     listen = _next_to(parse_host_port(prometheus) if prometheus else rules.prometheus, worker)
     metrics = Metrics(version=version("pointsman"), python=platform.python_version())
@@ -151,9 +153,11 @@ def _registry(metrics: Metrics, resource: Resource) -> CollectorRegistry:
 def _metric_export(
     rules: TelemetryRules, registry: CollectorRegistry, resource: Resource
 ) -> OtlpBridge:
+    with hidden(rules.unused):
+        exporters = build_metric_exporters(rules.metrics)
     return OtlpBridge(
         registry,
-        exporters=build_metric_exporters(rules.metrics),
+        exporters=exporters,
         resource=resource,
         scope=InstrumentationScope(SCOPE, version("pointsman")),
         interval=rules.metric_interval,

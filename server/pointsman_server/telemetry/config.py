@@ -1,32 +1,37 @@
 """What the standard `OTEL_*` variables ask for, as values.
 
 Follows the OpenTelemetry specification's "environment variables" and "OTLP exporter" pages, with
-one difference: nothing is exported unless an endpoint or an exporter is named, since a service that
-nobody watches should not knock on a port of its host.
+one difference: nothing is exported unless an endpoint or an exporter is named.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 
-from pointsman_server.lib.host_port import HIGHEST_PORT
-from pointsman_server.telemetry.variables import Variables
+from pointsman_server.core.errors import Problem
+from pointsman_server.telemetry.variables import (
+    OTLP_PREFIX,
+    PREFIX,
+    SAMPLERS,
+    Environment,
+    OtelVariables,
+    OtlpVariables,
+)
 
 GRPC = "grpc"
 HTTP = "http/protobuf"
 OTLP = "otlp"
 CONSOLE = "console"
 PROMETHEUS = "prometheus"
+NONE = "none"
 
-_SAMPLERS = {
-    "always_on": (1.0, False),
-    "always_off": (0.0, False),
-    "traceidratio": (None, False),
-    "parentbased_always_on": (1.0, True),
-    "parentbased_always_off": (0.0, True),
-    "parentbased_traceidratio": (None, True),
-}
+_BATCH_SIZE = 512
+_TIMEOUT = 10_000
+"""Milliseconds."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,116 +87,135 @@ class TelemetryRules:
     metric_interval: float
     """Seconds."""
     prometheus: tuple[str, int] | None
-    """Host and port of the Prometheus endpoint, if `OTEL_METRICS_EXPORTER` asks for one."""
+    """Host and port of the Prometheus endpoint, if `OTEL_METRICS_EXPORTER` names it."""
+    problems: tuple[Problem, ...] = ()
+    """Variables that cannot be used."""
+    unused: frozenset[str] = frozenset()
+    """Names of variables that count as unset."""
+
+    def warn(self) -> None:
+        """Log every variable that cannot be used."""
+        for problem in self.problems:
+            _log.warning("environment variable ignored: %s: %s", problem.path, problem.message)
 
 
 def read_environment(environ: Mapping[str, str], *, service: str = "pointsman") -> TelemetryRules:
     """Read `environ`; `service` is this program's name unless it gives one.
 
-    Raises `EnvironmentInvalid`, which names every bad variable.
+    A variable that cannot be used is in the result's `problems` and counts as unset.
     """
-    v = Variables(environ)
-    off = v.flag("OTEL_SDK_DISABLED")
-    metrics, prometheus = _metrics(v, off=off)
-    rules = TelemetryRules(
-        resource=_resource(v, service),
-        propagators=_propagators(v),
-        sampler=_sampler(v),
-        spans=_signal(v, "TRACES", off=off),
-        batch=_batch(v),
-        metrics=metrics,
-        metric_interval=v.number("OTEL_METRIC_EXPORT_INTERVAL", default=60_000, least=1) / 1_000,
-        prometheus=prometheus,
+    env = Environment(environ)
+    common = env.read(OtelVariables, PREFIX)
+    shared = env.read(OtlpVariables, OTLP_PREFIX)
+    off = common.sdk_disabled == "true"
+    spans = _signal(env, "TRACES", common.traces_exporter, shared=shared, off=off)
+    metrics = _signal(
+        env, "METRICS", common.metrics_exporter, shared=shared, off=off, also=(PROMETHEUS,)
     )
-    v.check()
-    return rules
+    others = tuple(name for name in metrics.exporters if name != PROMETHEUS)
+    return TelemetryRules(
+        resource=_resource(common, service),
+        propagators=_propagators(env, common),
+        sampler=_sampler(common),
+        spans=spans,
+        batch=_batch(env, common),
+        metrics=SignalRules(exporters=others, otlp=metrics.otlp),
+        metric_interval=common.metric_export_interval / 1_000,
+        prometheus=(
+            (common.exporter_prometheus_host, common.exporter_prometheus_port)
+            if PROMETHEUS in metrics.exporters
+            else None
+        ),
+        problems=env.problems,
+        unused=env.unused,
+    )
 
 
-def _resource(v: Variables, service: str) -> dict[str, str]:
-    resource = v.pairs("OTEL_RESOURCE_ATTRIBUTES")
-    name = v.text("OTEL_SERVICE_NAME") or resource.get("service.name") or service
+def _resource(v: OtelVariables, service: str) -> dict[str, str]:
+    resource = v.resource_attributes
+    name = v.service_name or resource.get("service.name") or service
     return resource | {"service.name": name}
 
 
-def _propagators(v: Variables) -> tuple[str, ...]:
-    # The standard's default adds `baggage`; we leave it out, for engine calls would carry whatever
-    # a gateway keeps in its baggage on to a third party.
-    text = v.text("OTEL_PROPAGATORS") or "tracecontext"
-    names = tuple(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
-    return () if "none" in names else names
+def _propagators(env: Environment, v: OtelVariables) -> tuple[str, ...]:
+    if "none" in v.propagators:
+        return ()
+    known = {entry.name for entry in entry_points(group="opentelemetry_propagator")}
+    if unknown := [name for name in v.propagators if name not in known]:
+        env.ignore("OTEL_PROPAGATORS", f"not installed: {', '.join(unknown)}")
+    found = tuple(name for name in v.propagators if name in known)
+    return found or ("tracecontext",)
 
 
-def _sampler(v: Variables) -> SamplerRules:
-    name = v.choice("OTEL_TRACES_SAMPLER", of=_SAMPLERS, default="parentbased_always_on")
-    share, follow_caller = _SAMPLERS[name]
-    if share is None:
-        share = v.number("OTEL_TRACES_SAMPLER_ARG", default=1.0, most=1.0)
+def _sampler(v: OtelVariables) -> SamplerRules:
+    share, follow_caller = SAMPLERS[v.traces_sampler]
+    share = v.traces_sampler_arg if share is None else share
     return SamplerRules(share=share, follow_caller=follow_caller)
 
 
-def _batch(v: Variables) -> BatchRules:
-    queue = int(v.number("OTEL_BSP_MAX_QUEUE_SIZE", default=2_048, least=1))
-    size = int(v.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", default=min(512, queue), least=1))
-    if size > queue:
-        v.problem("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "must not exceed OTEL_BSP_MAX_QUEUE_SIZE")
-    delay = v.number("OTEL_BSP_SCHEDULE_DELAY", default=5_000, least=1) / 1_000
-    return BatchRules(delay=delay, size=size, queue=queue)
-
-
-def _metrics(v: Variables, *, off: bool) -> tuple[SignalRules, tuple[str, int] | None]:
-    rules = _signal(v, "METRICS", off=off, also=(PROMETHEUS,))
-    if PROMETHEUS not in rules.exporters:
-        return rules, None
-    others = tuple(name for name in rules.exporters if name != PROMETHEUS)
-    host = v.text("OTEL_EXPORTER_PROMETHEUS_HOST") or "localhost"
-    port = int(v.number("OTEL_EXPORTER_PROMETHEUS_PORT", default=9464, most=HIGHEST_PORT))
-    return SignalRules(exporters=others, otlp=rules.otlp), (host, port)
-
-
-def _signal(v: Variables, signal: str, *, off: bool, also: tuple[str, ...] = ()) -> SignalRules:
-    endpoint = v.text(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    exporters = v.choices(
-        f"OTEL_{signal}_EXPORTER",
-        of=(OTLP, CONSOLE, "none", *also),
-        default=(OTLP,) if endpoint else (),
+def _batch(env: Environment, v: OtelVariables) -> BatchRules:
+    queue, size = v.bsp_max_queue_size, v.bsp_max_export_batch_size
+    if size is not None and size > queue:
+        env.ignore("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "must not exceed OTEL_BSP_MAX_QUEUE_SIZE")
+        size = None
+    return BatchRules(
+        delay=v.bsp_schedule_delay / 1_000,
+        size=min(_BATCH_SIZE, queue) if size is None else size,
+        queue=queue,
     )
+
+
+def _signal(
+    env: Environment,
+    signal: str,
+    named: tuple[str, ...] | None,
+    *,
+    shared: OtlpVariables,
+    off: bool,
+    also: tuple[str, ...] = (),
+) -> SignalRules:
+    own = env.read(OtlpVariables, f"{OTLP_PREFIX}{signal}_")
+    target = _target(env, signal, own=own, shared=shared)
+    exporters: tuple[str, ...] = (OTLP,) if target.endpoint else ()
+    if named is not None:
+        of = (OTLP, CONSOLE, NONE, *also)
+        chosen = tuple(name.lower() for name in named)
+        known = tuple(name for name in chosen if name in of)
+        if len(known) < len(chosen):
+            env.ignore(f"OTEL_{signal}_EXPORTER", f"must be some of {', '.join(of)}")
+        exporters = () if NONE in known else (known or exporters)
     if off:
         return SignalRules(exporters=(), otlp=None)
-    return SignalRules(exporters=exporters, otlp=_target(v, signal) if OTLP in exporters else None)
+    return SignalRules(exporters=exporters, otlp=target if OTLP in exporters else None)
 
 
-def _target(v: Variables, signal: str) -> OtlpTarget:
-    def names(what: str) -> tuple[str, str]:
-        return f"OTEL_EXPORTER_OTLP_{signal}_{what}", f"OTEL_EXPORTER_OTLP_{what}"
-
-    protocol = v.choice(*names("PROTOCOL"), of=(GRPC, HTTP), default=GRPC)
-    for what in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"):
-        v.file(*names(what))
-    # The gRPC exporter refuses the others when it is built.
-    v.choice(
-        *names("COMPRESSION"),
-        of=("gzip",) if protocol == GRPC else ("gzip", "deflate", "none"),
-        default="gzip",
-    )
+def _target(
+    env: Environment, signal: str, *, own: OtlpVariables, shared: OtlpVariables
+) -> OtlpTarget:
+    protocol = own.protocol or shared.protocol or GRPC
+    for variables, prefix in ((own, f"{OTLP_PREFIX}{signal}_"), (shared, OTLP_PREFIX)):
+        if protocol == GRPC and variables.compression == "deflate":
+            env.ignore(f"{prefix}COMPRESSION", "must be gzip or none for gRPC")
+        if protocol == HTTP and variables.endpoint and not _is_http(variables.endpoint):
+            env.ignore(f"{prefix}ENDPOINT", "must be an http:// or https:// URL")
+    headers = own.headers if own.headers is not None else (shared.headers or {})
     return OtlpTarget(
         protocol=protocol,
-        endpoint=_endpoint(v, signal, protocol),
-        headers=v.pairs(*names("HEADERS")),
-        timeout=v.number(*names("TIMEOUT"), default=10_000, least=1) / 1_000,
+        endpoint=_endpoint(signal, protocol, own=own.endpoint, shared=shared.endpoint),
+        headers=headers,
+        timeout=(own.timeout or shared.timeout or _TIMEOUT) / 1_000,
     )
 
 
-def _endpoint(v: Variables, signal: str, protocol: str) -> str | None:
-    own, common = f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
-    found = v.named(own, common)
-    if found is None:
-        return None
-    name, url = found
-    if "@" in url:
-        # An exporter's error quotes its endpoint.
-        v.problem(name, "must hold no credentials; send them as OTEL_EXPORTER_OTLP_HEADERS")
+def _endpoint(signal: str, protocol: str, *, own: str | None, shared: str | None) -> str | None:
     if protocol == GRPC:
-        return url
-    if not url.lower().startswith(("http://", "https://")):
-        v.problem(name, "must be an http:// or https:// URL")
-    return url if name == own else f"{url.rstrip('/')}/v1/{signal.lower()}"
+        return own or shared
+    if own and _is_http(own):
+        return own
+    if shared and _is_http(shared):
+        return f"{shared.rstrip('/')}/v1/{signal.lower()}"
+    return None
+
+
+def _is_http(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))

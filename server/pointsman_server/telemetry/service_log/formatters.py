@@ -18,6 +18,7 @@ from opentelemetry import trace
 
 from pointsman_server.core.errors import PointsmanError
 from pointsman_server.telemetry.decision_log.entry import rfc3339
+from pointsman_server.telemetry.service_log.library_log import safe_message
 from pointsman_server.telemetry.service_log.redaction import Redaction
 
 OURS = "pointsman_server"
@@ -82,7 +83,7 @@ class JsonLines(logging.Formatter):
             "time": rfc3339(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self._redaction(message_of(record)),
+            "message": self._redaction(safe_message(record)),
         }
         if (span := trace.get_current_span().get_span_context()).is_valid:
             fields["trace_id"] = trace.format_trace_id(span.trace_id)
@@ -104,17 +105,11 @@ class TextLines(logging.Formatter):
         """`record` as one line, an error's places on lines of their own."""
         pairs = "".join(f" {name}={value}" for name, value in extras_of(record))
         clock = rfc3339(record.created)[11:23]
-        message = " ".join(message_of(record).splitlines())
+        message = " ".join(safe_message(record).splitlines())
         lines = [f"{clock} {record.levelname:<7} {record.name}: {message}{pairs}"]
         if record.exc_info and record.exc_info[1] is not None:
             lines += [f"    {line}" for line in error_lines(record.exc_info[1])]
         return self._redaction("\n".join(lines))
-
-
-def message_of(record: logging.LogRecord) -> str:
-    """The record's message; of asyncio's only the first line, for the others quote exceptions."""
-    message = record.getMessage()
-    return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 def extras_of(record: logging.LogRecord) -> Iterator[tuple[str, str | float | bool | None]]:

@@ -1,4 +1,4 @@
-"""Keeps the SDK's own log lines to a trickle: a dead collector fails every few seconds."""
+"""Log lines of libraries: few of OpenTelemetry's, and of all of them nothing that a caller sent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,30 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 ROOT = "opentelemetry"
+QUOTING_NO_CALLER = (
+    "opentelemetry.exporter.",
+    "opentelemetry.sdk.",
+    "asyncio",
+    "py.warnings",
+    "pointsman_server",
+)
+"""Loggers whose texts never hold what a caller sent; a name's end is a prefix."""
 PAUSE = 60.0
 """Seconds between two lines of the same SDK module."""
+
+
+def safe_message(record: logging.LogRecord) -> str:
+    """Give the record's message; of a library that may quote callers, its format alone.
+
+    OpenTelemetry logs trace headers that it cannot read, and HTTP libraries log paths. Of asyncio's
+    messages the lines after the first quote exceptions.
+    """
+    if record.name.startswith(QUOTING_NO_CALLER):
+        message = record.getMessage()
+        return message.partition("\n")[0] if record.name == "asyncio" else message
+    if record.name == ROOT or record.name.startswith(f"{ROOT}."):
+        return f"a message is left out that may quote a caller (line {record.lineno})"
+    return str(record.msg)
 
 
 class SdkLog(logging.Handler):
@@ -47,4 +69,4 @@ class SdkLog(logging.Handler):
         self._passed[record.name] = now
         kept_back = self._kept_back.pop(record.name, 0)
         more = f" ({kept_back} more lines since the last one)" if kept_back else ""
-        logger.warning("%s: %s%s", record.name, record.getMessage(), more)
+        logger.warning("%s: %s%s", record.name, safe_message(record), more)

@@ -20,14 +20,13 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from pointsman_server.core.errors import Problem
 from pointsman_server.telemetry.config import BatchRules, TelemetryRules
 from pointsman_server.telemetry.daemon_thread import within
 from pointsman_server.telemetry.service_log.library_log import PAUSE
 from pointsman_server.telemetry.tracing.exporters import CountingSpanExporter, build_span_exporters
 from pointsman_server.telemetry.tracing.head_tracer import HeadSampler, HeadTracer
 from pointsman_server.telemetry.tracing.light_span import CallSpans
-from pointsman_server.telemetry.variables import EnvironmentInvalid
+from pointsman_server.telemetry.variables import hidden
 
 logger = logging.getLogger(__name__)
 
@@ -82,11 +81,12 @@ class Spans:
     """A tracer provider of our own and its exporters; `tracer` is `None` where there is none."""
 
     def __init__(self, rules: TelemetryRules, *, resource: Resource) -> None:
-        self._exporters = tuple(map(CountingSpanExporter, build_span_exporters(rules.spans)))
+        with hidden(rules.unused):
+            self._exporters = tuple(map(CountingSpanExporter, build_span_exporters(rules.spans)))
+            self._limits = SpanLimits()  # from the standard variables
         self._processors = tuple(
             CountingSpanProcessor(each, rules.batch) for each in self._exporters
         )
-        self._limits = SpanLimits()  # from the standard variables
         self._provider: TracerProvider | None = None
         self.tracer: Tracer | None = None
         if self._exporters:
@@ -144,16 +144,15 @@ class Spans:
 
 
 def build_propagator(names: tuple[str, ...]) -> TextMapPropagator:
-    """What reads and writes trace headers. Raises `EnvironmentInvalid` for an unknown name."""
+    """Build the reader and writer of trace headers; every name is installed."""
     if names == ("tracecontext",):
         return TraceContextTextMapPropagator()
     return CompositePropagator([_propagator(name) for name in names])
 
 
 def _propagator(name: str) -> TextMapPropagator:
-    for entry_point in entry_points(group="opentelemetry_propagator", name=name):
-        return cast("TextMapPropagator", entry_point.load()())
-    raise EnvironmentInvalid([Problem("OTEL_PROPAGATORS", f"no propagator {name!r} is installed")])
+    found = next(iter(entry_points(group="opentelemetry_propagator", name=name)))
+    return cast("TextMapPropagator", found.load()())
 
 
 def build_resource(rules: TelemetryRules, worker: int | None = None) -> Resource:

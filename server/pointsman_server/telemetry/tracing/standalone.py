@@ -25,11 +25,12 @@ async def tracing(
 ) -> AsyncIterator[Tracer]:
     """A tracer as the `OTEL_*` variables ask for; leaving sends what is left, for `bound` seconds.
 
-    `service` is the program's name unless the variables give one. Raises `EnvironmentInvalid`.
+    `service` is the program's name unless the variables give one.
     """
-    rules = read_environment(environment, service=service)
-    spans, log = Spans(rules, resource=build_resource(rules)), SdkLog()
+    rules, log = read_environment(environment, service=service), SdkLog()
+    rules.warn()
     log.install()
+    spans = Spans(rules, resource=build_resource(rules))
     try:
         yield HeadTracer(spans.tracer, sampler=rules.sampler, random=dice)
     finally:
