@@ -1,6 +1,6 @@
-"""An Envoy external processor that asks Pointsman: `pointsman ext-proc`.
+"""An external processor for Envoy that calls Pointsman: `pointsman ext-proc`.
 
-It stands beside an Envoy and puts the model that Pointsman decides for into requests for a tier.
-Whole bodies stay here; Pointsman is asked with bounded prefixes, through `pointsman_client`. The
-way of one request: `processor` -> `head` -> `choosing` -> `body` -> `answers`.
+It runs beside an Envoy and sets the decided model in requests for a tier. Whole bodies stay here;
+the service gets bounded prefixes, through `pointsman_client`. One request goes through `processor`,
+`head` and `paths`, then `choosing`, `reading` and `answers`.
 """

@@ -1,17 +1,27 @@
-"""What Envoy is told to do next."""
+"""The answers to Envoy."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pointsman_extproc.wire import external_processor_pb2 as pb
 
 MODEL_HEADER = "x-pointsman-model"
 WHY_HEADER = "x-pointsman-why"
 
-_OURS = pb.HeaderMutation(remove_headers=(MODEL_HEADER, WHY_HEADER))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An answer to the client in place of a request to a provider."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
 
 
 def pass_on(phase: str) -> pb.ProcessingResponse:
-    """Go on, whatever the phase; nothing more of this request is of interest."""
+    """Let the request go on as it came, in any phase, and ask for nothing more of it."""
     if phase == "request_headers":
         return _head_answer(body=pb.ProcessingMode.NONE)
     answer = pb.ProcessingResponse()
@@ -19,33 +29,64 @@ def pass_on(phase: str) -> pb.ProcessingResponse:
     return answer
 
 
-def send_body(*, announced: bool) -> pb.ProcessingResponse:
-    """Go on, and send the body in one piece; `announced`: its length is known and in bounds.
+def send_body(*, announced: int | None, most: int) -> pb.ProcessingResponse:
+    """Ask for the body in one piece; `announced`: its length, if the headers say it.
 
-    Only where Envoy buffers the whole body may its announced length be changed. Where none was
-    announced Envoy sends what its buffer holds, since it refuses a longer body with 413 otherwise.
+    A longer body than `most`, or one of unknown length, is asked for as far as Envoy's buffer
+    goes: Envoy answers 413 for what it is asked to buffer and cannot. The length of such a body is
+    taken out of the headers, so that its start may be changed.
     """
     mode = pb.ProcessingMode
-    return _head_answer(body=mode.BUFFERED if announced else mode.BUFFERED_PARTIAL)
+    if announced is not None and announced <= most:
+        return _head_answer(body=mode.BUFFERED)
+    remove = () if announced is None else ("content-length",)
+    return _head_answer(body=mode.BUFFERED_PARTIAL, remove=remove)
 
 
-def serve(model: str, *, why: str, body: bytes) -> pb.ProcessingResponse:
-    """Take this body, say its model and the reason in headers, and choose the route by them."""
-    headers = {MODEL_HEADER: model, WHY_HEADER: why, "content-length": str(len(body))}
+def serve(
+    model: str,
+    *,
+    why: str,
+    body: bytes | None,
+    path: str | None = None,
+    remove: tuple[str, ...] = (),
+    length: bool = True,
+) -> pb.ProcessingResponse:
+    """Replace the body and the path, name the model in headers, and choose the route by them.
+
+    `body` and `path` are `None` where they stay as they came. `length`: the body is whole, and
+    its length belongs into the headers.
+    """
+    headers = {MODEL_HEADER: model, WHY_HEADER: why}
+    if path is not None:
+        headers[":path"] = path
+    if body is not None and length:
+        headers["content-length"] = str(len(body))
+    common = pb.CommonResponse(header_mutation=_set(headers, remove=remove), clear_route_cache=True)
+    if body is not None:
+        common.body_mutation.body = body
+    return pb.ProcessingResponse(request_body=pb.BodyResponse(response=common))
+
+
+def refuse(refusal: Refusal, *, why: str) -> pb.ProcessingResponse:
+    """Answer the client; the request goes to no provider."""
+    headers = {"content-type": "text/plain; charset=utf-8", **refusal.headers, WHY_HEADER: why}
     return pb.ProcessingResponse(
-        request_body=pb.BodyResponse(
-            response=pb.CommonResponse(
-                header_mutation=_set(headers),
-                body_mutation=pb.BodyMutation(body=body),
-                clear_route_cache=True,
-            )
+        immediate_response=pb.ImmediateResponse(
+            status=pb.HttpStatus(code=refusal.status),
+            headers=_set(headers),
+            body=f"{refusal.text}\n".encode(),
+            details=f"pointsman_{why}",
         )
     )
 
 
-def _head_answer(*, body: pb.ProcessingMode.BodySendMode) -> pb.ProcessingResponse:
-    # Only this processor says what Pointsman decided: a client's own word is taken away.
-    common = pb.CommonResponse(header_mutation=_OURS)
+def _head_answer(
+    *, body: pb.ProcessingMode.BodySendMode, remove: tuple[str, ...] = ()
+) -> pb.ProcessingResponse:
+    # Only this processor names the decided model: a client's own headers are taken away.
+    mutation = pb.HeaderMutation(remove_headers=(MODEL_HEADER, WHY_HEADER, *remove))
+    common = pb.CommonResponse(header_mutation=mutation)
     return pb.ProcessingResponse(
         request_headers=pb.HeadersResponse(response=common),
         mode_override=pb.ProcessingMode(
@@ -57,7 +98,7 @@ def _head_answer(*, body: pb.ProcessingMode.BodySendMode) -> pb.ProcessingRespon
     )
 
 
-def _set(headers: dict[str, str]) -> pb.HeaderMutation:
+def _set(headers: Mapping[str, str], *, remove: tuple[str, ...] = ()) -> pb.HeaderMutation:
     overwrite = pb.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
     return pb.HeaderMutation(
         set_headers=(
@@ -65,5 +106,6 @@ def _set(headers: dict[str, str]) -> pb.HeaderMutation:
                 header=pb.HeaderValue(key=name, raw_value=value.encode()), append_action=overwrite
             )
             for name, value in headers.items()
-        )
+        ),
+        remove_headers=remove,
     )

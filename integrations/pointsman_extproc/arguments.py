@@ -1,25 +1,29 @@
-"""What the command takes, and the settings that it makes of it."""
+"""The command line of `pointsman ext-proc`, and the settings that it makes."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from pointsman_client import ApiKind
+from pointsman_client import ApiKind, BodySession, BodyUser, IdentitySources
 
-from pointsman_extproc.settings import PATHS, CallerHeaders, Settings
+from pointsman_extproc.settings import PATHS, Settings
+
+Member = TypeVar("Member", BodyUser, BodySession)
 
 _KINDS = tuple(sorted(set(PATHS.values())))
 
 
 def parser_of() -> argparse.ArgumentParser:
-    """The command line."""
+    """Build the command line."""
     parser = argparse.ArgumentParser(
         prog="pointsman ext-proc",
-        description="Answer an Envoy's external processing filter: put the model that Pointsman "
-        "decides for into requests for a tier, or only record it.",
+        description="Answer Envoy's external processing filter: set the decided model in requests "
+        "for a tier, or only record the decision.",
         epilog="Exit status: 0 ended by a signal, 1 cannot start, 2 bad usage.",
     )
     add = parser.add_argument
@@ -28,51 +32,62 @@ def parser_of() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="NAME[=MODEL]",
-        help="a tier, and the static pick that serves it where there is no decision; repeat it",
+        help="a tier and its static pick, which serves it without a decision; repeatable",
+    )
+    add(
+        "--candidate",
+        action="append",
+        default=[],
+        metavar="[TIER=]MODEL",
+        help="a model that your providers have, for one tier or for all; repeatable; without any "
+        "for a tier, the candidates of the policy file hold",
     )
     add("--serve", action="store_true", help="serve decisions; otherwise requests pass as they are")
     _add_requests(parser)
+    _add_identity(parser)
     _add_listening(parser)
     _add_service(parser)
     return parser
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
-    """The settings; `ValueError` says which flag is wrong."""
+    """Build the settings; `ValueError` names the flag that is wrong."""
     tiers = dict(_tier(each) for each in arguments.tier)
+    default = IdentitySources()
     return Settings(
         tiers=tiers,
+        candidates=_candidates(arguments.candidate, tiers=tiers),
         serves=arguments.serve,
         paths=dict(_path(each) for each in arguments.path) if arguments.path else PATHS,
-        headers=CallerHeaders(
-            user=arguments.user_header,
-            session=arguments.session_header,
-            organization=arguments.organization_header,
+        sources=IdentitySources(
+            user_headers=arguments.user_header or default.user_headers,
+            session_headers=arguments.session_header or default.session_headers,
+            agent_headers=arguments.agent_header or default.agent_headers,
+            organization_headers=arguments.organization_header or default.organization_headers,
+            body_users=_members(arguments.user_field, kind=BodyUser),
+            body_sessions=_members(arguments.session_field, kind=BodySession),
         ),
+        timeout=arguments.timeout,
         most_bytes=arguments.max_body_bytes,
         most_held_bytes=arguments.max_held_bytes,
     )
 
 
 def _add_requests(parser: argparse.ArgumentParser) -> None:
-    names = CallerHeaders()
     add = parser.add_argument_group("requests").add_argument
     add(
         "--path",
         action="append",
         metavar="KIND=END",
-        help=f"what the paths of an API end in, in place of the usual ones; {', '.join(_KINDS)}; "
-        "repeat it",
+        help=f"the end of an API's paths, instead of the usual ones; {', '.join(_KINDS)}; "
+        "repeatable",
     )
-    for name in ("user", "session", "organization"):
-        default = getattr(names, name)
-        add(f"--{name}-header", default=default, metavar="NAME", help=f"(default: {default})")
     add(
         "--max-body-bytes",
         type=_positive,
         default=Settings(tiers={}).most_bytes,
         metavar="N",
-        help="longer bodies pass as they came; at most what Envoy's listener buffers "
+        help="longer bodies get the static pick; at most what Envoy's listener buffers "
         "(default: %(default)s, as Envoy's)",
     )
     add(
@@ -80,8 +95,37 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=Settings(tiers={}).most_held_bytes,
         metavar="N",
-        help="of all bodies at once; those above pass as they came (default: %(default)s)",
+        help="bytes of all bodies at once; further requests get 503 (default: %(default)s)",
     )
+    add(
+        "--readers",
+        type=_positive,
+        default=2,
+        metavar="N",
+        help="processes that read bodies of more than 32 KiB (default: %(default)s)",
+    )
+
+
+def _add_identity(parser: argparse.ArgumentParser) -> None:
+    default = IdentitySources()
+    add = parser.add_argument_group("who asks").add_argument
+    for name in ("user", "session", "agent", "organization"):
+        usual: tuple[str, ...] = tuple(getattr(default, f"{name}_headers"))
+        add(
+            f"--{name}-header",
+            action="append",
+            metavar="NAME",
+            help=f"repeatable, the first that is set counts (default: {', '.join(usual)})",
+        )
+    for name, kind in (("user", BodyUser), ("session", BodySession)):
+        members = ", ".join(kind)
+        add(
+            f"--{name}-field",
+            action="append",
+            metavar="NAME",
+            help=f"a member of the body that names the {name}, or `none`; repeatable "
+            f"(default: {members})",
+        )
 
 
 def _add_listening(parser: argparse.ArgumentParser) -> None:
@@ -122,8 +166,8 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=0.25,
         metavar="SECONDS",
-        help="how long a request for a tier may wait for a decision (default: %(default)s); keep "
-        "it below Envoy's message_timeout",
+        help="how long a request for a tier may wait, reading its body included (default: "
+        "%(default)s); keep it below Envoy's message_timeout",
     )
     add("--token-file", metavar="FILE", help="a file that holds the bearer token; may rotate")
     add("--tls", action="store_true", help="use TLS with the system's roots")
@@ -137,6 +181,32 @@ def _tier(text: str) -> tuple[str, str | None]:
     if not name.strip():
         raise ValueError(f"--tier {text!r} names no tier")
     return name.strip().lower(), model.strip() or None
+
+
+def _candidates(given: Sequence[str], *, tiers: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Sort the candidates by tier; one without a tier belongs to all of them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in given:
+        before, mark, after = text.partition("=")
+        named = before.strip().lower()
+        of_one = bool(mark) and named in tiers
+        model = (after if of_one else text).strip()
+        if not model or (mark and not of_one):
+            raise ValueError(f"--candidate {text!r} names no model or an unknown tier")
+        for tier in (named,) if of_one else tuple(tiers):
+            found[tier] = (*found.get(tier, ()), model)
+    return {tier: tuple(dict.fromkeys(models)) for tier, models in found.items()}
+
+
+def _members(given: Sequence[str] | None, *, kind: type[Member]) -> tuple[Member, ...]:
+    if given is None:
+        return tuple(kind)
+    if list(given) == ["none"]:
+        return ()
+    unknown = sorted(set(given) - set(kind))
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is none of the fields {', '.join(kind)}")
+    return tuple(kind(each) for each in given)
 
 
 def _path(text: str) -> tuple[str, ApiKind]:

@@ -22,15 +22,20 @@ class RequestBody:
     _start: int
     _end: int
 
+    def span(self) -> tuple[int, int]:
+        """Where the value of `model` stands in the bytes."""
+        start = len(self._text[: self._start].encode())
+        return start, start + len(self._text[self._start : self._end].encode())
+
     def with_model(self, model: str) -> bytes:
-        """The same bytes with another model in the place of this one."""
+        """Return the same bytes with another model."""
         return f"{self._text[: self._start]}{json.dumps(model)}{self._text[self._end :]}".encode()
 
 
 def read_body(raw: bytes) -> RequestBody | None:
-    """The body; `None` for what is not UTF-8, not a JSON object, or has not exactly one `model`.
+    """Read a body; `None` if it is not UTF-8, no JSON object, or has not exactly one `model`.
 
-    Parsers differ in which of two members of one name they take: such a body is nobody's to edit.
+    Parsers differ in which of two members of one name they take, so a body with two is not read.
     """
     try:
         text = raw.decode()
@@ -58,10 +63,10 @@ class _Member:
 
 
 def _members(text: str) -> Iterator[_Member]:
-    """The members of the one object that `text` holds; `ValueError` if it holds anything else.
+    """Yield the members of the one object that `text` holds; `ValueError` for anything else.
 
-    The standard decoder parses names and values; only what stands between them is read here, to
-    learn where each value stands.
+    The standard decoder parses names and values; this function reads only the marks between
+    them, to find where each value stands.
     """
     at = _after(text, "{", at=0)
     closed = text.startswith("}", at)
@@ -81,7 +86,7 @@ def _members(text: str) -> Iterator[_Member]:
 
 
 def _after(text: str, mark: str, *, at: int) -> int:
-    """Where the next word stands behind `mark`, with or without blanks around it."""
+    """Return where the next token starts behind `mark`, which may have blanks around it."""
     at = _blanks(text, at=at)
     if not text.startswith(mark, at):
         raise ValueError("no JSON object")
@@ -89,6 +94,6 @@ def _after(text: str, mark: str, *, at: int) -> int:
 
 
 def _blanks(text: str, *, at: int) -> int:
-    """Where the blanks end that begin here."""
+    """Return where the blanks end that begin at `at`."""
     found = _BLANKS.match(text, at)
     return at if found is None else found.end()

@@ -1,100 +1,171 @@
-"""From one request to what becomes of it: the model to serve, if any, and why."""
+"""From one request to its verdict: the model to serve, if any, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+import asyncio
 from typing import TypedDict
 
-from pointsman_client import Routing, RoutingClient, in_trace_of, routing_from, usable_id
+from pointsman_client import Identity, RoutingClient, in_trace_of
 
-from pointsman_extproc.body import RequestBody, read_body
+from pointsman_extproc.conversations import Conversations, Served, conversation_key
+from pointsman_extproc.encodings import Encoding, TooLong, expanded
 from pointsman_extproc.head import Head
+from pointsman_extproc.paths import Purpose
+from pointsman_extproc.reader_pool import ReaderPool, ReadingTimeout
+from pointsman_extproc.reading import Question, Reading, is_tier
 from pointsman_extproc.settings import Settings
+from pointsman_extproc.unread import cut_off, path_with, refused, salvaged
+from pointsman_extproc.verdict import Passed, Verdict
 
 ANONYMOUS = "anonymous"
-
-
-class Passed(StrEnum):
-    """Why a request passes as it came, besides what the client's `Choice.why` says."""
-
-    CONCRETE = "concrete"
-    """It asks for a model, not for a tier."""
-    UNREADABLE = "unreadable"
-    TOO_LARGE = "too_large"
-    BUSY = "busy"
-    """So many bodies are here that this one would be too much."""
-    MIRRORED = "mirrored"
-    """Shadow: the question is asked beside it."""
-    DROPPED = "dropped"
-    """Shadow: too many questions wait already."""
-    FAULT = "fault"
-    """A bug in the processor; its log has the kind."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What becomes of a request. Without a `body` it passes as it came."""
-
-    why: str
-    model: str = ""
-    body: bytes | None = None
+_READING_SHARE = 0.6
+"""Of the time that a request may wait, how much reading its body may take."""
+_LEAST_WAIT = 0.02
+"""Seconds that are left for a decision in any case."""
+_PROBE = 1
+"""Output tokens of a request that is no turn: the service answers with the model it knows."""
 
 
 class _Asked(TypedDict):
     user_id: str
     session_id: str | None
     organization_id: str | None
+    agent_id: str | None
     client_request_id: str | None
     tier: str
+    candidates: tuple[str, ...]
     static_pick: str | None
     requested_model: str
     body_bytes: int
 
 
 class Chooser:
-    """Asks Pointsman about requests for a tier."""
+    """Decides about requests for a tier. With `serves` no tier leaves it for a provider."""
 
-    def __init__(self, routing: RoutingClient, *, settings: Settings) -> None:
+    def __init__(
+        self, routing: RoutingClient, *, settings: Settings, readers: ReaderPool | None = None
+    ) -> None:
         self._routing = routing
         self._settings = settings
-        # No candidates of its own: those that the policy file names for the tier hold.
-        self._tiers: Mapping[str, tuple[str, ...]] = dict.fromkeys(settings.tiers, ())
+        self._readers = readers or ReaderPool()
+        self._conversations = Conversations()
 
-    async def choose(self, head: Head, raw: bytes) -> Verdict:
-        """The verdict on one whole body. What goes wrong at Pointsman is a `why`, no error."""
-        body = read_body(raw)
-        if body is None:
-            return Verdict(why=Passed.UNREADABLE)
-        routing = routing_from(body.model, tiers=self._tiers)
-        if routing is None:
+    async def choose(self, head: Head, raw: bytes, *, whole: bool = True) -> Verdict:
+        """Return the verdict on one body; failures of Pointsman are a `why`, no error.
+
+        `whole` is false for the start of a longer body.
+        """
+        if not whole:
+            return cut_off(head, raw, settings=self._settings)
+        ends = asyncio.get_running_loop().time() + self._settings.timeout
+        try:
+            body = await expanded(raw, encoding=head.encoding, most=self._settings.most_bytes)
+        except TooLong:
+            return refused(Passed.TOO_LARGE, settings=self._settings)
+        except ValueError:
+            return refused(Passed.ENCODED, settings=self._settings)
+        reading = await self._reading(head, body)
+        if not isinstance(reading, Reading):
+            return await salvaged(head, body, why=reading, settings=self._settings)
+        if not is_tier(reading.model, self._settings.tiers):
             return Verdict(why=Passed.CONCRETE)
-        asked = self._asked(head, body=body, routing=routing, body_bytes=len(raw))
-        with in_trace_of(head.trace):
-            if not self._settings.serves:
-                taken = self._routing.mirror(body.document, api_kind=head.kind, **asked)
-                return Verdict(why=Passed.MIRRORED if taken else Passed.DROPPED)
-            choice = await self._routing.decide(body.document, api_kind=head.kind, **asked)
-        if not choice.model:
-            return Verdict(why=choice.why)
-        return Verdict(why=choice.why, model=choice.model, body=body.with_model(choice.model))
+        wait = max(_LEAST_WAIT, ends - asyncio.get_running_loop().time())
+        return await self._for_tier(head, body, reading=reading, wait=wait)
 
-    def _asked(self, head: Head, *, body: RequestBody, routing: Routing, body_bytes: int) -> _Asked:
+    async def _reading(self, head: Head, body: bytes) -> Reading | Passed:
+        """Read a body, or say why it is not read."""
+        within = self._settings.timeout * _READING_SHARE
+        try:
+            reading = await self._readers.read(body, self._question(head), within=within)
+        except ReadingTimeout:
+            return Passed.SLOW
+        return Passed.UNREADABLE if reading is None else reading
+
+    def _question(self, head: Head) -> Question:
+        sources = self._settings.sources
+        return Question(
+            target=head.target,
+            tiers=frozenset(self._settings.tiers),
+            users=tuple(sources.body_users),
+            sessions=tuple(sources.body_sessions),
+        )
+
+    async def _for_tier(self, head: Head, body: bytes, *, reading: Reading, wait: float) -> Verdict:
+        tier = reading.model.strip().lower()
+        purpose, prompt = head.target.purpose, reading.prompt
+        if not self._settings.serves:
+            return self._mirrored(head, reading=reading, tier=tier, size=len(body))
+        pick = self._settings.tiers[tier] or ""
+        if purpose is Purpose.UNKNOWN or prompt is None:
+            unknown = purpose is Purpose.UNKNOWN
+            why = Passed.UNKNOWN_API if unknown else Passed.UNREADABLE
+            return self._served(head, body, reading=reading, model=pick, why=why)
+        identity = _merged(head.identity, reading.identity)
+        asked = self._asked(head, identity=identity, tier=tier, size=len(body))
+        key = conversation_key(identity, user_id=asked["user_id"], tier=tier, prompt=prompt)
+        last = self._conversations.last(key)
+        if purpose is Purpose.SIDE and last:
+            return self._served(head, body, reading=reading, model=last.model, why=Passed.SIDE)
+        # Only what the service cannot know: another processor may have served a turn since.
+        incumbent = last.model if last and last.unknown_to_service else None
+        with in_trace_of(head.trace):
+            if purpose is Purpose.SIDE:
+                # No turn of the conversation: nothing may remember it.
+                choice = await self._routing.decide(
+                    prompt, timeout=wait, dry_run=True, max_output_tokens=_PROBE, **asked
+                )
+            else:
+                choice = await self._routing.decide(
+                    prompt, timeout=wait, incumbent_model=incumbent, **asked
+                )
+        model = pick if is_tier(choice.model, self._settings.tiers) else choice.model
+        if purpose is Purpose.TURN:
+            self._conversations.note(key, Served(model, choice.result is None))
+        return self._served(head, body, reading=reading, model=model, why=choice.why)
+
+    def _mirrored(self, head: Head, *, reading: Reading, tier: str, size: int) -> Verdict:
+        if reading.prompt is None:
+            return Verdict(why=Passed.UNREADABLE)
+        identity = _merged(head.identity, reading.identity)
+        asked = self._asked(head, identity=identity, tier=tier, size=size)
+        with in_trace_of(head.trace):
+            taken = self._routing.mirror(reading.prompt, **asked)
+        return Verdict(why=Passed.MIRRORED if taken else Passed.DROPPED)
+
+    def _served(
+        self, head: Head, body: bytes, *, reading: Reading, model: str, why: str
+    ) -> Verdict:
+        if not model:
+            return refused(why, settings=self._settings)
+        return Verdict(
+            why=why,
+            model=model,
+            body=reading.with_model(body, model),
+            path=path_with(head, model=model, settings=self._settings),
+            decoded=head.encoding is not Encoding.IDENTITY,
+        )
+
+    def _asked(self, head: Head, *, identity: Identity, tier: str, size: int) -> _Asked:
         return _Asked(
-            user_id=head.user_id or _user_of(body.document) or ANONYMOUS,
-            session_id=head.session_id,
-            organization_id=head.organization_id,
+            user_id=identity.user_id or ANONYMOUS,
+            session_id=identity.session_id,
+            organization_id=identity.organization_id,
+            agent_id=identity.agent_id,
             client_request_id=head.client_request_id,
-            tier=routing.tier,
-            static_pick=self._settings.tiers[routing.tier],
-            requested_model=routing.tier,
-            body_bytes=body_bytes,
+            tier=tier,
+            candidates=tuple(self._settings.candidates.get(tier, ())),
+            static_pick=self._settings.tiers[tier],
+            requested_model=tier,
+            body_bytes=size,
         )
 
 
-def _user_of(document: Mapping[str, object]) -> str | None:
-    """The user that the body names: OpenAI's `user`, Anthropic's `metadata.user_id`."""
-    metadata = document.get("metadata")
-    named = metadata.get("user_id") if isinstance(metadata, Mapping) else None
-    return usable_id(document.get("user")) or usable_id(named)
+def _merged(first: Identity, second: Identity) -> Identity:
+    """The ids of the headers, and where they have none, those of the body."""
+    return Identity(
+        user_id=first.user_id or second.user_id,
+        session_id=first.session_id or second.session_id,
+        agent_id=first.agent_id or second.agent_id,
+        organization_id=first.organization_id,
+        session_source=first.session_source or second.session_source,
+    )

@@ -1,4 +1,4 @@
-"""`pointsman ext-proc`: stand beside an Envoy and put decided models into its requests."""
+"""`pointsman ext-proc`: run the external processor of an Envoy."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pointsman_extproc.choosing import Chooser
 from pointsman_extproc.listen import Listen
 from pointsman_extproc.metrics import Metrics
 from pointsman_extproc.processor import Processor
+from pointsman_extproc.reader_pool import ReaderPool
 from pointsman_extproc.server import listening
 from pointsman_extproc.settings import Settings
 
@@ -28,7 +29,7 @@ _GRACE = 10.0
 
 
 def ext_proc(argv: Sequence[str]) -> int:
-    """Run the command until a signal; returns 0 ended, 1 cannot start, 2 bad usage."""
+    """Run the command until a signal; return 0 ended, 1 cannot start, 2 bad usage."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         arguments = parser_of().parse_args(argv)
@@ -62,7 +63,10 @@ async def _run(
             stack.callback(scraped.server_close)
             stack.callback(thread.join)
             stack.callback(scraped.shutdown)
-        chooser = Chooser(client, settings=settings)
+        readers = ReaderPool(processes=arguments.readers)
+        readers.start()
+        stack.push_async_callback(readers.aclose)
+        chooser = Chooser(client, settings=settings, readers=readers)
         processor = Processor(chooser, settings=settings, metrics=metrics)
         address = await stack.enter_async_context(
             listening(processor, listen=listen, most_bytes=settings.most_bytes, grace=_GRACE)

@@ -5,57 +5,83 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pointsman_client import ApiKind, usable_id
+from pointsman_client import Identity, identify, usable_id
 
+from pointsman_extproc.encodings import Encoding, encoding_named
+from pointsman_extproc.paths import Purpose, Target, read_path
 from pointsman_extproc.settings import Settings
 from pointsman_extproc.wire.external_processor_pb2 import HttpHeaders
 
 _TRACE = ("traceparent", "tracestate")
 _READ = frozenset({":method", ":path", "content-type", "content-encoding", "content-length"})
+_REQUEST_ID = "x-request-id"
+_DIGITS = 18
+_NO_JSON = ("multipart/", "application/octet-stream", "audio/", "image/", "video/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """What the headers say. Ids are `None` where there is none that can be sent."""
 
-    kind: ApiKind
-    user_id: str | None = None
-    session_id: str | None = None
-    organization_id: str | None = None
+    target: Target
+    identity: Identity = field(default_factory=Identity)
     client_request_id: str | None = None
     trace: Mapping[str, str] = field(default_factory=dict)
     """W3C trace context, by header."""
     body_bytes: int | None = None
     """The announced length; `None`: not announced."""
+    encoding: Encoding = Encoding.IDENTITY
 
 
 def read_head(
     headers: HttpHeaders, *, settings: Settings, metadata: Iterable[tuple[str, str | bytes]] = ()
 ) -> Head | None:
-    """What they say; `None` where no readable request of one of the three APIs follows.
+    """Read the headers; `None` where the body that follows is not to be looked at.
 
-    An Envoy that traces puts its own span into the `metadata` of the stream, below which the
-    decision belongs; otherwise it belongs to the trace of the request.
+    With `serves` that is every body that may be JSON and name a tier; otherwise only turns of a
+    conversation. An Envoy that traces puts its span into the `metadata` of the stream, and the
+    decision belongs below it; otherwise it belongs to the trace of the request.
     """
-    named = settings.headers
-    ids = (named.user, named.session, named.organization, "x-request-id")
-    wanted = _READ | {*ids, *_TRACE}
-    said = {each.key: _text(each.raw_value, each.value) for each in headers.headers.headers
-            if each.key in wanted}  # fmt: skip
-    kind = _kind(said.get(":path", ""), paths=settings.paths)
-    if kind is None or said.get(":method") != "POST" or headers.end_of_stream or not _is_json(said):
+    said = _said(headers, settings=settings)
+    if said.get(":method") != "POST" or headers.end_of_stream:
+        return None
+    target = read_path(said.get(":path", ""), ends=settings.paths)
+    encoding = encoding_named(said.get("content-encoding"))
+    media = said.get("content-type", "").partition(";")[0].strip().lower()
+    if not _is_looked_at(target, encoding=encoding, media=media, serves=settings.serves):
         return None
     length = said.get("content-length", "")
-    user, session, organization, request = (usable_id(said.get(name)) for name in ids)
     return Head(
-        kind=kind,
-        user_id=user,
-        session_id=session,
-        organization_id=organization,
-        client_request_id=request,
+        target=target,
+        identity=identify(None, headers=said, sources=settings.sources),
+        client_request_id=usable_id(said.get(_REQUEST_ID)),
         trace=_trace(dict(metadata)) or _trace(said),
-        body_bytes=int(length) if length.isdecimal() else None,
+        body_bytes=int(length[:_DIGITS]) if length.isdecimal() else None,
+        encoding=encoding,
     )
+
+
+def _said(headers: HttpHeaders, *, settings: Settings) -> dict[str, str]:
+    sources = settings.sources
+    wanted = _READ.union(
+        sources.user_headers,
+        sources.session_headers,
+        sources.organization_headers,
+        sources.agent_headers,
+        (_REQUEST_ID, *_TRACE),
+    )
+    return {each.key: _text(each.raw_value, each.value) for each in headers.headers.headers
+            if each.key in wanted}  # fmt: skip
+
+
+def _is_looked_at(target: Target, *, encoding: Encoding, media: str, serves: bool) -> bool:
+    if media.startswith(_NO_JSON):
+        return False
+    if not serves:
+        return target.purpose is Purpose.TURN and encoding is not Encoding.OTHER
+    if target.purpose is not Purpose.UNKNOWN or target.path_model is not None:
+        return True
+    return media in ("", "application/json") or media.endswith("+json")
 
 
 def _text(raw: bytes, value: str) -> str:
@@ -64,16 +90,3 @@ def _text(raw: bytes, value: str) -> str:
 
 def _trace(said: Mapping[str, object]) -> dict[str, str]:
     return {name: str(said[name]) for name in _TRACE if name in said}
-
-
-def _kind(path: str, *, paths: Mapping[str, ApiKind]) -> ApiKind | None:
-    bare = path.partition("?")[0]
-    return next((kind for end, kind in paths.items() if bare.endswith(end)), None)
-
-
-def _is_json(said: Mapping[str, str]) -> bool:
-    """Whether the body can be read as it comes; one that is compressed cannot."""
-    if said.get("content-encoding", "identity").strip().lower() != "identity":
-        return False
-    media = said.get("content-type", "application/json").partition(";")[0].strip().lower()
-    return media == "application/json" or media.endswith("+json")

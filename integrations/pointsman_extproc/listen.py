@@ -1,4 +1,4 @@
-"""Where the processor listens. Whole request bodies come in there: beyond loopback, by TLS."""
+"""The listening address. Whole request bodies arrive there, so beyond loopback it takes TLS."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SOCKET_FILES = ("unix:", "unix-abstract:")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listen:
-    """An address, `host:port` or `unix:path`, and how its connections are protected."""
+    """An address, `host:port` or `unix:path`, and the credentials of its connections."""
 
     address: str
     credentials: grpc.ServerCredentials | None = field(default=None, repr=False)
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Listen:
-        """Read the files that are named; `ValueError` for what would expose bodies, `OSError`."""
+        """Read the named files; `OSError`, and `ValueError` for settings that expose bodies."""
         credentials = _credentials(
             arguments.tls_cert_file, arguments.tls_key_file, arguments.tls_client_ca_file
         )

@@ -1,4 +1,4 @@
-"""What became of the requests, for Prometheus. No label holds anything of a request."""
+"""Prometheus metrics of the processor. No label holds anything of a request."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class Metrics:
-    """The figures of one processor, in a registry of their own."""
+    """The metrics of one processor, with a registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "pointsman_ext_proc_requests",
-            "Requests of the three APIs, by what was made of them and whether their model was set.",
+            "Requests that were looked at, by verdict and by whether their model was set.",
             ("why", "model_set"),
             registry=self.registry,
         )
         self._seconds = Histogram(
             "pointsman_ext_proc_seconds",
-            "From a body's arrival to the answer to Envoy.",
+            "Seconds from a body's arrival to the answer to Envoy.",
             registry=self.registry,
             buckets=_BOUNDS,
         )
@@ -30,5 +30,5 @@ class Metrics:
         self._requests.labels(why=why, model_set=str(model_set).lower()).inc()
 
     def took(self, seconds: float) -> None:
-        """Note how long a body was held."""
+        """Record how long a body was held."""
         self._seconds.observe(seconds)

@@ -15,8 +15,10 @@ from pointsman_extproc.wire.external_processor_pb2 import ProcessingRequest, Pro
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 MOST_STREAMS = 1_000
-"""Requests at once; Envoy passes those above on as they came. Each may hold a body."""
-_ROOM = 1024 * 1024  # of a message, for what is not the body
+"""Requests at once; for those above, Envoy's `failure_mode_allow` says what happens."""
+_ROOM = 1024 * 1024  # of a message, beside the body
+_LEAST_MESSAGE = 64 * 1024 * 1024
+"""Envoy may buffer more of a long body than is read here; a message beyond this ends the stream."""
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -25,16 +27,17 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 async def listening(
     processor: Processor, *, listen: Listen, most_bytes: int, grace: float
 ) -> AsyncIterator[str]:
-    """Serve inside the block; the address, with the port that port 0 became.
+    """Serve inside the block; yields the address, with the port that port 0 became.
 
-    Raises `RuntimeError` if it cannot listen there. At the end health says NOT_SERVING, and streams
-    have `grace` seconds to finish.
+    Raises `RuntimeError` if it cannot listen there. At the end, health reports NOT_SERVING, and
+    streams have `grace` seconds to finish.
     """
+    longest = max(most_bytes + _ROOM, _LEAST_MESSAGE)
     server = grpc.aio.server(
         maximum_concurrent_rpcs=MOST_STREAMS,
         options=(
-            ("grpc.max_receive_message_length", most_bytes + _ROOM),
-            ("grpc.max_send_message_length", most_bytes + _ROOM),
+            ("grpc.max_receive_message_length", longest),
+            ("grpc.max_send_message_length", longest),
             ("grpc.so_reuseport", 0),
         ),
     )

@@ -1,15 +1,15 @@
-"""How requests are read and what is done with them: the settings of one external processor."""
+"""The settings of one external processor."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pointsman_client import ApiKind
+from pointsman_client import ApiKind, IdentitySources
 
 PATHS: Mapping[str, ApiKind] = {
     "/chat/completions": ApiKind.CHAT_COMPLETIONS,
-    "/v1/responses": ApiKind.RESPONSES,
+    "/responses": ApiKind.RESPONSES,
     "/v1/messages": ApiKind.MESSAGES,
 }
 """How the paths of the three APIs end."""
@@ -17,20 +17,13 @@ PATHS: Mapping[str, ApiKind] = {
 _SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallerHeaders:
-    """The names of the headers that say who asks, in lower case. Credentials are refused."""
-
-    user: str = "x-user-id"
-    session: str = "x-session-id"
-    organization: str = "x-organization-id"
-
-    def __post_init__(self) -> None:
-        for name in ("user", "session", "organization"):
-            header = getattr(self, name).strip().lower()
+def checked_sources(sources: IdentitySources) -> IdentitySources:
+    """Return the sources; `ValueError` where a header of them is blank or holds a credential."""
+    for name in ("user", "session", "organization", "agent"):
+        for header in getattr(sources, f"{name}_headers"):
             if not header or header in _SECRET:
                 raise ValueError(f"{header!r} holds no id of a {name}")
-            object.__setattr__(self, name, header)
+    return sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +31,24 @@ class Settings:
     """What one processor does. `tiers` maps each tier, in lower case, to its static pick if any."""
 
     tiers: Mapping[str, str | None]
+    candidates: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The candidates of each tier; a tier without any has those of the policy file."""
     serves: bool = False
     """Put the chosen model into the request; otherwise the request passes as it came."""
     paths: Mapping[str, ApiKind] = field(default_factory=lambda: PATHS)
-    """The ends of the paths that are looked at, each with its API."""
-    headers: CallerHeaders = field(default_factory=CallerHeaders)
+    """The ends of the paths of each API."""
+    sources: IdentitySources = field(default_factory=IdentitySources)
+    """The headers and the members of bodies that name users and sessions."""
+    timeout: float = 0.25
+    """Seconds that a request for a tier may wait, reading its body included."""
     most_bytes: int = 1024 * 1024
-    """A longer body passes as it came. No more than Envoy buffers, which is as much by default:
-    Envoy would refuse what it cannot buffer."""
+    """Bodies up to this length are decided for. No more than Envoy buffers, which is as much by
+    default."""
     most_held_bytes: int = 256 * 1024 * 1024
-    """Of all bodies at once; those above pass as they came. A body of unknown length counts as one
-    of `most_bytes`."""
+    """Bytes of all bodies at once. A body of unknown length counts as one of `most_bytes`."""
+
+    def __post_init__(self) -> None:
+        checked_sources(self.sources)
+        for tier, pick in self.tiers.items():
+            if pick is not None and pick.strip().lower() in self.tiers:
+                raise ValueError(f"the static pick of {tier!r} is a tier itself: {pick!r}")

@@ -169,25 +169,74 @@ def test_a_clients_own_word_on_the_model_is_taken_away(
     assert not {"x-pointsman-model", "x-pointsman-why"} & set(upstream.latest.headers)
 
 
-@pytest.mark.parametrize(
-    ("body", "path", "headers"),
-    [
-        pytest.param(b'{ "model":"vendor/model-1", "messages":[], "n": 1.0 }', CHAT, {},
-                     marks=pytest.mark.scenario("serve: a concrete model passes as it came")),
-        pytest.param(b'{"model": "kilo-auto/frontier", "input": "x"}', "/v1/embeddings", {},
-                     marks=pytest.mark.scenario("serve: another API passes as it came")),
-        pytest.param(b'{"model": "kilo-auto/frontier", "model": "x"}', CHAT, {},
-                     marks=pytest.mark.scenario("serve: an ambiguous body passes as it came")),
-        pytest.param(gzip.compress(json.dumps(chat()).encode()), CHAT, {"content_encoding": "gzip"},
-                     marks=pytest.mark.scenario("serve: a compressed body passes as it came")),
-    ],
-)  # fmt: skip
-def test_what_is_not_for_a_tier_passes_as_it_came(
-    body: bytes, path: str, headers: dict[str, str], serving: Client, upstream: Upstream
-) -> None:
-    assert serving.ask(body, path, **headers).status_code == 200
+@pytest.mark.scenario("serve: a concrete model passes as it came")
+def test_a_concrete_model_passes_as_it_came(serving: Client, upstream: Upstream) -> None:
+    body = b'{ "model":"vendor/model-1", "messages":[], "n": 1.0 }'
+    assert serving.ask(body).status_code == 200
     assert upstream.latest.body == body
     assert "x-pointsman-model" not in upstream.latest.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        pytest.param(b'{"model": "kilo-auto/frontier", "input": "x"}', "/v1/embeddings",
+                     marks=pytest.mark.scenario("serve: another API gets the static pick")),
+        pytest.param(b'{"model": "kilo-auto/frontier", "model": "kilo-auto/frontier"}', CHAT,
+                     marks=pytest.mark.scenario("serve: a body with two models, too")),
+        pytest.param(b'{"model": "kilo-auto/frontier", "messages": [', CHAT,
+                     marks=pytest.mark.scenario("serve: a broken body, too")),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_gets_the_static_pick(
+    body: bytes, path: str, serving: Client, upstream: Upstream, claude: Upstream
+) -> None:
+    assert serving.ask(body, path).status_code == 200
+    assert claude.latest.body == body.replace(TIER.encode(), STATIC_PICK.encode())
+    assert claude.latest.headers["x-pointsman-model"] == STATIC_PICK
+    assert not upstream.arrivals
+
+
+@pytest.mark.scenario("serve: a compressed body is decided for, and goes on as it was before")
+def test_a_compressed_body_is_decided_for(serving: Client, upstream: Upstream) -> None:
+    body = json.dumps(chat()).encode()
+    assert serving.ask(gzip.compress(body), content_encoding="gzip").status_code == 200
+    assert upstream.latest.body == body.replace(TIER.encode(), b"openai/gpt-5.5")
+    assert "content-encoding" not in upstream.latest.headers
+
+
+@pytest.mark.scenario("serve: an encoding that is not read is refused")
+def test_an_encoding_that_is_not_read_is_refused(serving: Client, upstream: Upstream) -> None:
+    answer = serving.ask(b"(\xb5/\xfd", content_encoding="zstd")
+    assert (answer.status_code, answer.headers["x-pointsman-why"]) == (415, "encoded")
+    assert not upstream.arrivals
+
+
+@pytest.mark.parametrize(
+    ("turn", "side"),
+    [pytest.param("/v1/messages", "/v1/messages/count_tokens?beta=true",
+                  marks=pytest.mark.scenario("serve: token counting gets the turn's model")),
+     pytest.param("/v1/responses", "/v1/responses/compact",
+                  marks=pytest.mark.scenario("serve: compaction gets the turn's model"))],
+)  # fmt: skip
+def test_a_side_request_gets_the_model_of_its_conversation(
+    turn: str, side: str, serving: Client, upstream: Upstream, router: MorphApi
+) -> None:
+    session = {"x_claude_code_session_id": secrets.token_hex(8)}
+    body = chat(max_tokens=1000) if "messages" in turn else {"model": TIER, "input": "Why?"}
+    serving.ask(body, turn, **session)
+    router.always("claude-opus-4-8")
+    serving.ask(body, side, **session)
+    assert upstream.latest.document["model"] == "openai/gpt-5.5"
+    assert upstream.latest.path == side
+
+
+@pytest.mark.scenario("serve: a Gemini path gets the decided model")
+def test_the_model_of_a_path_is_set(serving: Client, upstream: Upstream) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": secrets.token_hex(8)}]}]}
+    serving.ask(body, f"/v1beta/models/{TIER}:generateContent?key=k")
+    assert upstream.latest.path == "/v1beta/models/openai/gpt-5.5:generateContent?key=k"
+    assert upstream.latest.document == body
 
 
 @pytest.mark.scenario("serve: a streamed answer passes event by event, untouched")
@@ -217,18 +266,29 @@ def test_a_large_body_is_decided_for(chunked: bool, serving: Client, upstream: U
 
 @pytest.mark.parametrize(
     "chunked",
-    [pytest.param(False, marks=pytest.mark.scenario("serve: a body above the bound passes")),
+    [pytest.param(False, marks=pytest.mark.scenario("serve: a body above the bound: static pick")),
      pytest.param(True, marks=pytest.mark.scenario("serve: in chunks above the bound, too"))],
 )  # fmt: skip
-def test_a_body_above_the_bound_passes_as_it_came(
+def test_a_body_above_the_bound_gets_the_static_pick(
     chunked: bool, serving: Client, upstream: Upstream, processor: ExtProc
 ) -> None:
     before = processor.count(why="too_large")
     body = json.dumps(chat(padding="x" * 17_000_000)).encode()
     half = len(body) // 2
     assert serving.ask(iter([body[:half], body[half:]]) if chunked else body).is_success
-    assert upstream.latest.body == body
-    assert processor.count(why="too_large", model_set="false") == before + 1
+    # Envoy has chosen the route before its buffer is full.
+    assert upstream.latest.headers["x-pointsman-model"] == STATIC_PICK
+    assert upstream.latest.body == body.replace(TIER.encode(), STATIC_PICK.encode())
+    assert processor.count(why="too_large", model_set="true") == before + 1
+
+
+@pytest.mark.scenario("serve: above the bound with the model at the end: refused")
+def test_a_body_above_the_bound_with_its_model_at_the_end_is_refused(
+    serving: Client, upstream: Upstream, claude: Upstream
+) -> None:
+    assert serving.ask({"messages": ["x" * 17_000_000], "model": TIER}).status_code == 413
+    assert not upstream.arrivals
+    assert not claude.arrivals
 
 
 @pytest.mark.scenario("shadow: every byte passes, the decision is recorded")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/pointsman_extproc/wire/external_processor.proto\x12\x16pointsman_extproc.wire\"\x99\x03\n\x11ProcessingRequest\x12>\n\x0frequest_headers\x18\x02 \x01(\x0b\x32#.pointsman_extproc.wire.HttpHeadersH\x00\x12?\n\x10response_headers\x18\x03 \x01(\x0b\x32#.pointsman_extproc.wire.HttpHeadersH\x00\x12\x38\n\x0crequest_body\x18\x04 \x01(\x0b\x32 .pointsman_extproc.wire.HttpBodyH\x00\x12\x39\n\rresponse_body\x18\x05 \x01(\x0b\x32 .pointsman_extproc.wire.HttpBodyH\x00\x12@\n\x10request_trailers\x18\x06 \x01(\x0b\x32$.pointsman_extproc.wire.HttpTrailersH\x00\x12\x41\n\x11response_trailers\x18\x07 \x01(\x0b\x32$.pointsman_extproc.wire.HttpTrailersH\x00\x42\t\n\x07request\"\xf2\x03\n\x12ProcessingResponse\x12\x42\n\x0frequest_headers\x18\x01 \x01(\x0b\x32\'.pointsman_extproc.wire.HeadersResponseH\x00\x12\x43\n\x10response_headers\x18\x02 \x01(\x0b\x32\'.pointsman_extproc.wire.HeadersResponseH\x00\x12<\n\x0crequest_body\x18\x03 \x01(\x0b\x32$.pointsman_extproc.wire.BodyResponseH\x00\x12=\n\rresponse_body\x18\x04 \x01(\x0b\x32$.pointsman_extproc.wire.BodyResponseH\x00\x12\x44\n\x10request_trailers\x18\x05 \x01(\x0b\x32(.pointsman_extproc.wire.TrailersResponseH\x00\x12\x45\n\x11response_trailers\x18\x06 \x01(\x0b\x32(.pointsman_extproc.wire.TrailersResponseH\x00\x12=\n\rmode_override\x18\t \x01(\x0b\x32&.pointsman_extproc.wire.ProcessingModeB\n\n\x08response\"X\n\x0bHttpHeaders\x12\x32\n\x07headers\x18\x01 \x01(\x0b\x32!.pointsman_extproc.wire.HeaderMap\x12\x15\n\rend_of_stream\x18\x03 \x01(\x08\"/\n\x08HttpBody\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x15\n\rend_of_stream\x18\x02 \x01(\x08\"\x0e\n\x0cHttpTrailers\"K\n\x0fHeadersResponse\x12\x38\n\x08response\x18\x01 \x01(\x0b\x32&.pointsman_extproc.wire.CommonResponse\"H\n\x0c\x42odyResponse\x12\x38\n\x08response\x18\x01 \x01(\x0b\x32&.pointsman_extproc.wire.CommonResponse\"\x12\n\x10TrailersResponse\"\xa9\x01\n\x0e\x43ommonResponse\x12?\n\x0fheader_mutation\x18\x02 \x01(\x0b\x32&.pointsman_extproc.wire.HeaderMutation\x12;\n\rbody_mutation\x18\x03 \x01(\x0b\x32$.pointsman_extproc.wire.BodyMutation\x12\x19\n\x11\x63lear_route_cache\x18\x05 \x01(\x08\"h\n\x0eHeaderMutation\x12>\n\x0bset_headers\x18\x01 \x03(\x0b\x32).pointsman_extproc.wire.HeaderValueOption\x12\x16\n\x0eremove_headers\x18\x02 \x03(\t\"\x1c\n\x0c\x42odyMutation\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\"\x84\x05\n\x0eProcessingMode\x12R\n\x13request_header_mode\x18\x01 \x01(\x0e\x32\x35.pointsman_extproc.wire.ProcessingMode.HeaderSendMode\x12S\n\x14response_header_mode\x18\x02 \x01(\x0e\x32\x35.pointsman_extproc.wire.ProcessingMode.HeaderSendMode\x12N\n\x11request_body_mode\x18\x03 \x01(\x0e\x32\x33.pointsman_extproc.wire.ProcessingMode.BodySendMode\x12O\n\x12response_body_mode\x18\x04 \x01(\x0e\x32\x33.pointsman_extproc.wire.ProcessingMode.BodySendMode\x12S\n\x14request_trailer_mode\x18\x05 \x01(\x0e\x32\x35.pointsman_extproc.wire.ProcessingMode.HeaderSendMode\x12T\n\x15response_trailer_mode\x18\x06 \x01(\x0e\x32\x35.pointsman_extproc.wire.ProcessingMode.HeaderSendMode\"1\n\x0eHeaderSendMode\x12\x0b\n\x07\x44\x45\x46\x41ULT\x10\x00\x12\x08\n\x04SEND\x10\x01\x12\x08\n\x04SKIP\x10\x02\"J\n\x0c\x42odySendMode\x12\x08\n\x04NONE\x10\x00\x12\x0c\n\x08STREAMED\x10\x01\x12\x0c\n\x08\x42UFFERED\x10\x02\x12\x14\n\x10\x42UFFERED_PARTIAL\x10\x03\"A\n\tHeaderMap\x12\x34\n\x07headers\x18\x01 \x03(\x0b\x32#.pointsman_extproc.wire.HeaderValue\"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"\x83\x02\n\x11HeaderValueOption\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32#.pointsman_extproc.wire.HeaderValue\x12S\n\rappend_action\x18\x03 \x01(\x0e\x32<.pointsman_extproc.wire.HeaderValueOption.HeaderAppendAction\"d\n\x12HeaderAppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/pointsman_extproc/wire/external_processor.proto\x12\x16pointsman_extproc.wire\"\x99\x03\n\x11ProcessingRequest\x12>\n\x0frequest_headers\x18\x02 \x01(\x0b\x32#.pointsman_extproc.wire.HttpHeadersH\x00\x12?\n\x10response_headers\x18\x03 \x01(\x0b\x32#.pointsman_extproc.wire.HttpHeadersH\x00\x12\x38\n\x0crequest_body\x18\x04 \x01(\x0b\x32 .pointsman_extproc.wire.HttpBodyH\x00\x12\x39\n\rresponse_body\x18\x05 \x01(\x0b\x32 .pointsman_extproc.wire.HttpBodyH\x00\x12@\n\x10request_trailers\x18\x06 \x01(\x0b\x32$.pointsman_extproc.wire.HttpTrailersH\x00\x12\x41\n\x11response_trailers\x18\x07 \x01(\x0b\x32$.pointsman_extproc.wire.HttpTrailersH\x00\x42\t\n\x07request\"\xbb\x04\n\x12ProcessingResponse\x12\x42\n\x0frequest_headers\x18\x01 \x01(\x0b\x32\'.pointsman_extproc.wire.HeadersResponseH\x00\x12\x43\n\x10response_headers\x18\x02 \x01(\x0b\x32\'.pointsman_extproc.wire.HeadersResponseH\x00\x12<\n\x0crequest_body\x18\x03 \x01(\x0b\x32$.pointsman_extproc.wire.BodyResponseH\x00\x12=\n\rresponse_body\x18\x04 \x01(\x0b\x32$.pointsman_extproc.wire.BodyResponseH\x00\x12\x44\n\x10request_trailers\x18\x05 \x01(\x0b\x32(.pointsman_extproc.wire.TrailersResponseH\x00\x12\x45\n\x11response_trailers\x18\x06 \x01(\x0b\x32(.pointsman_extproc.wire.TrailersResponseH\x00\x12G\n\x12immediate_response\x18\x07 \x01(\x0b\x32).pointsman_extproc.wire.ImmediateResponseH\x00\x12=\n\rmode_override\x18\t \x01(\x0b\x32&.pointsman_extproc.wire.ProcessingModeB\n\n\x08response\"X\n\x0bHttpHeaders\x12\x32\n\x07headers\x18\x01 \x01(\x0b\x32!.pointsman_extproc.wire.HeaderMap\x12\x15\n\rend_of_stream\x18\x03 \x01(\x08\"/\n\x08HttpBody\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x15\n\rend_of_stream\x18\x02 \x01(\x08\"\x0e\n\x0cHttpTrailers\"K\n\x0fHeadersResponse\x12\x38\n\x08response\x18\x01 \x01(\x0b\x32&.pointsman_extproc.wire.CommonResponse\"H\n\x0c\x42odyResponse\x12\x38\n\x08response\x18\x01 \x01(\x0b\x32&.pointsman_extproc.wire.CommonResponse\"\x12\n\x10TrailersResponse\"\x9f\x01\n\x11ImmediateResponse\x12\x32\n\x06status\x18\x01 \x01(\x0b\x32\".pointsman_extproc.wire.HttpStatus\x12\x37\n\x07headers\x18\x02 \x01(\x0b\x32&.pointsman_extproc.wire.HeaderMutation\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x0f\n\x07\x64\x65tails\x18\x05 \x01(\t\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"\xa9\x01\n\x0e\x43ommonResponse\x12?\n\x0fheader_mutation\x18\x02 \x01(\x0b\x32&.pointsman_extproc.wire.HeaderMutation\x12;\n\rbody_mutation\x18\x03 \x01(\x0b\x32$.pointsman_extproc.wire.BodyMutation\x12\x19\n\x11\x63lear_route_cache\x18\x05 \x01(\x08\"h\n\x0eHeaderMutation\x12>\n\x0bset_headers\x18\x01 \x03(\x0b\x32).pointsman_extproc.wire.HeaderValueOption\x12\x16\n\x0eremove_headers\x18\x02 \x03(\t\"\x1c\n\x0c\x42odyMutation\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\"\x84\x05\n\x0eProcessingMode\x12R\n\x13request_header_mode\x18\x01 \x01(\x0e\x32\x35.pointsman_extproc.wire.ProcessingMode.HeaderSendMode\x12S\n\x14response_header_mode\x18\x02 \x01(\x0e\x32\x35.pointsman_extproc.wire.ProcessingMode.HeaderSendMode\x12N\n\x11request_body_mode\x18\x03 \x01(\x0e\x32\x33.pointsman_extproc.wire.ProcessingMode.BodySendMode\x12O\n\x12response_body_mode\x18\x04 \x01(\x0e\x32\x33.pointsman_extproc.wire.ProcessingMode.BodySendMode\x12S\n\x14request_trailer_mode\x18\x05 \x01(\x0e\x32\x35.pointsman_extproc.wire.ProcessingMode.HeaderSendMode\x12T\n\x15response_trailer_mode\x18\x06 \x01(\x0e\x32\x35.pointsman_extproc.wire.ProcessingMode.HeaderSendMode\"1\n\x0eHeaderSendMode\x12\x0b\n\x07\x44\x45\x46\x41ULT\x10\x00\x12\x08\n\x04SEND\x10\x01\x12\x08\n\x04SKIP\x10\x02\"J\n\x0c\x42odySendMode\x12\x08\n\x04NONE\x10\x00\x12\x0c\n\x08STREAMED\x10\x01\x12\x0c\n\x08\x42UFFERED\x10\x02\x12\x14\n\x10\x42UFFERED_PARTIAL\x10\x03\"A\n\tHeaderMap\x12\x34\n\x07headers\x18\x01 \x03(\x0b\x32#.pointsman_extproc.wire.HeaderValue\"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"\x83\x02\n\x11HeaderValueOption\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32#.pointsman_extproc.wire.HeaderValue\x12S\n\rappend_action\x18\x03 \x01(\x0e\x32<.pointsman_extproc.wire.HeaderValueOption.HeaderAppendAction\"d\n\x12HeaderAppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,37 +34,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROCESSINGREQUEST']._serialized_start=76
   _globals['_PROCESSINGREQUEST']._serialized_end=485
   _globals['_PROCESSINGRESPONSE']._serialized_start=488
-  _globals['_PROCESSINGRESPONSE']._serialized_end=986
-  _globals['_HTTPHEADERS']._serialized_start=988
-  _globals['_HTTPHEADERS']._serialized_end=1076
-  _globals['_HTTPBODY']._serialized_start=1078
-  _globals['_HTTPBODY']._serialized_end=1125
-  _globals['_HTTPTRAILERS']._serialized_start=1127
-  _globals['_HTTPTRAILERS']._serialized_end=1141
-  _globals['_HEADERSRESPONSE']._serialized_start=1143
-  _globals['_HEADERSRESPONSE']._serialized_end=1218
-  _globals['_BODYRESPONSE']._serialized_start=1220
-  _globals['_BODYRESPONSE']._serialized_end=1292
-  _globals['_TRAILERSRESPONSE']._serialized_start=1294
-  _globals['_TRAILERSRESPONSE']._serialized_end=1312
-  _globals['_COMMONRESPONSE']._serialized_start=1315
-  _globals['_COMMONRESPONSE']._serialized_end=1484
-  _globals['_HEADERMUTATION']._serialized_start=1486
-  _globals['_HEADERMUTATION']._serialized_end=1590
-  _globals['_BODYMUTATION']._serialized_start=1592
-  _globals['_BODYMUTATION']._serialized_end=1620
-  _globals['_PROCESSINGMODE']._serialized_start=1623
-  _globals['_PROCESSINGMODE']._serialized_end=2267
-  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_start=2142
-  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_end=2191
-  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_start=2193
-  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_end=2267
-  _globals['_HEADERMAP']._serialized_start=2269
-  _globals['_HEADERMAP']._serialized_end=2334
-  _globals['_HEADERVALUE']._serialized_start=2336
-  _globals['_HEADERVALUE']._serialized_end=2396
-  _globals['_HEADERVALUEOPTION']._serialized_start=2399
-  _globals['_HEADERVALUEOPTION']._serialized_end=2658
-  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_start=2558
-  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_end=2658
+  _globals['_PROCESSINGRESPONSE']._serialized_end=1059
+  _globals['_HTTPHEADERS']._serialized_start=1061
+  _globals['_HTTPHEADERS']._serialized_end=1149
+  _globals['_HTTPBODY']._serialized_start=1151
+  _globals['_HTTPBODY']._serialized_end=1198
+  _globals['_HTTPTRAILERS']._serialized_start=1200
+  _globals['_HTTPTRAILERS']._serialized_end=1214
+  _globals['_HEADERSRESPONSE']._serialized_start=1216
+  _globals['_HEADERSRESPONSE']._serialized_end=1291
+  _globals['_BODYRESPONSE']._serialized_start=1293
+  _globals['_BODYRESPONSE']._serialized_end=1365
+  _globals['_TRAILERSRESPONSE']._serialized_start=1367
+  _globals['_TRAILERSRESPONSE']._serialized_end=1385
+  _globals['_IMMEDIATERESPONSE']._serialized_start=1388
+  _globals['_IMMEDIATERESPONSE']._serialized_end=1547
+  _globals['_HTTPSTATUS']._serialized_start=1549
+  _globals['_HTTPSTATUS']._serialized_end=1575
+  _globals['_COMMONRESPONSE']._serialized_start=1578
+  _globals['_COMMONRESPONSE']._serialized_end=1747
+  _globals['_HEADERMUTATION']._serialized_start=1749
+  _globals['_HEADERMUTATION']._serialized_end=1853
+  _globals['_BODYMUTATION']._serialized_start=1855
+  _globals['_BODYMUTATION']._serialized_end=1883
+  _globals['_PROCESSINGMODE']._serialized_start=1886
+  _globals['_PROCESSINGMODE']._serialized_end=2530
+  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_start=2405
+  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_end=2454
+  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_start=2456
+  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_end=2530
+  _globals['_HEADERMAP']._serialized_start=2532
+  _globals['_HEADERMAP']._serialized_end=2597
+  _globals['_HEADERVALUE']._serialized_start=2599
+  _globals['_HEADERVALUE']._serialized_end=2659
+  _globals['_HEADERVALUEOPTION']._serialized_start=2662
+  _globals['_HEADERVALUEOPTION']._serialized_end=2921
+  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_start=2821
+  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_end=2921
 # @@protoc_insertion_point(module_scope)

@@ -37,8 +37,26 @@ def test_flags_are_settings() -> None:
     )
     assert settings.serves
     assert settings.paths == {"/ask": ApiKind.MESSAGES}
-    assert settings.headers.user == "x-u"
+    assert settings.sources.user_headers == ("x-u",)
     assert settings.most_bytes == 9
+
+
+def test_candidates_belong_to_one_tier_or_to_all() -> None:
+    tiers = ("--tier", "A=v/a", "--tier", "b")
+    given = ("--candidate", "v/a", "--candidate", "a=v/b", "--candidate", "v/a")
+    assert settings_of(*tiers, *given).candidates == {"a": ("v/a", "v/b"), "b": ("v/a",)}
+    assert settings_of(*tiers).candidates == {}
+
+
+def test_ids_may_come_from_several_headers_or_no_field() -> None:
+    settings = settings_of(
+        *(*TIER, "--session-header", "X-One", "--session-header", "x-two"),
+        *("--session-field", "none", "--user-field", "user"),
+    )
+    assert settings.sources.session_headers == ("x-one", "x-two")
+    assert settings.sources.body_sessions == ()
+    assert settings.sources.body_users == ("user",)
+    assert "x-claude-code-session-id" in settings_of(*TIER).sources.session_headers
 
 
 @pytest.mark.parametrize(
@@ -49,6 +67,10 @@ def test_flags_are_settings() -> None:
         ([*TIER, "--path", "chat=/x"], "--path"),
         ([*TIER, "--path", "messages=x"], "--path"),
         ([*TIER, "--user-header", "authorization"], "holds no id of a user"),
+        ([*TIER, "--candidate", "u=vendor/a"], "unknown tier"),
+        ([*TIER, "--candidate", "t="], "names no model"),
+        ([*TIER, "--session-field", "cookie"], "none of the fields"),
+        (["--tier", "t=u", "--tier", "u"], "is a tier itself"),
         ([*TIER, "--timeout", "0"], "--timeout"),
         ([*TIER, "--max-body-bytes", "0"], "--max-body-bytes"),
         ([*TIER, "--metrics-listen", "9564"], "--metrics-listen"),

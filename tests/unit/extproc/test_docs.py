@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 from pointsman_extproc.answers import MODEL_HEADER, WHY_HEADER
 from pointsman_extproc.arguments import parser_of, settings_from
-from pointsman_extproc.choosing import Passed
 from pointsman_extproc.listen import Listen
+from pointsman_extproc.verdict import Passed
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "ext-proc.md").read_text(encoding="utf-8")
