@@ -9,14 +9,10 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 ROOT = "opentelemetry"
-QUOTING_NO_CALLER = (
-    "opentelemetry.exporter.",
-    "opentelemetry.sdk.",
-    "asyncio",
-    "py.warnings",
-    "pointsman_server",
-)
-"""Loggers whose texts never hold what a caller sent; a name's end is a prefix."""
+SPEAKING_OF_COLLECTORS = ("opentelemetry.exporter.", "opentelemetry.sdk.")
+"""OpenTelemetry's loggers whose texts hold nothing that a caller sent."""
+SEEING_CALLERS = ("aiocache", "aiohttp", "grpc")
+"""Libraries that handle bytes of callers."""
 PAUSE = 60.0
 """Seconds between two lines of the same SDK module."""
 
@@ -24,15 +20,16 @@ PAUSE = 60.0
 def safe_message(record: logging.LogRecord) -> str:
     """Give the record's message; of a library that may quote callers, its format alone.
 
-    OpenTelemetry logs trace headers that it cannot read, and HTTP libraries log paths. Of asyncio's
-    messages the lines after the first quote exceptions.
+    OpenTelemetry quotes trace headers that it cannot read. Of asyncio's messages the lines after
+    the first quote exceptions.
     """
-    if record.name.startswith(QUOTING_NO_CALLER):
-        message = record.getMessage()
-        return message.partition("\n")[0] if record.name == "asyncio" else message
-    if record.name == ROOT or record.name.startswith(f"{ROOT}."):
+    room = record.name.partition(".")[0]
+    if room == ROOT and not record.name.startswith(SPEAKING_OF_COLLECTORS):
         return f"a message is left out that may quote a caller (line {record.lineno})"
-    return str(record.msg)
+    if room in SEEING_CALLERS:
+        return str(record.msg)
+    message = record.getMessage()
+    return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 class SdkLog(logging.Handler):
