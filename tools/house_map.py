@@ -14,7 +14,7 @@ PACKAGES = (
     "pointsman", "pointsman_server", "pointsman_client", "pointsman_extproc", "pointsman_litellm",
 )  # fmt: skip
 SERVER = "pointsman_server"
-WIDTH, HEIGHT, GAP, ROW = 92, 34, 10, 92
+WIDTH, HEIGHT, GAP, ROW = 76, 34, 6, 92
 Imports = Mapping[str, frozenset[str]]
 
 _HEAD = """\
