@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ _ENTRIES = {
     "quality_loss": "policy",
     "headers": "header",
     "parameters": "parameter",
+    "decision_models": "engine",
     "profiles": "profile",
     "routes": "purpose",
     "heavy": "axis",
@@ -101,9 +103,12 @@ class _Document:
         """The schema inside a mapping or a list of mappings, and the suffix of its path."""
         if "$ref" in schema:
             return "", self._defs[schema["$ref"].rpartition("/")[2]]
-        if schema.get("additionalProperties"):
+        # Keys of a certain form make `patternProperties`.
+        patterns: Schema = schema.get("patternProperties", {})
+        entries = schema.get("additionalProperties") or next(iter(patterns.values()), None)
+        if entries:
             entry = _ENTRIES[schema["title"].lower().replace(" ", "_")]
-            return f".<{entry}>", self._named(schema["additionalProperties"])
+            return f".<{entry}>", self._named(entries)
         items = schema.get("items", {})
         return ("[]", self._named(items)) if "$ref" in items else None
 
@@ -154,12 +159,18 @@ def _default(value: object, schema: Schema) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"`{key}` {each}" for key, each in value.items()) or "none"
     if isinstance(value, list | tuple):
-        return f"`[{', '.join(map(str, value))}]`"
+        return f"`[{', '.join(map(_plain, value))}]`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, float) and _kind(schema):
         return f"`{_duration(value)}`"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{_plain(value)}`"
+
+
+def _plain(value: object) -> str:
+    """A value as YAML; text in which YAML would see a mapping or a list, in quotes."""
+    text = str(value)
+    return json.dumps(text) if isinstance(value, str) and {":", ","} & set(text) else text
 
 
 def _duration(seconds: float) -> str:

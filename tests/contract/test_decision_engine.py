@@ -20,13 +20,14 @@ from pointsman_server.chain.fallback import Fallback
 from pointsman_server.chain.instrumented import Instrumented
 from pointsman_server.chain.singleflight import SingleFlight
 from pointsman_server.core import entry
+from pointsman_server.core.engine_rules import BreakerRules
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
-from pointsman_server.core.policy_file import BreakerRules, CacheRules, LocalRules, MorphRules
-from pointsman_server.engines.keys import EnvironmentKey
+from pointsman_server.core.policy_file import CacheRules, LocalRules
 from pointsman_server.engines.local import LocalEngine
-from pointsman_server.engines.morph import MorphEngine
+from pointsman_server.engines.remote.client import client_over
 from support.builders import CODEC, ROUTER_IDS, model, query
 from support.fakes import FakeClock, RecordingCache, RecordingMeter, ScriptedEngine, failed
+from support.remote import morph_engine
 
 STAGES = {
     "timeout",
@@ -53,13 +54,7 @@ def morph(answering):
 
         return httpx.Response(200, content=chunks())
 
-    return MorphEngine(
-        httpx.MockTransport(handle),
-        rules=MorphRules(url="https://morph.test"),
-        key=EnvironmentKey("KEY", {"KEY": "sk"}),
-        clock=FakeClock(),
-        propagate=lambda _: None,
-    )
+    return morph_engine(client_over(httpx.MockTransport(handle)))
 
 
 def breaker(answering):

@@ -113,7 +113,7 @@ class Runner:
         parts = self.peer.running.runtime._parts
         assert parts is not None
         parts.switches._source = self.scripted
-        parts.decider._classification._classifier = self.scripted  # type: ignore[attr-defined]
+        parts.decider._classification._local = self.scripted  # type: ignore[attr-defined]
         self.parts = parts
 
     async def run(self, step: dict[str, Any]) -> None:

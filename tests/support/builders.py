@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pointsman_server.core.engine_rules import MorphRules
 from pointsman_server.core.model import (
     NO_CONSTRAINTS,
     ApiKind,
@@ -31,7 +32,6 @@ from pointsman_server.core.policy_file import (
     FlagRules,
     LocalRules,
     LogRules,
-    MorphRules,
     PolicyFile,
 )
 from pointsman_server.transport.fast_path.answer_codec import WireCodec

@@ -158,13 +158,19 @@ class ScriptedSource:
 class FixedSwitches:
     """`Switches` that hold what they are told."""
 
-    def __init__(self, *, morph_router_enabled: bool = True) -> None:
+    def __init__(
+        self, *, morph_router_enabled: bool = True, decision_model_enabled: bool = True
+    ) -> None:
         self.morph_router_enabled = morph_router_enabled
+        self.decision_model_enabled = decision_model_enabled
         self.reads = 0
 
     async def current(self) -> SwitchValues:
         self.reads += 1
-        return SwitchValues(morph_router_enabled=self.morph_router_enabled)
+        return SwitchValues(
+            morph_router_enabled=self.morph_router_enabled,
+            decision_model_enabled=self.decision_model_enabled,
+        )
 
 
 class FixedClassification:
@@ -175,7 +181,9 @@ class FixedClassification:
         self.prompts: list[Prompt] = []
 
     @asynccontextmanager
-    async def beside(self, prompt: Prompt) -> AsyncIterator[Callable[[], Classification | None]]:
+    async def beside(
+        self, prompt: Prompt, *, remote: bool = False
+    ) -> AsyncIterator[Callable[[], Classification | None]]:
         self.prompts.append(prompt)
         yield lambda: self.value
 

@@ -11,7 +11,7 @@ from pointsman_server.cache import AiocacheDecisionCache, BoundedMemoryCache
 from pointsman_server.core.errors import PolicyInvalid, Problem
 from pointsman_server.core.policy_file import CacheRules, FlagRules
 from pointsman_server.core.ports import DecisionCache, SwitchSource
-from pointsman_server.engines.keys import key_source
+from pointsman_server.engines.remote.keys import key_source
 from pointsman_server.flags import (
     EnvironmentSource,
     FirstOf,

@@ -8,7 +8,11 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
 from pointsman_server.core.errors import SettingInvalid
-from pointsman_server.flags.switches import DECISION_LOG_SAMPLE_RATE, MORPH_ROUTER_ENABLED
+from pointsman_server.flags.switches import (
+    DECISION_LOG_SAMPLE_RATE,
+    DECISION_MODEL_ENABLED,
+    MORPH_ROUTER_ENABLED,
+)
 from pointsman_server.policies.overrides import PREFIX as OVER_THE_POLICY_FILE
 from pointsman_server.settings import PREFIX, Settings
 from pointsman_server.supervisor.protocol import VARIABLE as WORKER_LINE
@@ -18,7 +22,7 @@ CLOSE = 0.7
 NEIGHBOURS = frozenset({"POINTSMAN_ADDRESS", "POINTSMAN_EXT_PROC_LISTEN"})
 """Read by the clients and by the external processor, which may share an environment with us."""
 
-_SWITCHES = (MORPH_ROUTER_ENABLED, DECISION_LOG_SAMPLE_RATE)
+_SWITCHES = (MORPH_ROUTER_ENABLED, DECISION_MODEL_ENABLED, DECISION_LOG_SAMPLE_RATE)
 _KNOWN = tuple(name.upper() for name in (*Settings.model_fields, *_SWITCHES))
 """Without their prefix, which all have in common."""
 _ADDRESS_OF_A_SERVICE = re.compile(

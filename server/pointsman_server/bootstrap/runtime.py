@@ -9,13 +9,7 @@ from importlib.metadata import version
 
 from pointsman_server.bootstrap.caches import CachePart, build_cache, build_switches
 from pointsman_server.bootstrap.chain import build_chain
-from pointsman_server.bootstrap.engines import (
-    LOCAL,
-    MORPH,
-    EnginePart,
-    build_local,
-    build_morph,
-)
+from pointsman_server.bootstrap.engines import EngineBuilder, EnginePart
 from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.chain.fair_scheduling import FairScheduler
 from pointsman_server.chain.parallel_classification import BackgroundClassifier
@@ -73,6 +67,7 @@ class Runtime:
         self._telemetry = telemetry
         self._keys = Keys(hash_key)
         self.turns = FairScheduler()
+        self._engines = EngineBuilder(turns=self.turns, ambient=ambient, telemetry=telemetry)
         self._codec = WireCodec()
         self._new_id = DecisionIds(clock=ambient.clock, entropy=ambient.entropy)
         self._parts: _Parts | None = None
@@ -120,11 +115,9 @@ class Runtime:
         return Description(
             rules=parts.rules,
             engines=tuple(
-                e.describe(
-                    flag_on=switches.morph_router_enabled,
-                    failures=self._telemetry.metrics.engine_failures(e.name),
-                )
+                e.describe(switches, failures=self._telemetry.metrics.engine_failures(e.name))
                 for e in parts.engines
+                if e.name in parts.rules.engines
             ),
             loaded_at=loaded_at,
             reload_problems=reload_problems,
@@ -142,14 +135,11 @@ class Runtime:
             await self._parts.cache.aclose()
 
     async def _build(self, rules: PolicyFile) -> _Parts:
-        ambient, telemetry, turns = self._ambient, self._telemetry, self.turns
+        ambient, telemetry = self._ambient, self._telemetry
         # In a thread: reading the artefact would hold up calls for some milliseconds.
         local = await asyncio.to_thread(LocalEngine.load, rules.local)
-        known = {
-            LOCAL: lambda: build_local(local, turns=turns, ambient=ambient, telemetry=telemetry),
-            MORPH: lambda: self._morph(rules),
-        }
-        engines = tuple(known[name]() for name in rules.engines)
+        names = dict.fromkeys((*rules.engines, rules.classify_engine))
+        engines = tuple(self._engine(name, rules, local) for name in names if name is not None)
         cache = await self._cache(rules)
         switches = build_switches(rules.flags, ambient=ambient, cache=cache)
         chain = build_chain(
@@ -169,7 +159,12 @@ class Runtime:
             switches=switches,
             # Classification is independent of who decides.
             classification=BackgroundClassifier(
-                local, budget=rules.classify_budget, tracer=telemetry.tracer
+                local,
+                budget=rules.classify_budget,
+                tracer=telemetry.tracer,
+                remote=next(
+                    (e.classifier for e in engines if e.name == rules.classify_engine), None
+                ),
             ),
             keys=self._keys,
             clock=ambient.clock,
@@ -197,12 +192,15 @@ class Runtime:
             rules, engines, cache, switches, decider, resolver, fast_path, telemetry.log_samples
         )
 
-    def _morph(self, rules: PolicyFile) -> EnginePart:
-        before = self._parts
-        kept = before.engine(MORPH) if before and before.rules.morph == rules.morph else None
-        return kept or build_morph(
-            rules.morph, turns=self.turns, ambient=self._ambient, telemetry=self._telemetry
-        )
+    def _engine(self, name: str, rules: PolicyFile, local: LocalEngine) -> EnginePart:
+        """Keep a remote engine of the version before, with its connections, if nothing changed."""
+        before = self._parts.engine(name) if self._parts is not None else None
+        if before is not None and before.client is not None:
+            third_party = rules.is_third_party(name)
+            same = before.built_from == self._engines.settings(name, rules)
+            if same and before.third_party == third_party:
+                return before
+        return self._engines.build(name, rules, local=local)
 
     async def _cache(self, rules: PolicyFile) -> CachePart:
         before = self._parts
@@ -219,12 +217,12 @@ class Runtime:
         """Move the log, and close what the new version does without once its calls have ended."""
         if before.rules.log != after.rules.log:
             self._telemetry.log_to(after.rules.log)
-        timeout = before.rules.morph.timeout
         for engine in before.engines:
             if engine not in after.engines:
-                self._later(timeout, engine.aclose)
+                self._later(engine.timeout, engine.aclose)
         if before.cache is not after.cache:
-            self._later(timeout, before.cache.aclose)
+            longest = max((engine.timeout for engine in before.engines), default=0.0)
+            self._later(longest, before.cache.aclose)
 
     def _later(self, seconds: float, close: Callable[[], Awaitable[None]]) -> None:
         async def leave() -> None:

@@ -6,7 +6,7 @@ import logging
 import secrets
 
 from pointsman_server.core.errors import SettingInvalid
-from pointsman_server.engines.keys import KeySource
+from pointsman_server.engines.remote.keys import KeySource
 from pointsman_server.lib.watched_file import SECRET_BYTES, FileUnreadable, read_file
 from pointsman_server.settings import Settings
 from pointsman_server.supervisor.protocol import WorkerAssignment

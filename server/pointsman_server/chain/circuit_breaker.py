@@ -6,9 +6,9 @@ import asyncio
 from enum import StrEnum
 from typing import Protocol
 
+from pointsman_server.core.engine_rules import BreakerRules
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineAnswer, EngineFailure, EngineQuery
-from pointsman_server.core.policy_file import BreakerRules
 from pointsman_server.core.ports import Clock, DecisionEngine
 from pointsman_server.lib.circuit_breaker import Circuit, CircuitBreaker
 

@@ -16,22 +16,36 @@ _log = logging.getLogger(__name__)
 
 
 class BackgroundClassifier:
-    """Runs a classifier in a task of its own, bounded by its own budget in seconds."""
+    """Runs a classifier in a separate task, bounded by a separate budget in seconds.
 
-    def __init__(self, classifier: Classifier, *, budget: float, tracer: Tracer) -> None:
-        self._classifier = classifier
+    `remote`, if there is one, labels the prompts that may be sent to it; `local` all others.
+    """
+
+    def __init__(
+        self,
+        local: Classifier,
+        *,
+        budget: float,
+        tracer: Tracer,
+        remote: Classifier | None = None,
+    ) -> None:
+        self._local = local
+        self._remote = remote
         self._budget = budget
         self._tracer = tracer
         self._running: set[asyncio.Task[Classification | None]] = set()
 
     @contextlib.asynccontextmanager
-    async def beside(self, prompt: Prompt) -> AsyncIterator[Callable[[], Classification | None]]:
-        """Start classifying; the value yielded is asked for what is ready."""
+    async def beside(
+        self, prompt: Prompt, *, remote: bool = False
+    ) -> AsyncIterator[Callable[[], Classification | None]]:
+        """Start classifying; the value yielded returns what is ready."""
         text = prompt.chosen()
         if text is None:
             yield _nothing
             return
-        task = asyncio.create_task(self._classify(text))
+        classifier = self._remote if remote and self._remote is not None else self._local
+        task = asyncio.create_task(self._classify(classifier, text))
         # An embedded classifier is done within its first step: without this a request that needs
         # no engine would be answered before it began.
         await asyncio.sleep(0)
@@ -43,11 +57,11 @@ class BackgroundClassifier:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _classify(self, text: str) -> Classification | None:
+    async def _classify(self, classifier: Classifier, text: str) -> Classification | None:
         with self._tracer.start_as_current_span("pointsman.classify"):
             try:
                 async with asyncio.timeout(self._budget):
-                    return await self._classifier.classify(text)
+                    return await classifier.classify(text)
             except Exception as error:  # noqa: BLE001  (a leg's failure is the absence of a value)
                 _log.warning("classification failed: %s", type(error).__name__)
                 return None

@@ -10,7 +10,7 @@ from pointsman_server.core import stickiness as sticky
 from pointsman_server.core.candidate_plan import MINIMUM_CANDIDATES, Plan, Planner
 from pointsman_server.core.candidates import Selection, fence
 from pointsman_server.core.decision_record import LazyDecisionRecord
-from pointsman_server.core.eligible_engines import eligible_engines
+from pointsman_server.core.eligible_engines import eligible_engines, may_classify
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
 from pointsman_server.core.incumbents import ConversationModels
 from pointsman_server.core.keys import Keys
@@ -81,7 +81,8 @@ class Decider:
         """
         started = self._clock.monotonic()
         if request.classify:
-            async with self._classification.beside(request.prompt) as ready:
+            remote = await self._classifies_remotely(request)
+            async with self._classification.beside(request.prompt, remote=remote) as ready:
                 outcome = replace(await self._route(request, deadline), classification=ready())
         else:
             outcome = await self._route(request, deadline)
@@ -129,7 +130,7 @@ class Decider:
         if rules.mode is Mode.OFF:
             raise _Ended(Verdict.OFF, Reason.MODE_OFF)
         switches = await self._switches.current()
-        engines = eligible_engines(request, rules=rules, flag_on=switches.morph_router_enabled)
+        engines = eligible_engines(request, rules=rules, switches=switches)
         if engines.reason in _OFF:
             raise _Ended(Verdict.OFF, engines.reason)
         plan = self._planner.plan(routing, request.constraints, engines.names)
@@ -158,6 +159,14 @@ class Decider:
             served = is_served(conversation, rules)
             return _fenced(case, await self._incumbents.get(conversation, served=served))
         return case
+
+    async def _classifies_remotely(self, request: RouteRequest) -> bool:
+        """Whether the prompt may be sent to the engine that the policy file has classify."""
+        engine = self._rules.classify_engine
+        if engine is None:
+            return False
+        switches = await self._switches.current()
+        return may_classify(engine, request, rules=self._rules, switches=switches)
 
     def _key(self, request: RouteRequest, plan: Plan, conversation: bytes) -> bytes:
         return self._keys.decision(

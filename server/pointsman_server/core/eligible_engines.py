@@ -1,22 +1,22 @@
-"""Which engines may be asked for one request: the flag, the data policy, organisations."""
+"""Engines that may be called for one request, by switches, data policy and organisation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-from pointsman_server.core.model import DataPolicy, Organizations, Reason, RouteRequest
+from pointsman_server.core.model import (
+    DataPolicy,
+    Organizations,
+    Reason,
+    RouteRequest,
+    SwitchValues,
+)
 from pointsman_server.core.policy_file import PolicyFile
-
-THIRD_PARTY = frozenset({"morph"})
-"""Engines outside this process: a prompt that is sent to one has left the house."""
-
-REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
 class EligibleEngines:
-    """Engine names in order; where there are none, `reason` says by what."""
+    """Engine names in order; where there are none, `reason` says why."""
 
     names: tuple[str, ...]
     reason: Reason | None = None
@@ -25,22 +25,33 @@ class EligibleEngines:
 EXCLUDED = EligibleEngines((), Reason.ORGANIZATION_EXCLUDED)
 
 
-def eligible_engines(request: RouteRequest, *, rules: PolicyFile, flag_on: bool) -> EligibleEngines:
-    """The policy file's engines, less those that the flag or the prompt's owner forbids."""
-    of_organization = request.caller.organization_id is not None
-    if of_organization and rules.organizations is Organizations.EXCLUDED:
+def eligible_engines(
+    request: RouteRequest, *, rules: PolicyFile, switches: SwitchValues
+) -> EligibleEngines:
+    """Select the policy file's engines, less those that a switch or the prompt's owner forbids."""
+    if _excluded(request, rules):
         return EXCLUDED
-    return _in_force(rules.engines, flag_on, _third_party_allowed(request, rules))
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _in_force(engines: tuple[str, ...], flag_on: bool, allowed: bool) -> EligibleEngines:
-    names = tuple(n for n in engines if flag_on or n not in THIRD_PARTY)
-    if not names:
+    on = tuple([n for n in rules.engines if switches.permits(rules.source_of(n))])
+    if not on:
         return EligibleEngines((), Reason.FLAG_OFF)
-    if not allowed:
-        names = tuple(n for n in names if n not in THIRD_PARTY)
+    if _third_party_allowed(request, rules):
+        return EligibleEngines(on)
+    names = tuple([n for n in on if not rules.is_third_party(n)])
     return EligibleEngines(names, None if names else Reason.THIRD_PARTY_DENIED)
+
+
+def may_classify(
+    engine: str, request: RouteRequest, *, rules: PolicyFile, switches: SwitchValues
+) -> bool:
+    """Whether a request's prompt may be sent to an engine for its labels."""
+    if _excluded(request, rules) or not switches.permits(rules.source_of(engine)):
+        return False
+    return not rules.is_third_party(engine) or _third_party_allowed(request, rules)
+
+
+def _excluded(request: RouteRequest, rules: PolicyFile) -> bool:
+    of_organization = request.caller.organization_id is not None
+    return of_organization and rules.organizations is Organizations.EXCLUDED
 
 
 def _third_party_allowed(request: RouteRequest, rules: PolicyFile) -> bool:

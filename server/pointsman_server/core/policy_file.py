@@ -7,13 +7,15 @@ seconds, rates and shares between 0 and 1 unless a name says percent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pointsman_server.core.engine_rules import DecisionModelRules, MorphRules
 from pointsman_server.core.model import (
     CatalogModel,
     DataPolicy,
     Mode,
     Organizations,
+    Source,
     Tier,
 )
 from pointsman_server.core.routes import NO_LLM, LlmRules
@@ -23,36 +25,6 @@ VIRTUAL_PREFIX = "kilo-auto/"
 
 UNLISTED = "unlisted"
 """Stands in telemetry for a name that the policy file does not know."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerRules:
-    """When an engine is given a rest."""
-
-    failures: int = 5
-    """Consecutive failures that open the circuit."""
-    pause: float = 10.0
-    """Seconds until a single probe is let through."""
-    slow: float = 0.25
-    """A call cut off by the caller's deadline counts as a failure if it took this long; below the
-    deadlines that gateways give, or their outages would never open the circuit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MorphRules:
-    """Engine `morph`: where it is, how long it may take, where its key is."""
-
-    url: str = "https://api.morphllm.com"
-    """Base URL; `/v1/router/multimodel` is appended."""
-    timeout: float = 5.0
-    connect_retries: int = 0
-    max_connections: int = 64
-    max_in_flight: int = 128
-    """Calls at once; one more is left to the next engine."""
-    key_env: str | None = "MORPH_API_KEY"
-    key_file: str | None = None
-    """Wins over `key_env`; read again when it changes."""
-    breaker: BreakerRules = BreakerRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +98,7 @@ class PolicyFile:
     tiers: Mapping[str, Tier]
     catalog: Mapping[str, CatalogModel]
     engines: tuple[str, ...]
-    """Engine names in the order in which they are asked."""
+    """Engine names in the order in which they are called."""
     morph: MorphRules
     local: LocalRules
     cache: CacheRules
@@ -135,6 +107,10 @@ class PolicyFile:
     data_policy: DataPolicy = DataPolicy.THIRD_PARTY_ALLOWED
     organizations: Organizations = Organizations.EXCLUDED
     """What happens to requests of organisations."""
+    decision_models: Mapping[str, DecisionModelRules] = field(default_factory=dict)
+    """Decision models by engine name."""
+    classify_engine: str | None = None
+    """The decision model that classifies; `None`: the embedded engine."""
     classify_budget: float = 0.05
     llm: LlmRules = NO_LLM
     """Purposes, profiles and routes."""
@@ -142,6 +118,15 @@ class PolicyFile:
     def is_virtual(self, public_id: str) -> bool:
         """Whether an id names a tier or another pseudo-model rather than a model."""
         return public_id in self.tiers or public_id.startswith(VIRTUAL_PREFIX)
+
+    def source_of(self, engine: str) -> Source:
+        """What kind of engine a name of `engines` stands for."""
+        return Source.DECISION_MODEL if engine in self.decision_models else Source(engine)
+
+    def is_third_party(self, engine: str) -> bool:
+        """Whether prompts that an engine gets have left for a third party."""
+        model = self.decision_models.get(engine)
+        return engine == Source.MORPH if model is None else model.third_party
 
     def listed(self, name: str | None) -> str | None:
         """`name` if the file knows it as a tier or model, `UNLISTED` if not.

@@ -100,8 +100,13 @@ class Switches(Protocol):
 class ClassificationLeg(Protocol):
     """Runs a classifier beside a decision, so that neither waits for the other."""
 
-    def beside(self, prompt: Prompt) -> AbstractAsyncContextManager[ReadyClassification]:
-        """Start on entry; on exit stop what is not ready. The value is asked for the result."""
+    def beside(
+        self, prompt: Prompt, *, remote: bool = False
+    ) -> AbstractAsyncContextManager[ReadyClassification]:
+        """Start on entry; on exit stop what is not ready. The value returns the result.
+
+        `remote`: the prompt may be sent to a remote classifier, if there is one.
+        """
         ...
 
 

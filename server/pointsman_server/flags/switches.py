@@ -10,6 +10,7 @@ from pointsman_server.core.ports import Clock, SwitchSource
 from pointsman_server.core.sampling import effective_rate
 
 MORPH_ROUTER_ENABLED = "morph_router_enabled"
+DECISION_MODEL_ENABLED = "decision_model_enabled"
 DECISION_LOG_SAMPLE_RATE = "decision_log_sample_rate"
 ON = "true"
 
@@ -22,6 +23,11 @@ class _Reading(NamedTuple):
 
     text: str | None
     good_until: float
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the text turns a switch on."""
+        return self.text is not None and self.text.strip() == ON
 
 
 class RememberedSwitches:
@@ -39,16 +45,17 @@ class RememberedSwitches:
         self._good_until = 0.0
 
     async def current(self) -> SwitchValues:
-        """The current values. The flag is on if and only if its trimmed text is exactly `true`."""
+        """The current values. A switch is on if and only if its trimmed text is exactly `true`."""
         remembered = self.remembered()
         if remembered is not None:
             return remembered
-        enabled = await self._read(MORPH_ROUTER_ENABLED)
+        morph = await self._read(MORPH_ROUTER_ENABLED)
+        decision_model = await self._read(DECISION_MODEL_ENABLED)
         rate = await self._read(DECISION_LOG_SAMPLE_RATE)
         values = SwitchValues(
-            morph_router_enabled=enabled.text is not None and enabled.text.strip() == ON
+            morph_router_enabled=morph.is_on, decision_model_enabled=decision_model.is_on
         )
-        good_until = min(enabled.good_until, rate.good_until)
+        good_until = min(morph.good_until, decision_model.good_until, rate.good_until)
         # Another call may have read something newer in the meantime, which then holds.
         if self.remembered() is None or good_until >= self._good_until:
             self._values, self._good_until = values, good_until

@@ -6,10 +6,12 @@ sections; values of a wrong shape are left to those.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from pointsman_server.core.model import Source
 from pointsman_server.core.policy_file import VIRTUAL_PREFIX
-from pointsman_server.policies.diagnostics import Diagnostic, meant, shown
+from pointsman_server.policies.diagnostics import Diagnostic, meant, named, shown
+from pointsman_server.policies.sections.engines import BUILT_IN
 
 
 def cross_faults(document: object) -> Iterator[Diagnostic]:
@@ -22,6 +24,7 @@ def cross_faults(document: object) -> Iterator[Diagnostic]:
             message = f"is a pseudo-model (a tier, or under `{VIRTUAL_PREFIX}`), not a model"
             yield Diagnostic(("catalog", public_id), message)
     yield from _figures_beyond_their_unit(document)
+    yield from _engine_names(document)
     yield from _redis_switches(document)
 
 
@@ -57,6 +60,28 @@ def _unknown_candidates(
         elif catalog:
             hint = meant(candidate, catalog)
             yield Diagnostic(path, f"`{shown(candidate)}` is not in the catalog{hint}")
+
+
+def _engine_names(document: object) -> Iterator[Diagnostic]:
+    engines = _mapping(document, "engines")
+    models = _mapping(engines, "decision_models")
+    for name in models:
+        if name in BUILT_IN:
+            message = "is the name of a built-in engine; choose another"
+            yield Diagnostic(("engines", "decision_models", name), message)
+    known = (*BUILT_IN, *models)
+    order = engines.get("order")
+    for at, name in enumerate(order if isinstance(order, list) else ()):
+        if isinstance(name, str) and name not in known:
+            yield Diagnostic(("engines", "order", at), _unknown_engine(name, known))
+    classifier = _mapping(document, "classification").get("engine", Source.LOCAL.value)
+    labelling = (Source.LOCAL.value, *models)
+    if isinstance(classifier, str) and classifier not in labelling:
+        yield Diagnostic(("classification", "engine"), _unknown_engine(classifier, labelling))
+
+
+def _unknown_engine(name: str, known: Sequence[str]) -> str:
+    return f"must be one of {named(known)}{meant(name, known)}"
 
 
 def _redis_switches(document: object) -> Iterator[Diagnostic]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pointsman_server.core.model import Organizations
+from pointsman_server.core.engine_rules import RemoteRules
+from pointsman_server.core.model import Organizations, Source
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.diagnostics import Diagnostic, named, shown
 from pointsman_server.policies.sections.cache_urls import is_plain_redis_abroad
@@ -18,7 +19,7 @@ def advice(policy: PolicyFile) -> Iterator[Diagnostic]:
     """Warnings about a file without faults."""
     yield from _catalog(policy)
     yield from _tiers(policy)
-    yield from _morph(policy)
+    yield from _remote_engines(policy)
     yield from _switches(policy)
     yield from _service(policy)
 
@@ -54,26 +55,40 @@ def _tiers(policy: PolicyFile) -> Iterator[Diagnostic]:
             yield Diagnostic(path, message)
 
 
-def _morph(policy: PolicyFile) -> Iterator[Diagnostic]:
-    if "morph" not in policy.engines:
-        return
-    if is_plain_http_abroad(policy.morph.url):
-        message = "is plain http to another machine: prompts and the key travel in the clear"
-        yield Diagnostic(("engines", "morph", "url"), message)
-    if policy.morph.key_env is None and policy.morph.key_file is None:
-        message = "has neither `key_env` nor `key_file`: engine `morph` has no key"
-        yield Diagnostic(("engines", "morph"), message)
-    if policy.organizations is Organizations.ALLOWED:
-        message = "lets prompts of organisations go to a third party's engine, `morph`"
+def _remote_engines(policy: PolicyFile) -> Iterator[Diagnostic]:
+    for name in policy.engines:
+        source = policy.source_of(name)
+        if source is Source.MORPH:
+            yield from _remote(("engines", "morph"), policy.morph)
+            if policy.morph.key_env is None and policy.morph.key_file is None:
+                message = "has neither `key_env` nor `key_file`: engine `morph` has no key"
+                yield Diagnostic(("engines", "morph"), message)
+        elif source is Source.DECISION_MODEL:
+            path = ("engines", "decision_models", name)
+            yield from _remote(path, policy.decision_models[name])
+    outside = [n for n in policy.engines if policy.is_third_party(n)]
+    if policy.organizations is Organizations.ALLOWED and outside:
+        message = f"lets prompts of organisations go to a third party's engine, {named(outside)}"
         yield Diagnostic(("organizations",), message)
+    called = {*policy.engines, policy.classify_engine}
+    for name in policy.decision_models.keys() - called:
+        message = "is not called: neither `engines.order` nor `classification.engine` names it"
+        yield Diagnostic(("engines", "decision_models", name), message)
+
+
+def _remote(path: tuple[str, ...], rules: RemoteRules) -> Iterator[Diagnostic]:
+    if is_plain_http_abroad(rules.url):
+        message = "is plain http to another machine: prompts and the key travel in the clear"
+        yield Diagnostic((*path, "url"), message)
 
 
 def _switches(policy: PolicyFile) -> Iterator[Diagnostic]:
     values = policy.flags.values
-    enabled = values.get("morph_router_enabled")
-    if enabled is not None and enabled.strip() not in {"true", "false"}:
-        message = "is neither `true` nor `false`; it counts as off"
-        yield Diagnostic(("flags", "morph_router_enabled"), message)
+    for switch in ("morph_router_enabled", "decision_model_enabled"):
+        enabled = values.get(switch)
+        if enabled is not None and enabled.strip() not in {"true", "false"}:
+            message = "is neither `true` nor `false`; it counts as off"
+            yield Diagnostic(("flags", switch), message)
     rate = values.get("decision_log_sample_rate")
     if rate is not None and not _is_share(rate):
         message = "is not a number from 0 to 1; 0.01 holds"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
+from pointsman_server.core.engine_rules import DecisionModelRules
 from pointsman_server.core.model import CatalogModel, Tier
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.overrides import Override
@@ -34,6 +36,7 @@ def rules_digest(policy: PolicyFile) -> bytes:
         "tiers": {name: _tier(tier) for name, tier in policy.tiers.items()},
         "engines": policy.engines,
         "morph": {"url": policy.morph.url},
+        "decision_models": {n: _decision_model(m) for n, m in policy.decision_models.items()},
         "local": {
             "quality_loss": dict(policy.local.quality_loss),
             "needs_info_threshold": policy.local.needs_info_threshold,
@@ -60,6 +63,16 @@ def _model(model: CatalogModel) -> dict[str, object]:
         "reasoning_efforts": model.reasoning_efforts,
         "routine": model.routine,
         "heavy": dict(model.heavy),
+    }
+
+
+def _decision_model(rules: DecisionModelRules) -> dict[str, object]:
+    return {
+        "url": rules.url,
+        "format": rules.format,
+        "model": rules.model,
+        "average_orders": rules.average_orders,
+        "questions": asdict(rules.questions),
     }
 
 

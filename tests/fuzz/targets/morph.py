@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+import httpx
+from pointsman_server.core.engine_rules import MorphRules
 from pointsman_server.core.errors import EngineFailed
-from pointsman_server.core.policy_file import MorphRules
-from pointsman_server.engines.keys import EnvironmentKey
-from pointsman_server.engines.morph import MorphEngine, build_transport
+from pointsman_server.engines.remote.client import build_client
 from support.builders import query
-from support.fakes import FakeClock
+from support.remote import morph_engine
 
 from fuzz.targets.target import Reader, Target
 
@@ -49,15 +49,9 @@ def opened() -> Iterator[Reader]:
         stack.callback(server.close)
         port = server.sockets[0].getsockname()[1]
         rules = MorphRules(url=f"http://127.0.0.1:{port}")
-        transport = runner.run(_transport(rules))
-        stack.callback(lambda: runner.run(transport.aclose()))
-        engine = MorphEngine(
-            transport,
-            rules=rules,
-            key=EnvironmentKey("KEY", environment={"KEY": "fuzz"}),
-            clock=FakeClock(),
-            propagate=lambda _headers: None,
-        )
+        client = runner.run(_client(rules))
+        stack.callback(lambda: runner.run(client.aclose()))
+        engine = morph_engine(client, rules=rules)
 
         def read(data: bytes) -> None:
             sender.sent = data
@@ -73,8 +67,8 @@ def opened() -> Iterator[Reader]:
         yield read
 
 
-async def _transport(rules: MorphRules):
-    return build_transport(rules)  # inside a running loop
+async def _client(rules: MorphRules) -> httpx.AsyncClient:
+    return build_client(rules)  # inside a running loop
 
 
 def seeds() -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pointsman_server.bootstrap.secrets import KNOWN_SECRETS, KnownSecrets, RecordingKeySource
-from pointsman_server.engines.keys import FileKey
+from pointsman_server.engines.remote.keys import FileKey
 
 
 def test_a_key_is_known_once_it_is_read_and_so_is_the_next_one(tmp_path: Path) -> None:

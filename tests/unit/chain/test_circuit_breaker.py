@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.chain.circuit_breaker import CIRCUIT_OPEN, Breaker
+from pointsman_server.core.engine_rules import BreakerRules
 from pointsman_server.core.errors import EngineFailed
-from pointsman_server.core.policy_file import BreakerRules
 from pointsman_server.lib.circuit_breaker import Circuit
 from support.builders import answer, query
 from support.fakes import FakeClock, RecordingMeter, ScriptedEngine, failed, settle

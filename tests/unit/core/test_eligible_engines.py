@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from pointsman_server.core.eligible_engines import eligible_engines
-from pointsman_server.core.model import DataPolicy, Organizations, Reason
+from pointsman_server.core.eligible_engines import eligible_engines, may_classify
+from pointsman_server.core.model import DataPolicy, Organizations, Reason, SwitchValues
 from support.builders import caller, request, rules
+from support.remote import decision_model_rules
 
 BOTH, MORPH, LOCAL = ("morph", "local"), ("morph",), ("local",)
 UNSPECIFIED = DataPolicy.UNSPECIFIED
@@ -16,13 +17,21 @@ DENIED = DataPolicy.THIRD_PARTY_DENIED
 LOCAL_ONLY, OPEN = Organizations.LOCAL_ONLY, Organizations.ALLOWED
 
 
-def in_force(
-    *, engines=BOTH, flag_on=True, asked=UNSPECIFIED, org=None, file=ALLOWED, orgs=LOCAL_ONLY
-):
+MODELS = {
+    "jev": decision_model_rules(third_party=True),
+    "ours": decision_model_rules(third_party=False),
+}
+EVERY = ("jev", "ours", "morph", "local")
+
+
+def in_force(*, engines=BOTH, asked=UNSPECIFIED, org=None, **given):
+    flag_on, models_on = given.pop("flag_on", True), given.pop("models_on", True)
+    file, orgs = given.pop("file", ALLOWED), given.pop("orgs", LOCAL_ONLY)
+    assert not given
     found = eligible_engines(
         request(data_policy=asked, caller=caller(organization_id=org)),
-        rules=rules(engines=engines, data_policy=file, organizations=orgs),
-        flag_on=flag_on,
+        rules=rules(engines=engines, data_policy=file, organizations=orgs, decision_models=MODELS),
+        switches=SwitchValues(morph_router_enabled=flag_on, decision_model_enabled=models_on),
     )
     return found.names, found.reason
 
@@ -49,6 +58,15 @@ def in_force(
         ({"org": "org", "orgs": OPEN}, BOTH, None),
         ({"org": "org", "orgs": OPEN, "asked": DENIED}, LOCAL, None),
         ({"org": "org", "orgs": OPEN, "file": DENIED}, LOCAL, None),
+        ({"engines": EVERY}, EVERY, None),
+        ({"engines": EVERY, "models_on": False}, ("morph", "local"), None),
+        ({"engines": EVERY, "flag_on": False}, ("jev", "ours", "local"), None),
+        ({"engines": EVERY, "flag_on": False, "models_on": False}, LOCAL, None),
+        ({"engines": EVERY, "asked": DENIED}, ("ours", "local"), None),
+        ({"engines": EVERY, "org": "org"}, ("ours", "local"), None),
+        ({"engines": EVERY, "org": "org", "orgs": OPEN}, EVERY, None),
+        ({"engines": ("jev",), "models_on": False}, (), Reason.FLAG_OFF),
+        ({"engines": ("jev",), "file": DENIED}, (), Reason.THIRD_PARTY_DENIED),
         # A flag that is off is what the caller is told, whatever the data policy says.
         ({"flag_on": False, "engines": MORPH, "asked": DENIED}, (), Reason.FLAG_OFF),
     ],
@@ -67,3 +85,28 @@ def test_morph_is_in_force_only_with_flag_data_policy_and_organisation_agreeing(
         allowed = flag_on and effective is ALLOWED and (org is None or orgs is OPEN)
         assert ("morph" in names) is allowed
         assert "local" in names
+
+
+@pytest.mark.parametrize(
+    ("engine", "given", "allowed"),
+    [
+        ("jev", {}, True),
+        ("jev", {"on": False}, False),
+        ("ours", {"on": False}, False),
+        ("jev", {"asked": DENIED}, False),
+        ("ours", {"asked": DENIED}, True),
+        ("jev", {"org": "org"}, False),
+        ("ours", {"org": "org"}, True),
+        ("jev", {"org": "org", "orgs": OPEN}, True),
+        ("ours", {"org": "org", "orgs": Organizations.EXCLUDED}, False),
+    ],
+    ids=str,
+)
+def test_a_classifier_obeys_what_an_engine_obeys(engine, given, allowed):
+    asked = request(
+        data_policy=given.get("asked", UNSPECIFIED),
+        caller=caller(organization_id=given.get("org")),
+    )
+    file = rules(organizations=given.get("orgs", LOCAL_ONLY), decision_models=MODELS)
+    switches = SwitchValues(decision_model_enabled=given.get("on", True))
+    assert may_classify(engine, asked, rules=file, switches=switches) is allowed

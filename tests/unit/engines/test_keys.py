@@ -6,7 +6,7 @@ import os
 
 import pytest
 from pointsman_server.core.errors import SourceUnreadable
-from pointsman_server.engines.keys import EnvironmentKey, FileKey, key_source
+from pointsman_server.engines.remote.keys import EnvironmentKey, FileKey, key_source
 
 KEY = "sk-canary-1"
 

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.chain.error_boundary import ErrorBoundary
+from pointsman_server.core.engine_rules import MorphRules
 from pointsman_server.core.errors import EngineFailed, SourceUnreadable
-from pointsman_server.core.policy_file import MorphRules
-from pointsman_server.engines.keys import FileKey
-from pointsman_server.engines.morph import MorphEngine
+from pointsman_server.engines.remote.caller import call_budget
+from pointsman_server.engines.remote.client import client_over
+from pointsman_server.engines.remote.keys import FileKey
 from support.builders import GPT, OPUS, SONNET, answer, model, query
 from support.fakes import FakeClock
+from support.remote import morph_engine
 
 KEY = "sk-canary"
 SAYS_SONNET = b'{"model": "claude-sonnet-4-6", "difficulty": "hard", "confidence": 0.9}'
@@ -39,15 +41,16 @@ class Upstream:
     def __init__(self, body=SAYS_SONNET, *, status=200, headers=None, key=None, **rules):
         self.body, self.status, self.headers = body, status, headers or {}
         self.requests = []
+        self.traces = [{"traceparent": "00-trace"}] * 100
         self.clock = FakeClock()
         self.rules = MorphRules(**{"url": "https://morph.test", **rules})
-        transport = httpx.MockTransport(self.handle)
-        self.engine = MorphEngine(
-            transport,
+        self.transport = httpx.MockTransport(self.handle)
+        self.engine = morph_engine(
+            client_over(self.transport),
             rules=self.rules,
             key=key or Key(),
             clock=self.clock,
-            propagate=lambda headers: headers.update(traceparent="00-trace"),
+            propagate=lambda headers: headers.update(self.traces.pop(0)),
         )
 
     async def handle(self, request):
@@ -124,7 +127,7 @@ async def test_a_trace_is_of_its_own_call_alone_and_a_changed_key_of_the_next():
     traces = [{}, {"traceparent": "00-one"}, {}, {}]
     key = Key()
     upstream = Upstream(key=key)
-    upstream.engine._propagate = lambda headers: headers.update(traces.pop(0))
+    upstream.traces = traces
     for rotated in ("a", "a", "a", "b"):
         key.key = rotated
         await upstream.decide()
@@ -198,7 +201,7 @@ async def test_an_answer_may_be_as_long_as_the_bound_and_no_longer():
         (httpx.WriteError("canary"), "fetch"),
         (httpx.RemoteProtocolError("canary"), "fetch"),
         (httpx.UnsupportedProtocol("canary"), "fetch"),
-        (httpx.DecodingError("canary"), "fetch"),
+        (httpx.DecodingError("canary"), "invalid_response"),
     ],
     ids=lambda value: getattr(value, "__class__", value).__name__,
 )
@@ -249,7 +252,7 @@ async def test_the_shorter_of_deadline_and_timeout_cuts_a_call_off_and_is_named(
         upstream.requests.append(request)
         await asyncio.Event().wait()
 
-    upstream.engine._transport = httpx.MockTransport(never)
+    upstream.transport.handler = never
     deadline = None if left is None else upstream.clock.now + left
     assert await upstream.stage(deadline=deadline) == stage
     assert len(upstream.requests) == 1
@@ -267,11 +270,10 @@ async def test_the_shorter_of_deadline_and_timeout_cuts_a_call_off_and_is_named(
         (-1.0, 5.0, (-1.03, True)),
     ],
 )
-async def test_a_margin_of_the_callers_time_is_kept_for_the_way_back(left, own, budget):
-    upstream = Upstream(timeout=own)
-    now = upstream.clock.now
-    asked = query(deadline=None if left is None else now + left)
-    seconds, cut_off = upstream.engine._budget(asked, now)
+def test_a_margin_of_the_callers_time_is_kept_for_the_way_back(left, own, budget):
+    now = 1_000.0
+    deadline = None if left is None else now + left
+    seconds, cut_off = call_budget(own, deadline=deadline, now=now)
     assert (round(seconds, 9), cut_off) == budget
 
 
@@ -281,7 +283,7 @@ async def test_a_cancelled_caller_is_cancelled_and_no_timeout():
     async def never(_):
         await asyncio.Event().wait()
 
-    upstream.engine._transport = httpx.MockTransport(never)
+    upstream.transport.handler = never
     task = asyncio.create_task(upstream.decide())
     await asyncio.sleep(0.01)
     task.cancel()

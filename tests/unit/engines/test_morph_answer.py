@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pointsman_server.core.model import EngineAnswer, Source
-from pointsman_server.engines.morph_answer import AMBIGUITIES, DIFFICULTIES, DOMAINS, read_answer
+from pointsman_server.engines.morph import AMBIGUITIES, DIFFICULTIES, DOMAINS, MorphCodec
 from support.builders import GPT, OPUS, SONNET, model, query
 
 HEADS = (
@@ -27,7 +27,7 @@ json_values = st.recursive(
 
 
 def read(record, asked=None):
-    return read_answer(json.dumps(record).encode(), asked or query(OPUS, SONNET))
+    return MorphCodec().decode(json.dumps(record).encode(), asked or query(OPUS, SONNET))
 
 
 def sonnet(**heads):
@@ -104,7 +104,7 @@ def test_a_model_that_is_no_text_is_no_answer(value):
     ids=lambda body: ascii(body)[:24],
 )
 def test_a_body_that_is_no_object_with_a_model_is_no_answer(body):
-    assert read_answer(body, query()) is None
+    assert MorphCodec().decode(body, query()) is None
 
 
 BAD = [None, "", "HARD", "impossible", " hard", 7, True, [], {}, ["hard"]]
@@ -138,7 +138,7 @@ def test_a_label_that_is_not_known_becomes_absent_and_the_model_stays(head, valu
 @pytest.mark.parametrize("head", HEADS[1::2])
 def test_a_confidence_out_of_range_becomes_absent_and_the_model_stays(head, raw):
     body = f'{{"model": "claude-sonnet-4-6", "difficulty": "easy", "{head}": {raw}}}'
-    found = read_answer(body.encode(), query())
+    found = MorphCodec().decode(body.encode(), query())
     assert (found.model, found.difficulty, getattr(found, head)) == (SONNET, "easy", None)
 
 
@@ -177,7 +177,7 @@ def test_one_bad_head_leaves_the_others():
 @example(b"\xef\xbb\xbf{}")
 @example(b"\x00")
 def test_bytes_never_raise(body):
-    assert read_answer(body, query()) is None
+    assert MorphCodec().decode(body, query()) is None
 
 
 @given(json_values)

@@ -9,12 +9,12 @@ import socket
 import struct
 
 import pytest
+from pointsman_server.core.engine_rules import MorphRules
 from pointsman_server.core.errors import EngineFailed
-from pointsman_server.core.policy_file import MorphRules
-from pointsman_server.engines.keys import EnvironmentKey
-from pointsman_server.engines.morph import MorphEngine, build_transport
+from pointsman_server.engines.remote.client import build_client
 from support.builders import SONNET, query
 from support.fakes import FakeClock, settle
+from support.remote import morph_engine
 
 SAYS_SONNET = b'{"model": "claude-sonnet-4-6"}'
 FOR_EVER = 3_600
@@ -61,24 +61,15 @@ class Morph:
 
 
 @contextlib.asynccontextmanager
-async def asking(behaviour, **rules):
+async def asking(behaviour, *, clock=None, **rules):
     """The engine over a real client, and the server that it asks."""
     morph = Morph(behaviour)
     server = await asyncio.start_server(morph.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     given = MorphRules(**{"url": f"http://127.0.0.1:{port}", "timeout": 30.0, **rules})
     try:
-        async with build_transport(given) as transport:
-            yield (
-                MorphEngine(
-                    transport,
-                    rules=given,
-                    key=EnvironmentKey("KEY", {"KEY": "sk"}),
-                    clock=FakeClock(),
-                    propagate=lambda _: None,
-                ),
-                morph,
-            )
+        async with build_client(given) as client:
+            yield morph_engine(client, rules=given, clock=clock or FakeClock()), morph
     finally:
         # Before, what a client that gave up early has left is accepted: a server that closes
         # meanwhile would drop it unclosed.
@@ -185,8 +176,9 @@ async def test_a_server_that_does_not_come_to_an_end_is_a_timeout(behaviour):
 
 @pytest.mark.parametrize("behaviour", [stalls, stalls_in_its_body, drips])
 async def test_a_server_slower_than_the_callers_deadline_is_a_deadline(behaviour):
-    async with asking(behaviour) as (engine, _):
-        soon = engine._clock.monotonic() + 0.08
+    clock = FakeClock()
+    async with asking(behaviour, clock=clock) as (engine, _):
+        soon = clock.monotonic() + 0.08
         assert await stage(engine, query(deadline=soon)) == "deadline"
 
 
@@ -236,7 +228,7 @@ async def test_a_name_that_does_not_resolve_is_a_fetch(monkeypatch):
 async def test_a_call_that_is_given_up_lets_go_of_its_connection():
     async with asking(stalls_in_its_body, max_connections=1) as (engine, morph):
         for _ in range(3):
-            soon = engine._clock.monotonic() + 0.08
+            soon = FakeClock().monotonic() + 0.08
             assert await stage(engine, query(deadline=soon)) == "deadline"
         morph.behaviour = answers
         assert (await engine.decide(query())).model == SONNET
@@ -257,7 +249,7 @@ async def test_a_call_for_which_there_is_no_connection_waits_no_longer_than_its_
     async with asking(stalls, max_connections=1) as (engine, morph):
         holder = asyncio.create_task(engine.decide(query()))
         await morph.asked.wait()
-        soon = engine._clock.monotonic() + 0.08
+        soon = FakeClock().monotonic() + 0.08
         assert await stage(engine, query(deadline=soon)) == "deadline"
         assert morph.connections == 1
         holder.cancel()

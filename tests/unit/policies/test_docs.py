@@ -31,6 +31,7 @@ ENTRY = {
     "quality_loss": "<policy>",
     "headers": "<header>",
     "parameters": "<parameter>",
+    "decision_models": "<engine>",
     "profiles": "<profile>",
     "routes": "<purpose>",
     "heavy": "<axis>",

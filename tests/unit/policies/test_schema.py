@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
+from pointsman_server.core.engine_rules import BreakerRules, MorphRules
 from pointsman_server.core.model import (
     CatalogModel,
     DataPolicy,
@@ -14,12 +15,10 @@ from pointsman_server.core.model import (
     Tier,
 )
 from pointsman_server.core.policy_file import (
-    BreakerRules,
     CacheRules,
     FlagRules,
     LocalRules,
     LogRules,
-    MorphRules,
     PolicyFile,
 )
 from pointsman_server.policies.schema import parse

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from pointsman.v1 import describe_routing_pb2 as pb
 from pointsman_server.core.description import Description, EngineDescription, EngineState
+from pointsman_server.core.engine_rules import MorphRules
 from pointsman_server.core.errors import Problem
 from pointsman_server.core.model import DataPolicy, Mode, Organizations, Stickiness, Tier
-from pointsman_server.core.policy_file import CacheRules, FlagRules, LogRules, MorphRules
+from pointsman_server.core.policy_file import CacheRules, FlagRules, LogRules
 from pointsman_server.transport.describe import to_description
 from support.builders import FRONTIER, LEGACY, OPUS, SMALL, SONNET, catalog, model, rules
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pointsman_server.core.model._words import Modality, Stickiness
+from pointsman_server.core.model._words import Modality, Source, Stickiness
 
 HEAVY_AXES = ("coding", "knowledge", "instructions", "general")
 """The kinds of heavy work that a model may have a figure for."""
@@ -73,3 +73,15 @@ class SwitchValues:
 
     morph_router_enabled: bool = False
     """Whether prompts may be sent to Morph."""
+    decision_model_enabled: bool = False
+    """Whether prompts may be sent to decision models."""
+
+    def permits(self, source: Source) -> bool:
+        """Whether engines of this kind may be called."""
+        match source:
+            case Source.MORPH:
+                return self.morph_router_enabled
+            case Source.DECISION_MODEL:
+                return self.decision_model_enabled
+            case Source.LOCAL:
+                return True

@@ -64,7 +64,7 @@ class Stickiness(StrEnum):
 
 
 class Source(StrEnum):
-    """The engine that made a decision."""
+    """The kind of engine that made a decision."""
 
     MORPH = "morph"
     LOCAL = "local"

@@ -65,7 +65,7 @@ class PolicyDocument(Section):
     benchmarks: dict[Axis, BenchmarkSection] = Field(default_factory=dict)
     """The benchmark behind each axis of the catalog's `axes`: one for all models of the file."""
     engines: EnginesSection = EnginesSection()
-    """Who decides."""
+    """The engines that decide, and the order in which they are called."""
     cache: CacheSection = CacheSection()
     """Where decisions are kept."""
     flags: FlagsSection = FlagsSection()
@@ -99,6 +99,10 @@ class PolicyDocument(Section):
             log=self.decision_log.to_core(),
             data_policy=DataPolicy(self.data_policy),
             organizations=Organizations(self.organizations),
+            decision_models=MappingProxyType(
+                {n: m.to_core() for n, m in self.engines.decision_models.items()}
+            ),
+            classify_engine=self.classification.remote_engine(),
             classify_budget=self.classification.budget,
             llm=self.llm.to_core(),
         )

@@ -1,23 +1,29 @@
-"""`engines`: who decides, in which order, and how each is asked."""
+"""`engines`: the engines, their order and their settings."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from pointsman_server.core.policy_file import BreakerRules, LocalRules, MorphRules
+from pointsman_server.core.engine_rules import MorphRules
+from pointsman_server.core.model import Source
+from pointsman_server.core.policy_file import LocalRules
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.catalog import Share
+from pointsman_server.policies.sections.decision_models import DecisionModelSection
 from pointsman_server.policies.sections.lists import DISTINCT, ListOf
-from pointsman_server.policies.sections.scalars import duration, file_path, variable_name, whole
+from pointsman_server.policies.sections.remote import RemoteSection
+from pointsman_server.policies.sections.scalars import engine_name, number, variable_name
 from pointsman_server.policies.sections.tiers import PolicyName
-from pointsman_server.policies.sections.urls import base_url
+from pointsman_server.policies.sections.urls import engine_url
 
-EngineName = Literal["morph", "local"]
+EngineName = Annotated[str, engine_name()]
 
-_BREAKER = BreakerRules()
+BUILT_IN = (Source.MORPH.value, Source.LOCAL.value)
+"""Engine names that decision models may not have."""
+
 _MORPH = MorphRules()
 _QUALITY_LOSS: dict[PolicyName, float] = {
     "capability_heavy": 0.02,
@@ -27,56 +33,19 @@ _QUALITY_LOSS: dict[PolicyName, float] = {
 }
 
 
-class BreakerSection(Section):
-    """When an engine is given a rest."""
+class MorphSection(RemoteSection):
+    """Engine `morph`, a remote router. It is called only while `morph_router_enabled` is on."""
 
-    failures: Annotated[int, whole(1, 1_000)] = _BREAKER.failures
-    """Failures in a row that open the circuit: the engine is not asked any more."""
-    pause: Annotated[float, duration("100ms", "1h")] = _BREAKER.pause
-    """How long the circuit stays open before one call probes."""
-    slow: Annotated[float, duration("1ms", "1m")] = _BREAKER.slow
-    """A call cut off by the caller's deadline counts as a failure if it took this long."""
-
-
-class MorphSection(Section):
-    """Engine `morph`, a remote router. It is asked only while `morph_router_enabled` is on."""
-
-    url: Annotated[str, base_url()] = _MORPH.url
+    url: Annotated[str, engine_url()] = _MORPH.url
     """Base URL; `/v1/router/multimodel` is appended. Plain http to another machine is a warning."""
-    timeout: Annotated[float, duration("1ms", "1m")] = _MORPH.timeout
-    """The most a call may take; a caller's deadline may leave less."""
-    connect_retries: Annotated[int, whole(0, 1)] = _MORPH.connect_retries
-    """Further attempts when no connection could be made. Nothing else is tried again, but for a
-    call on a kept connection that the server was closing: it is sent once more on another.
-    """
-    max_connections: Annotated[int, whole(1, 4_096)] = _MORPH.max_connections
-    """Size of the connection pool. Connections are kept and used again; proxies of the environment
-    are not used.
-    """
-    max_in_flight: Annotated[int, whole(1, 65_536)] = _MORPH.max_in_flight
-    """Calls at once, those that wait for a connection included. One more is left to the next
-    engine, with stage `circuit_open`.
-    """
     key_env: Annotated[str, variable_name()] | None = _MORPH.key_env
     """The environment variable that holds the key. `null`: none."""
-    key_file: Annotated[str, file_path()] | None = _MORPH.key_file
-    """A file that holds the key; wins over `key_env`, read again when it changes."""
-    breaker: BreakerSection = BreakerSection()
-    """When it is given a rest."""
+    price_per_call: Annotated[float, number(0, 1_000)] = _MORPH.price_per_call
+    """US dollars for one answer; `pointsman report` adds it to the cost of decisions."""
 
     def to_core(self) -> MorphRules:
         """Give the section as a core value."""
-        breaker = self.breaker
-        return MorphRules(
-            url=self.url,
-            timeout=self.timeout,
-            connect_retries=self.connect_retries,
-            max_connections=self.max_connections,
-            max_in_flight=self.max_in_flight,
-            key_env=self.key_env,
-            key_file=self.key_file,
-            breaker=BreakerRules(failures=breaker.failures, pause=breaker.pause, slow=breaker.slow),
-        )
+        return MorphRules(**self.shared())
 
 
 class LocalSection(Section):
@@ -100,11 +69,17 @@ class LocalSection(Section):
 
 
 class EnginesSection(Section):
-    """The engines: who decides, in which order, and how each is asked."""
+    """The engines, their order and their settings."""
 
-    order: Annotated[ListOf[EngineName], Field(min_length=1), DISTINCT] = ("morph", "local")
-    """Who is asked, in this order; the next one answers where one fails or may not be asked."""
+    order: Annotated[ListOf[EngineName], Field(min_length=1), DISTINCT] = BUILT_IN
+    """Engine names in the order in which they are called: `morph`, `local` and those under
+    `decision_models`. The next one is called when one fails or may not be called.
+    """
     morph: MorphSection = MorphSection()
     """Engine `morph`."""
     local: LocalSection = LocalSection()
     """Engine `local`."""
+    decision_models: Annotated[dict[EngineName, DecisionModelSection], Field(max_length=16)] = (
+        Field(default_factory=dict)
+    )
+    """Decision models, each under a name that `order` uses."""

@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s?(ms|s|m|h|d)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_ENGINE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LONGEST_PATH = 4_096
 
 
@@ -93,6 +94,18 @@ def name(longest: int = 256) -> Scalar:
         return value
 
     return Scalar(checked, {"type": "string", "minLength": 1, "maxLength": longest}, bounds)
+
+
+def engine_name() -> Scalar:
+    """Describe the name of an engine: it stands in metrics, spans and answers."""
+
+    def checked(value: object) -> str:
+        if not isinstance(value, str) or not _ENGINE.fullmatch(value):
+            raise ValueError("must be 1 to 32 of `a-z 0-9 _ -`, beginning with a letter")
+        return value
+
+    schema = {"type": "string", "pattern": f"^{_ENGINE.pattern}$"}
+    return Scalar(checked, schema, "1 to 32 of a-z 0-9 _ -")
 
 
 def phrase(longest: int) -> Scalar:

@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pointsman_server.core.model import Source
 from pointsman_server.core.policy_file import CacheRules, FlagRules, LogRules
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.cache_urls import cache_url
 from pointsman_server.policies.sections.lists import DISTINCT, ListOf
 from pointsman_server.policies.sections.scalars import (
     duration,
+    engine_name,
     file_path,
     name,
     raw_text,
@@ -90,7 +92,9 @@ class FlagsSection(Section):
     memory: Annotated[float, duration("0s", "1h")] = 60.0
     """How long a value that was read is remembered."""
     morph_router_enabled: Annotated[str, raw_text()] | None = None
-    """Engine `morph` is asked if and only if this is `true` once trimmed; anything else is off."""
+    """Engine `morph` is called only if this is `true` once trimmed; anything else is off."""
+    decision_model_enabled: Annotated[str, raw_text()] | None = None
+    """Decision models are called only if this is `true` once trimmed; anything else is off."""
     decision_log_sample_rate: Annotated[str, raw_text()] | None = None
     """The share of successes and skips that reaches the decision log, 0 to 1. Unset or unusable
     (a warning): 0.01. Errors and switches are always logged.
@@ -100,6 +104,7 @@ class FlagsSection(Section):
         """Give the section as a core value; switches that are unset are left out."""
         values = {
             "morph_router_enabled": self.morph_router_enabled,
+            "decision_model_enabled": self.decision_model_enabled,
             "decision_log_sample_rate": self.decision_log_sample_rate,
         }
         return FlagRules(
@@ -112,8 +117,16 @@ class FlagsSection(Section):
 class ClassificationSection(Section):
     """Labels that a request may ask for beside its decision."""
 
+    engine: Annotated[str, engine_name()] = Source.LOCAL.value
+    """`local`, or a decision model of `engines.decision_models`, which costs one more call for
+    each request with `classify`. A prompt that may not be sent to it is labelled by `local`.
+    """
     budget: Annotated[float, duration("1ms", "5s")] = 0.05
     """How long a classification may take; the decision never waits for it."""
+
+    def remote_engine(self) -> str | None:
+        """Name the decision model that classifies; `None`: the embedded engine."""
+        return None if self.engine == Source.LOCAL else self.engine
 
 
 class DecisionLogSection(Section):

@@ -7,7 +7,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from pointsman_server.policies.sections.scalars import Scalar
 
+UNIX_SCHEME = "unix:"
 _LONGEST = 2_048
+_LONGEST_SOCKET = 107
+"""Bytes of a socket's path on Linux (unix(7))."""
 
 
 def base_url() -> Scalar:
@@ -23,6 +26,30 @@ def base_url() -> Scalar:
 
     schema = {"type": "string", "format": "uri", "pattern": "^https?://"}
     return Scalar(checked, schema, "http or https")
+
+
+def engine_url() -> Scalar:
+    """Describe `base_url`, or `unix:/path` of a Unix domain socket."""
+    http = base_url()
+
+    def checked(value: object) -> object:
+        if not isinstance(value, str) or not value.startswith(UNIX_SCHEME):
+            return http.checked(value)
+        path = value.removeprefix(UNIX_SCHEME)
+        if not path.startswith("/") or not path.isprintable() or len(path) > _LONGEST_SOCKET:
+            raise ValueError(
+                f"must be `unix:` and the absolute path of a socket, at most {_LONGEST_SOCKET}"
+                " characters"
+            )
+        return value
+
+    schema = {"type": "string", "pattern": "^(https?://|unix:/)"}
+    return Scalar(checked, schema, "http, https or unix")
+
+
+def is_third_party(url: str) -> bool:
+    """Tell whether what is sent to `url` may leave this machine."""
+    return not url.startswith(UNIX_SCHEME) and is_abroad(urlsplit(url).hostname or "")
 
 
 def is_plain_http_abroad(url: str) -> bool:

@@ -157,6 +157,7 @@ class FastPath:
             message.data_policy,
             message.caller.HasField("organization_id"),
             switches.morph_router_enabled,
+            switches.decision_model_enabled,
         )
         track = self._contexts.get(key)
         if track is None:
@@ -185,8 +186,7 @@ class FastPath:
             request = to_request(message)
         except InvalidRequest:
             return None
-        flag_on = switches.morph_router_enabled
-        engines = eligible_engines(request, rules=self._rules, flag_on=flag_on)
+        engines = eligible_engines(request, rules=self._rules, switches=switches)
         if request.routing is None or engines.reason or request.constraints.keep_provider:
             return None
         plan = self._planner.plan(request.routing, request.constraints, engines.names)

@@ -11,10 +11,9 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pointsman_server.core.policy_file import MorphRules
-from pointsman_server.engines.kept_alive import KeptAliveTransport
-from pointsman_server.engines.morph import build_transport
+from pointsman_server.engines.remote.transport import KeptAliveTransport
 from support.fakes import settle
+from support.loop_watch import watching
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 ANSWER = HEAD + b"ok"
@@ -265,8 +264,66 @@ async def test_a_head_without_end_is_refused_before_it_fills_the_memory():
 
     async with listening(boasts) as (transport, _, url):
         async with asyncio.timeout(30):
-            with pytest.raises(httpx.TransportError):
+            with pytest.raises(httpx.DecodingError):
                 await got(transport, url)
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def test_a_few_interim_responses_are_skipped():
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n"
+    async with listening(CONTINUE * 3 + early + ANSWER, ANSWER) as (transport, upstream, url):
+        assert await got(transport, url) == (200, b"ok")
+        assert await got(transport, url) == (200, b"ok")
+    assert upstream.connections == 1
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [CONTINUE, b"HTTP/1.1 103 Early Hints\r\nx: " + b"a" * 4_000 + b"\r\n\r\n"],
+    ids=["100", "103"],
+)
+async def test_interim_responses_without_end_are_refused_after_a_few(endless):
+    written = 0
+
+    async def floods(writer):
+        nonlocal written
+        while not writer.transport.is_closing():
+            writer.write(endless * 1_000)
+            written += len(endless) * 1_000
+            await writer.drain()
+
+    async with listening(floods) as (transport, _, url):
+        async with asyncio.timeout(30):
+            with pytest.raises(httpx.DecodingError):
+                await got(transport, url)
+    # What the sockets took before the connection was closed.
+    assert written < 30_000_000
+
+
+async def test_interim_responses_that_drip_are_refused_too():
+    async def drips(writer):
+        while not writer.transport.is_closing():
+            writer.write(CONTINUE)
+            await asyncio.sleep(0.001)
+
+    async with listening(drips) as (transport, _, url):
+        async with asyncio.timeout(30):
+            with pytest.raises(httpx.DecodingError):
+                await got(transport, url)
+
+
+async def test_interim_responses_without_end_stall_nobody():
+    async def bursts(writer):
+        writer.write(burst)
+        await writer.drain()
+
+    burst = CONTINUE * 100_000
+    async with listening(bursts) as (transport, _, url):
+        with watching() as watch, pytest.raises(httpx.DecodingError):
+            await got(transport, url)
+    assert watch.longest < 50, watch.what
 
 
 async def test_a_body_that_nobody_reads_is_not_taken_in():
@@ -355,7 +412,7 @@ async def test_a_certificate_is_verified(tmp_path, monkeypatch, host, trusted, a
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, ssl=context)
     url = f"https://{host}:{server.sockets[0].getsockname()[1]}"
     try:
-        async with build_transport(MorphRules()) as transport:
+        async with KeptAliveTransport(connections=1) as transport:
             if answered:
                 assert await got(transport, url) == (200, b"ok")
             else:
