@@ -113,6 +113,10 @@ def to_description(message: describe_pb.DescribeRoutingResponse) -> description.
             description.PolicyProblem(path=each.path, message=each.message)
             for each in message.reload_problems
         ),
+        warnings=tuple(
+            description.PolicyProblem(path=each.path, message=each.message)
+            for each in message.warnings
+        ),
         server_version=message.server_version,
         third_party_allowed=message.third_party_allowed,
         organizations_allowed=message.organizations_allowed,

@@ -141,3 +141,5 @@ class RoutingDescription:
     profiles: tuple[ProfileDescription, ...] = ()
     organizations: OrganizationPolicy | None = None
     """`None`: the service is older than the field."""
+    warnings: tuple[PolicyProblem, ...] = ()
+    """What is allowed in the file in force and rarely meant."""

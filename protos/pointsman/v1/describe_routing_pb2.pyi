@@ -61,7 +61,7 @@ class DescribeRoutingRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeRoutingResponse(_message.Message):
-    __slots__ = ("mode", "serve_percent", "tiers", "models", "engines", "policy_version", "policy_loaded_at", "reload_problems", "server_version", "third_party_allowed", "organizations_allowed", "purposes", "profiles", "organizations")
+    __slots__ = ("mode", "serve_percent", "tiers", "models", "engines", "policy_version", "policy_loaded_at", "reload_problems", "server_version", "third_party_allowed", "organizations_allowed", "purposes", "profiles", "organizations", "warnings")
     MODE_FIELD_NUMBER: _ClassVar[int]
     SERVE_PERCENT_FIELD_NUMBER: _ClassVar[int]
     TIERS_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class DescribeRoutingResponse(_message.Message):
     PURPOSES_FIELD_NUMBER: _ClassVar[int]
     PROFILES_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATIONS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     serve_percent: float
     tiers: _containers.RepeatedCompositeFieldContainer[TierDescription]
@@ -90,7 +91,8 @@ class DescribeRoutingResponse(_message.Message):
     purposes: _containers.RepeatedCompositeFieldContainer[PurposeDescription]
     profiles: _containers.RepeatedCompositeFieldContainer[ProfileDescription]
     organizations: OrganizationPolicy
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., serve_percent: _Optional[float] = ..., tiers: _Optional[_Iterable[_Union[TierDescription, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineDescription, _Mapping]]] = ..., policy_version: _Optional[str] = ..., policy_loaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reload_problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ..., server_version: _Optional[str] = ..., third_party_allowed: bool = ..., organizations_allowed: bool = ..., purposes: _Optional[_Iterable[_Union[PurposeDescription, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[ProfileDescription, _Mapping]]] = ..., organizations: _Optional[_Union[OrganizationPolicy, str]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[PolicyProblem]
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., serve_percent: _Optional[float] = ..., tiers: _Optional[_Iterable[_Union[TierDescription, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineDescription, _Mapping]]] = ..., policy_version: _Optional[str] = ..., policy_loaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reload_problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ..., server_version: _Optional[str] = ..., third_party_allowed: bool = ..., organizations_allowed: bool = ..., purposes: _Optional[_Iterable[_Union[PurposeDescription, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[ProfileDescription, _Mapping]]] = ..., organizations: _Optional[_Union[OrganizationPolicy, str]] = ..., warnings: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ...) -> None: ...
 
 class PurposeDescription(_message.Message):
     __slots__ = ("name", "candidates", "fallback_profiles", "tier", "eligible_errors")

@@ -71,6 +71,7 @@ class Runtime:
         self._codec = WireCodec()
         self._new_id = DecisionIds(clock=ambient.clock, entropy=ambient.entropy)
         self._parts: _Parts | None = None
+        self._warnings: tuple[Problem, ...] = ()
         self._leaving: set[asyncio.Task[None]] = set()
 
     def service(self) -> _Parts:
@@ -99,7 +100,7 @@ class Runtime:
     async def apply(self, loaded: Loaded) -> None:
         """Put a policy file in force. Raises, and changes nothing, where its parts do not build."""
         before, after = self._parts, await self._build(loaded.policy_file)
-        self._parts = after
+        self._parts, self._warnings = after, loaded.warnings
         rules = loaded.policy_file
         self._telemetry.sample_with(lambda: after.switches.sample_rate)
         self._telemetry.metrics.policy(version=rules.version, mode=rules.mode)
@@ -121,6 +122,7 @@ class Runtime:
             ),
             loaded_at=loaded_at,
             reload_problems=reload_problems,
+            warnings=self._warnings,
             server_version=version("pointsman"),
         )
 

@@ -45,5 +45,7 @@ class Description:
     loaded_at: float
     """When this version was loaded, in seconds since the epoch."""
     reload_problems: tuple[Problem, ...]
-    """What was wrong with a newer version of the file, if that was refused."""
+    """The errors of a newer version of the file, if it was refused."""
     server_version: str
+    warnings: tuple[Problem, ...] = ()
+    """Settings of the file in force that are rarely meant."""

@@ -1,4 +1,4 @@
-"""What is allowed in a policy file and yet worth a warning."""
+"""Warnings about a policy file without faults: settings that are rarely meant."""
 
 from __future__ import annotations
 
@@ -7,21 +7,31 @@ from collections.abc import Iterator
 from pointsman_server.core.engine_rules import RemoteRules
 from pointsman_server.core.model import Organizations, Source
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.catalog_advice import catalog_advice
 from pointsman_server.policies.diagnostics import Diagnostic, named, shown
 from pointsman_server.policies.sections.cache_urls import is_plain_redis_abroad
 from pointsman_server.policies.sections.urls import is_plain_http_abroad
 
 _ROUTABLE = 2
-"""Fewer candidates than this are no decision."""
+"""The fewest candidates that a decision can be made between."""
 
 
 def advice(policy: PolicyFile) -> Iterator[Diagnostic]:
-    """Warnings about a file without faults."""
+    """Find what is rarely meant in a file without faults."""
+    yield from _share(policy)
     yield from _catalog(policy)
+    yield from catalog_advice(policy)
     yield from _tiers(policy)
     yield from _remote_engines(policy)
     yield from _switches(policy)
     yield from _service(policy)
+
+
+def _share(policy: PolicyFile) -> Iterator[Diagnostic]:
+    percent = policy.serve_percent
+    if 0 < percent < 1:
+        message = f"is {percent:g} percent; for a share of {percent:g} write {100 * percent:g}"
+        yield Diagnostic(("serve_percent",), message)
 
 
 def _catalog(policy: PolicyFile) -> Iterator[Diagnostic]:
@@ -106,7 +116,7 @@ def _service(policy: PolicyFile) -> Iterator[Diagnostic]:
         message = "is plain to another machine: decisions and the password travel in the clear"
         yield Diagnostic(("cache", "url"), message)
     if policy.cache.username and not (policy.cache.password_env or policy.cache.password_file):
-        message = "has no password: `password_env` and `password_file` are unset, nobody logs in"
+        message = "has no password: set `password_env` or `password_file`"
         yield Diagnostic(("cache", "username"), message)
     if not policy.log.stdout and policy.log.file is None:
         yield Diagnostic(

@@ -25,6 +25,7 @@ def to_description(description: Description) -> pb.DescribeRoutingResponse:
         reload_problems=[
             pb.PolicyProblem(path=p.path, message=p.message) for p in description.reload_problems
         ],
+        warnings=[pb.PolicyProblem(path=w.path, message=w.message) for w in description.warnings],
         server_version=description.server_version,
         third_party_allowed=rules.data_policy is not DataPolicy.THIRD_PARTY_DENIED,
         organizations_allowed=rules.organizations is Organizations.ALLOWED,

@@ -13,7 +13,7 @@ from pointsman_server.transport.describe import to_description
 from support.builders import FRONTIER, LEGACY, OPUS, SMALL, SONNET, catalog, model, rules
 
 
-def described(*, engines=(), problems=(), **file):
+def described(*, engines=(), problems=(), warnings=(), **file):
     return to_description(
         Description(
             rules=rules(**file),
@@ -21,6 +21,7 @@ def described(*, engines=(), problems=(), **file):
             loaded_at=1_790_000_000.9,
             reload_problems=tuple(problems),
             server_version="1.2.3",
+            warnings=tuple(warnings),
         )
     )
 
@@ -30,6 +31,13 @@ def test_mode_share_versions_and_time_are_told():
     assert (found.mode, found.serve_percent) == (pb.MODE_SERVE, 12.5)
     assert (found.policy_version, found.server_version) == ("v1", "1.2.3")
     assert found.policy_loaded_at.seconds == 1_790_000_000
+
+
+def test_what_is_rarely_meant_is_told():
+    found = described(warnings=[Problem("serve_percent", "is 0.5 percent")])
+    assert list(found.warnings) == [
+        pb.PolicyProblem(path="serve_percent", message="is 0.5 percent")
+    ]
 
 
 def test_tiers_are_told_by_name():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from pointsman_server.core.effort import UNKNOWN_ROUTINE, logit, low_figure, mixed_quality
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.engines.local.artefact import DOMAINS
 
@@ -22,11 +22,6 @@ HEAVY_ORDER: Final = {
 }
 """Domain of a request -> the heavy axes that may speak for it, best first."""
 
-_UNKNOWN_ROUTINE: Final = 0.9
-"""Where no candidate has a routine figure, all of them are taken to be equally good at it."""
-_LOW: Final = 4
-"""A missing figure counts as the lowest quarter's upper end."""
-_FLOOR: Final = 0.01
 _MOST_KEPT: Final = 4_096
 
 
@@ -46,7 +41,7 @@ class Anchor:
         `domains` are the probabilities of `DOMAINS`.
         """
         heavy = sum(p * logit(share) for p, share in zip(domains, self.heavy, strict=True))
-        return 1.0 / (1.0 + math.exp((weight - 1.0) * logit(self.routine) - weight * heavy))
+        return mixed_quality(routine=self.routine, heavy_logit=heavy, weight=weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +101,6 @@ def pool_anchors(candidates: tuple[CatalogModel, ...]) -> PoolAnchors:
     return PoolAnchors(candidates=candidates, anchors=anchors)
 
 
-def logit(share: float) -> float:
-    """Give a share as log odds, kept away from 0 and 1."""
-    share = min(max(share, _FLOOR), 1.0 - _FLOOR)
-    return math.log(share / (1.0 - share))
-
-
 def _axis(candidates: tuple[CatalogModel, ...], *, order: tuple[str, ...]) -> str | None:
     for axis in order:
         if any(axis in model.heavy for model in candidates):
@@ -124,8 +113,8 @@ def _filled(
 ) -> tuple[list[float], list[bool]]:
     """Give the figures, gaps filled, and where the gaps are."""
     given = [figure(model) for model in candidates]
-    known = sorted(share for share in given if share is not None)
+    known = [share for share in given if share is not None]
     if not known:
-        return [_UNKNOWN_ROUTINE] * len(given), [False] * len(given)
-    low = known[(len(known) - 1) // _LOW]
+        return [UNKNOWN_ROUTINE] * len(given), [False] * len(given)
+    low = low_figure(known)
     return [low if share is None else share for share in given], [s is None for s in given]

@@ -12,19 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from pointsman_server.core.effort import HEAVY, effort_bound, effort_weight
 from pointsman_server.core.model import CatalogModel, EngineQuery
 from pointsman_server.engines.local.anchors import Anchor, AnchorBook
 from pointsman_server.engines.local.choice import Scored, best_first, choose, expected_cost
 from pointsman_server.engines.local.readers import RequestEstimate
 
-STRONGEST_WHEN_HEAVY: Final = "capability_heavy"
-"""The policy that gives up nothing on heavy work."""
-
 CAUTION: Final = 0.90
-"""The share of the effort distribution that lies below the effort that is judged."""
-HEAVY: Final = 3.5
-"""The judged effort from which work is heavy: effort 4 has a probability of 1 - `CAUTION`."""
-
+"""The share of the effort distribution that lies below the effort that is judged: work is judged to
+be heavy from a probability of 1 - `CAUTION` on."""
 OUTPUT_TOKENS: Final = (150.0, 350.0, 900.0, 2_200.0, 5_000.0)
 """Assumed length of an answer for efforts 1 to 5, in tokens: an estimate, not a measurement.
 Candidates' costs are compared under the same lengths."""
@@ -60,7 +56,7 @@ class EffortRule:
         """Pick one of the query's candidates. `loss` is the policy's bound for routine work."""
         judged = min(max(estimate.effort_quantile(CAUTION), 1.0), 5.0)
         weight = effort_weight(judged)
-        bound = effort_bound(loss, policy=query.policy, judged=judged)
+        bound = effort_bound(loss, policy=query.policy, effort=judged)
         pool = self._book.pool(query.candidates)
         tokens = output_tokens(estimate)
         scored = [
@@ -76,22 +72,6 @@ class EffortRule:
             bound=bound,
             anchors=dict(zip(ids, pool.anchors, strict=True)),
         )
-
-
-def effort_weight(effort: float) -> float:
-    """Give the weight of the heavy anchor, 0..1: the square of the way from effort 1 to 5.
-
-    Effort 2 is still close to routine (0.06), 3 a quarter of the way, 4 more than half (0.56).
-    """
-    way = (min(max(effort, 1.0), 5.0) - 1.0) / 4.0
-    return way * way
-
-
-def effort_bound(loss: float, *, policy: str, judged: float) -> float:
-    """Give the quality that may be given up at the judged effort: all of `loss` at 1, none at 5."""
-    if policy == STRONGEST_WHEN_HEAVY and judged >= HEAVY:
-        return 0.0
-    return loss * (1.0 - effort_weight(judged))
 
 
 def output_tokens(estimate: RequestEstimate) -> float:

@@ -6,12 +6,13 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pointsman_server.core.effort import effort_bound, effort_weight
 from pointsman_server.core.model import CatalogModel, EngineQuery
 from pointsman_server.core.policy_file import LocalRules
 from pointsman_server.engines.local import LocalEngine, effort_rule
 from pointsman_server.engines.local import artefact as files
 from pointsman_server.engines.local.anchors import measured, pool_anchors
-from pointsman_server.engines.local.effort_rule import EffortRule, effort_bound, effort_weight
+from pointsman_server.engines.local.effort_rule import EffortRule
 from pointsman_server.engines.local.readers import RequestEstimate
 
 Pool = tuple[CatalogModel, ...]
@@ -102,7 +103,7 @@ def test_weight_grows_and_bound_shrinks_with_effort(low: float, high: float) -> 
     low, high = sorted((low, high))
     assert 0.0 <= effort_weight(low) <= effort_weight(high) <= 1.0
     for policy in ("capability_heavy", "balanced"):
-        bounds = [effort_bound(0.05, policy=policy, judged=e) for e in (low, high)]
+        bounds = [effort_bound(0.05, policy=policy, effort=e) for e in (low, high)]
         assert 0.0 <= bounds[1] <= bounds[0] <= 0.05
 
 

@@ -1,0 +1,209 @@
+"""Warnings about what the catalog says of a tier's candidates: a tier that cannot route well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from pointsman_server.core.effort import (
+    UNKNOWN_ROUTINE,
+    effort_bound,
+    effort_weight,
+    logit,
+    low_figure,
+    mixed_quality,
+)
+from pointsman_server.core.model import HEAVY_AXES, CatalogModel, Tier
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.diagnostics import Diagnostic, KeyPath, named, shown
+
+_PER_MILLION = 0.005
+"""Dollars: no model is sold for less per million tokens; less is a price per token or thousand."""
+_EFFORTS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5)
+"""Efforts at which a tier is tried; hardly a request is judged to be harder."""
+
+Models = Sequence[CatalogModel]
+Figures = Mapping[str, float]
+"""Figures of one model by key below its catalog entry: `axes.heavy.coding`."""
+
+
+def catalog_advice(policy: PolicyFile) -> Iterator[Diagnostic]:
+    """Find prices in the wrong unit, candidates without figures, and tiers that cannot route."""
+    for model in policy.catalog.values():
+        yield from _prices(model)
+    if "local" not in policy.engines:
+        return
+    told: set[KeyPath] = set()
+    for tier in policy.tiers.values():
+        models = _routable(policy, tier)
+        for found in _unmeasured(models, tier=tier):
+            if found.path not in told:
+                told.add(found.path)
+                yield found
+        if tier.default_candidates:
+            yield from _unroutable(models, tier=tier, policy=policy)
+
+
+def _prices(model: CatalogModel) -> Iterator[Diagnostic]:
+    for key in ("input_price", "output_price"):
+        price = getattr(model, key)
+        if price is not None and 0 < price < _PER_MILLION:
+            message = f"is {price:g}, which looks like a price per token; give dollars per million"
+            yield Diagnostic(("catalog", model.public_id, key), message)
+
+
+def _routable(policy: PolicyFile, tier: Tier) -> Models:
+    """List a tier's candidates that can be picked; without any, all models of the catalog."""
+    models = [policy.catalog[name] for name in tier.default_candidates or policy.catalog]
+    return [model for model in models if model.router_id is not None and not model.experimental]
+
+
+def _unmeasured(models: Models, *, tier: Tier) -> Iterator[Diagnostic]:
+    """Find figures that some candidates lack and others have."""
+    compared = _compared(models)
+    keys = dict.fromkeys(key for figures in compared.values() for key in figures)
+    for public_id, figures in compared.items():
+        for key in keys:
+            if key not in figures:
+                message = (
+                    f"is not given, and other candidates of `{shown(tier.name)}` have it:"
+                    f" {_consequence(key)}"
+                )
+                yield Diagnostic(("catalog", public_id, *key.split(".")), message)
+
+
+def _consequence(key: str) -> str:
+    if key.startswith("axes"):
+        return "the model counts low there"
+    if key == "scores.topics":
+        return "the tier is decided without the topics"
+    return "the model's skill is guessed"
+
+
+def _compared(models: Models) -> dict[str, Figures]:
+    """Give the figures that engine `local` compares these candidates by.
+
+    A declared capability or size counts only where no candidate has a score.
+    """
+    if sum(model.has_axes for model in models) > 1:
+        return {model.public_id: _axes(model) for model in models}
+    scores = {model.public_id: _scores(model) for model in models}
+    if any(scores.values()):
+        return scores
+    return {model.public_id: _declared(model) for model in models}
+
+
+def _axes(model: CatalogModel) -> Figures:
+    routine = {} if model.routine is None else {"axes.routine": model.routine}
+    heavy = {f"axes.heavy.{a}": model.heavy[a] for a in HEAVY_AXES if a in model.heavy}
+    return routine | heavy
+
+
+def _scores(model: CatalogModel) -> Figures:
+    found = {}
+    if model.topic_scores:
+        found["scores.topics"] = sum(model.topic_scores.values()) / len(model.topic_scores)
+    if model.score is not None or found:
+        found["scores.overall"] = found["scores.topics"] if model.score is None else model.score
+    return found
+
+
+def _declared(model: CatalogModel) -> Figures:
+    if model.capability is not None:
+        return {"capability": model.capability}
+    return {} if model.size is None else {"capability": _SIZES[model.size]}
+
+
+_SIZES = {"small": 0.4, "medium": 0.6, "large": 0.8, "frontier": 1.0}
+"""The capability that a size stands for, roughly."""
+
+
+def _unroutable(models: Models, *, tier: Tier, policy: PolicyFile) -> Iterator[Diagnostic]:
+    """Find a tier whose pick cannot depend on the request."""
+    path = ("tiers", tier.name, "candidates")
+    compared = _compared(models)
+    if len(models) < 2:  # noqa: PLR2004 - `lint` tells of too few candidates
+        return
+    if not any(compared.values()):
+        # Without prices either, such a catalog serves another engine than `local`.
+        if any(_price(model) is not None for model in models):
+            message = (
+                "have prices alone: without `axes`, `scores`, `capability` or `size`"
+                " the cheapest is always picked"
+            )
+            yield Diagnostic(path, message)
+        return
+    if not all(compared.values()) or any(_price(model) is None for model in models):
+        return
+    loss = policy.local.quality_loss[tier.policy]
+    picks = _picks(models, loss=loss, policy=tier.policy)
+    if len(picks) != 1:
+        return
+    (pick,) = picks
+    figures = compared[pick]
+    if all(figures.get(k, 0.0) >= f for other in compared.values() for k, f in other.items()):
+        message = f"{named([pick])} is the cheapest and the best on every axis: it is always picked"
+    else:
+        message = (
+            f"differ by less than `quality_loss.{tier.policy}` ({loss:g}) allows:"
+            f" {named([pick])}, the cheapest, is always picked"
+        )
+    yield Diagnostic(path, message)
+
+
+def _picks(models: Models, *, loss: float, policy: str) -> set[str]:
+    """Give the public ids that the rule picks over all efforts and axes."""
+    if sum(model.has_axes for model in models) > 1:
+        tried = _by_effort(models, loss=loss, policy=policy)
+    else:
+        tried = ((qualities, loss) for qualities in _by_score(models))
+    return {_cheapest(models, qualities, bound=bound) for qualities, bound in tried}
+
+
+def _by_effort(
+    models: Models, *, loss: float, policy: str
+) -> Iterator[tuple[Sequence[float], float]]:
+    routine = _filled(models, lambda model: model.routine)
+    axes = [axis for axis in HEAVY_AXES if any(axis in model.heavy for model in models)]
+    for heavy in [_filled(models, _figure(axis)) for axis in axes] or [routine]:
+        for effort in _EFFORTS:
+            weight = effort_weight(effort)
+            qualities = [
+                mixed_quality(routine=r, heavy_logit=logit(h), weight=weight)
+                for r, h in zip(routine, heavy, strict=True)
+            ]
+            yield qualities, effort_bound(loss, policy=policy, effort=effort)
+
+
+def _by_score(models: Models) -> Iterator[Sequence[float]]:
+    compared = _compared(models).values()
+    for key in ("scores.overall", "scores.topics", "capability"):
+        if all(key in figures for figures in compared):
+            yield [figures[key] for figures in compared]
+    topics = set.intersection(*(set(model.topic_scores) for model in models))
+    for topic in sorted(topics):
+        yield [model.topic_scores[topic] for model in models]
+
+
+def _figure(axis: str) -> Callable[[CatalogModel], float | None]:
+    return lambda model: model.heavy.get(axis)
+
+
+def _filled(models: Models, figure: Callable[[CatalogModel], float | None]) -> list[float]:
+    given = [figure(model) for model in models]
+    known = [share for share in given if share is not None]
+    low = low_figure(known) if known else UNKNOWN_ROUTINE
+    return [low if share is None else share for share in given]
+
+
+def _cheapest(models: Models, qualities: Iterable[float], *, bound: float) -> str:
+    rated = list(zip(models, qualities, strict=True))
+    best = max(quality for _, quality in rated)
+    within = [(model, quality) for model, quality in rated if quality >= best - bound - 1e-9]
+    return min(within, key=lambda pair: (_price(pair[0]) or 0.0, -pair[1]))[0].public_id
+
+
+def _price(model: CatalogModel) -> float | None:
+    """Give the price of a request with three times as much input as output."""
+    if model.input_price is None or model.output_price is None:
+        return None
+    return 3 * model.input_price + model.output_price
