@@ -135,10 +135,9 @@ def _unroutable(models: Models, *, tier: Tier, policy: PolicyFile) -> Iterator[D
     if not all(compared.values()) or any(_price(model) is None for model in models):
         return
     loss = policy.local.quality_loss[tier.policy]
-    picks = _picks(models, loss=loss, policy=tier.policy)
-    if len(picks) != 1:
+    pick = min(models, key=lambda model: _price(model) or 0.0).public_id
+    if _picks(models, loss=loss, policy=tier.policy) != {pick}:
         return
-    (pick,) = picks
     figures = compared[pick]
     if all(figures.get(k, 0.0) >= f for other in compared.values() for k, f in other.items()):
         message = f"{named([pick])} is the cheapest and the best on every axis: it is always picked"
