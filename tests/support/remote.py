@@ -12,8 +12,9 @@ from pointsman_server.core.engine_rules import (
     MorphRules,
     RemoteRules,
 )
+from pointsman_server.core.policy_file import LocalRules
 from pointsman_server.engines.decision_model.codec import DecisionModelCodec, path_of
-from pointsman_server.engines.decision_model.picking import EffortPicker
+from pointsman_server.engines.local import LocalEngine
 from pointsman_server.engines.morph import PATH, MorphCodec
 from pointsman_server.engines.remote.caller import RemoteCaller
 from pointsman_server.engines.remote.engine import RemoteEngine
@@ -28,6 +29,7 @@ QUALITY_LOSS = {
     "cost_efficient": 0.10,
     "domain_skills": 0.0,
 }
+_RULE = LocalEngine.load(LocalRules(quality_loss=QUALITY_LOSS))
 
 
 def caller_of(
@@ -72,9 +74,7 @@ def decision_model_rules(**given: Any) -> DecisionModelRules:
 
 
 def decision_model_codec(rules: DecisionModelRules) -> DecisionModelCodec:
-    return DecisionModelCodec(
-        "jev", rules, picker=EffortPicker(QUALITY_LOSS), needs_info_threshold=0.7
-    )
+    return DecisionModelCodec("jev", rules, rule=_RULE)
 
 
 def decision_model_engine(

@@ -23,7 +23,6 @@ from pointsman_server.core.ports import Classifier, DecisionEngine
 from pointsman_server.engines import morph
 from pointsman_server.engines.decision_model.classifier import DecisionModelClassifier
 from pointsman_server.engines.decision_model.codec import DecisionModelCodec, path_of
-from pointsman_server.engines.decision_model.picking import EffortPicker
 from pointsman_server.engines.local import LocalEngine
 from pointsman_server.engines.remote.caller import RemoteCaller
 from pointsman_server.engines.remote.client import build_client
@@ -103,7 +102,7 @@ class EngineBuilder:
             case Source.MORPH:
                 return self._morph(name, rules)
             case Source.DECISION_MODEL:
-                return self._decision_model(name, rules)
+                return self._decision_model(name, rules, local)
             case Source.LOCAL:
                 return self._local(name, local)
 
@@ -126,16 +125,11 @@ class EngineBuilder:
             attributes={"url.path": morph.PATH},
         )
 
-    def _decision_model(self, name: str, rules: PolicyFile) -> EnginePart:
+    def _decision_model(self, name: str, rules: PolicyFile, local: LocalEngine) -> EnginePart:
         settings = rules.decision_models[name]
         client = build_client(settings)
         caller = self._caller(client, name=name, path=path_of(settings), rules=settings)
-        codec = DecisionModelCodec(
-            name,
-            settings,
-            picker=EffortPicker(dict(rules.local.quality_loss)),
-            needs_info_threshold=rules.local.needs_info_threshold,
-        )
+        codec = DecisionModelCodec(name, settings, rule=local)
         return self._remote(
             name,
             caller=caller,

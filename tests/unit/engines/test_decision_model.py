@@ -15,7 +15,7 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import Source
 from pointsman_server.engines.decision_model.classifier import DecisionModelClassifier
 from pointsman_server.engines.decision_model.codec import path_of
-from pointsman_server.engines.decision_model.questions import judge
+from pointsman_server.engines.decision_model.questions import estimate_of
 from pointsman_server.engines.remote.client import client_over
 from support.builders import GPT, OPUS, SONNET, model, query
 from support.decision_answers import BY_FORMAT, answered
@@ -32,8 +32,8 @@ CODING = (0.05, 0.05, 0.8, 0.05, 0.05)
 PROMPT = "Fix the flaky test"
 
 each_format = pytest.mark.parametrize("wire", list(DecisionFormat))
-CHEAP = model(GPT, input_price=0.1, output_price=0.4, score=0.82)
-GOOD = model(OPUS, input_price=5.0, output_price=25.0, score=0.9)
+CHEAP = model(GPT, input_price=0.1, output_price=0.4, routine=0.9, heavy={"coding": 0.4})
+GOOD = model(OPUS, input_price=5.0, output_price=25.0, routine=0.92, heavy={"coding": 0.7})
 
 
 def ask(**changes):
@@ -141,9 +141,9 @@ def test_answers_in_both_orders_are_averaged():
         "needs_info": (0.1,),
         "turn": (0.2,),
     }
-    judgement = judge(answers)
-    assert judgement.effort == pytest.approx((0.5, 0.25, 0.25, 0.0, 0.0))
-    assert judgement.domain == pytest.approx(CODING)
+    estimate = estimate_of(answers)
+    assert estimate.effort == pytest.approx((0.5, 0.25, 0.25, 0.0, 0.0))
+    assert estimate.domains == pytest.approx(CODING)
 
 
 # ---------------------------------------------------------------- what the answers become

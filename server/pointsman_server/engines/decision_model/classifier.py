@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from pointsman_server.core.model import Classification
 from pointsman_server.engines.decision_model.codec import DecisionModelCodec
-from pointsman_server.engines.decision_model.labels import classification, labels_of
 from pointsman_server.engines.remote.caller import RemoteCaller
 
 
@@ -33,8 +32,7 @@ class DecisionModelClassifier:
         if self._is_open():
             raise self._caller.failed("circuit_open")
         body = await self._caller.call(self._codec.encode_prompt(prompt), deadline=None)
-        judgement = self._codec.judgement(body)
-        if judgement is None:
+        labels = self._codec.classification(body)
+        if labels is None:
             raise self._caller.failed("invalid_response")
-        threshold = self._codec.needs_info_threshold
-        return classification(labels_of(judgement, needs_info_threshold=threshold))
+        return labels

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from pointsman_server.core.engine_rules import DecisionFormat, DecisionModelRules
-from pointsman_server.core.model import EngineAnswer, EngineQuery, Source
+from pointsman_server.core.model import Classification, EngineAnswer, EngineQuery, Source
 from pointsman_server.engines.decision_model import decisions, systemone
-from pointsman_server.engines.decision_model.labels import NEEDS_INFO, labels_of
-from pointsman_server.engines.decision_model.picking import ModelPicker
 from pointsman_server.engines.decision_model.questions import (
-    Judgement,
     Probabilities,
     Question,
     build_questions,
-    judge,
+    estimate_of,
 )
+from pointsman_server.engines.local.engine import LocalEngine, answer_of, classification_of
+from pointsman_server.engines.local.readers import RequestEstimate
 from pointsman_server.engines.remote.json_answers import decode_json
 
 
@@ -51,23 +51,16 @@ def path_of(rules: DecisionModelRules) -> str:
 class DecisionModelCodec:
     """Asks four questions about the prompt and decides by the answers: a `RemoteCodec`.
 
-    The prompt is all of a query that leaves the process. `name` is the engine's, for explanations.
+    The prompt is all of a query that leaves the process. `rule` decides by the estimate as it does
+    by its reader's. `name` is the engine's, for explanations.
     """
 
-    def __init__(
-        self,
-        name: str,
-        rules: DecisionModelRules,
-        *,
-        picker: ModelPicker,
-        needs_info_threshold: float,
-    ) -> None:
+    def __init__(self, name: str, rules: DecisionModelRules, *, rule: LocalEngine) -> None:
         self._name = name
         self._format = _FORMATS[rules.format]
         self._model = rules.model
         self._questions = build_questions(rules)
-        self._picker = picker
-        self.needs_info_threshold = needs_info_threshold
+        self._rule = rule
 
     def encode(self, query: EngineQuery) -> bytes:
         """Return the request's body."""
@@ -77,34 +70,20 @@ class DecisionModelCodec:
         """Return the request's body for a prompt alone."""
         return json.dumps(self._format.request(prompt, self._questions, model=self._model)).encode()
 
-    def judgement(self, body: bytes) -> Judgement | None:
-        """Read the response; `None` if an answer is missing, refused or no distribution."""
-        answers = self._format.answers(decode_json(body), self._questions)
-        return None if answers is None else judge(answers)
-
     def decode(self, body: bytes, query: EngineQuery) -> EngineAnswer | None:
         """Return the decision; `None` if `body` does not answer all questions."""
-        judgement = self.judgement(body)
-        if judgement is None:
+        estimate = self._estimate(body)
+        if estimate is None:
             return None
-        pick = self._picker.pick(query, judgement)
-        if pick is None:
-            return None
-        labels = labels_of(judgement, needs_info_threshold=self.needs_info_threshold)
-        model, reason = pick.model, pick.reason
-        if labels.difficulty == NEEDS_INFO:
-            model, reason = query.default, f"needs_info {labels.confidence:.2f}: default"
-        return EngineAnswer(
-            source=Source.DECISION_MODEL,
-            model=model.public_id,
-            router_model=model.router_id or model.public_id,
-            difficulty=labels.difficulty,
-            confidence=labels.confidence,
-            ambiguity=labels.ambiguity,
-            ambiguity_confidence=labels.ambiguity_confidence,
-            domain=labels.domain,
-            domain_confidence=labels.domain_confidence,
-            ranking=pick.ranking,
-            explanation=f"{self._name}: {reason}",
-            effort=judgement.expected_effort,
-        )
+        verdict = self._rule.judge(query, estimate=estimate)
+        answer = answer_of(verdict, source=Source.DECISION_MODEL)
+        return replace(answer, explanation=f"{self._name}: {verdict.explanation}")
+
+    def classification(self, body: bytes) -> Classification | None:
+        """Return the labels; `None` if `body` does not answer all questions."""
+        estimate = self._estimate(body)
+        return None if estimate is None else classification_of(self._rule.label(estimate))
+
+    def _estimate(self, body: bytes) -> RequestEstimate | None:
+        answers = self._format.answers(decode_json(body), self._questions)
+        return None if answers is None else estimate_of(answers)

@@ -1,4 +1,4 @@
-"""The questions of one request, and the judgement that their answers add up to.
+"""The questions of one request, and the estimate that their answers add up to.
 
 A question has ordered options; its answer is one probability for each, in the same order, whatever
 the wire format. `confidence` is never read: servers define it in different ways.
@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from pointsman_server.core.engine_rules import DecisionModelRules, YesNoQuestion
+from pointsman_server.core.engine_rules import DOMAINS, DecisionModelRules, YesNoQuestion
+from pointsman_server.engines.local.readers import DIFFICULTIES, RequestEstimate
 
 SUM_TOLERANCE = 0.05
 """How far probabilities may be from adding up to 1: servers round them."""
@@ -44,25 +45,6 @@ class Question:
         return tuple(label for label, _ in self.options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What a decision model says of a prompt. Distributions add up to 1."""
-
-    effort: Probabilities
-    """Over the five levels, the easiest first."""
-    domain: Probabilities
-    """In the order of `engine_rules.DOMAINS`."""
-    needs_info: float
-    turn: float
-    """Probability that the prompt carries no task of its own."""
-
-    @property
-    def expected_effort(self) -> float:
-        """From 1 (trivial) to 5 (expert)."""
-        expected = math.fsum(level * chance for level, chance in enumerate(self.effort, 1))
-        return min(max(expected, 1.0), 5.0)
-
-
 def build_questions(rules: DecisionModelRules) -> tuple[Question, ...]:
     """Build the four questions; with `average_orders`, effort and domain in both orders."""
     texts = rules.questions
@@ -89,13 +71,33 @@ def build_questions(rules: DecisionModelRules) -> tuple[Question, ...]:
     return (*questions, _reversed(effort), _reversed(domain))
 
 
-def judge(answers: Mapping[str, Sequence[float]]) -> Judgement | None:
-    """Combine the answers by question name; `None` if one is missing or no distribution."""
-    effort, domain = _averaged(answers, "effort"), _averaged(answers, "domain")
+def estimate_of(answers: Mapping[str, Sequence[float]]) -> RequestEstimate | None:
+    """Combine the answers by question name; `None` if one is missing or no distribution.
+
+    Difficulty and domain are the most probable ones.
+    """
+    effort, domains = _averaged(answers, "effort"), _averaged(answers, "domain")
     needs_info, turn = _share(answers.get("needs_info")), _share(answers.get("turn"))
-    if effort is None or domain is None or needs_info is None or turn is None:
+    if effort is None or domains is None or needs_info is None or turn is None:
         return None
-    return Judgement(effort=effort, domain=domain, needs_info=needs_info, turn=turn)
+    one, two, three, four, five = effort
+    difficulty = _likeliest(DIFFICULTIES, (one + two, three, four + five))
+    domain = _likeliest(DOMAINS, domains)
+    return RequestEstimate(
+        effort=(one, two, three, four, five),
+        difficulty=difficulty[0],
+        difficulty_confidence=difficulty[1],
+        domains=domains,
+        domain=domain[0],
+        domain_confidence=domain[1],
+        needs_info=needs_info,
+        turn=turn,
+    )
+
+
+def _likeliest(labels: Sequence[str], chances: Sequence[float]) -> tuple[str, float]:
+    at = max(range(len(chances)), key=chances.__getitem__)
+    return labels[at], min(chances[at], 1.0)
 
 
 def _averaged(answers: Mapping[str, Sequence[float]], name: str) -> Probabilities | None:

@@ -81,7 +81,7 @@ class LocalEngine:
 
     def read(self, prompt: str) -> Labels:
         """Label `prompt`: any string, of any length and language."""
-        return self._read(prompt)[1]
+        return self.label(self._reader.read(prompt))
 
     def scores(self, prompt: str) -> TextScores:
         """Give the outcome heads' scores of `prompt`."""
@@ -92,12 +92,17 @@ class LocalEngine:
         """Labels the outcome heads' scores."""
         return self._topics
 
-    def judge(self, query: EngineQuery) -> Verdict:
-        """Decide, and keep everything that the decision was made of. Raises `EngineFailed`."""
+    def judge(self, query: EngineQuery, *, estimate: RequestEstimate | None = None) -> Verdict:
+        """Decide, and keep everything that the decision was made of. Raises `EngineFailed`.
+
+        `estimate` is of another reader, such as a decision model; `None`: this engine reads.
+        """
         loss = self._rules.quality_loss.get(query.policy)
         if loss is None:
             raise EngineFailed(EngineFailure(engine=NAME, stage="unexpected_error"))
-        estimate, labels = self._read(query.prompt)
+        if estimate is None:
+            estimate = self._reader.read(query.prompt)
+        labels = self.label(estimate)
         kept: Kept | InputQuality | None = _kept(query.prompt, labels)
         if query.policy != DOMAIN_SKILLS and measured(query.candidates):
             choice = self._effort_rule.decide(query, estimate, loss=loss)
@@ -116,44 +121,54 @@ class LocalEngine:
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Pick one of the query's candidates. Raises `EngineFailed` for a policy without bound."""
-        verdict = self.judge(query)
-        labels, model = verdict.labels, verdict.chosen.model
-        return EngineAnswer(
-            source=Source.LOCAL,
-            model=model.public_id,
-            router_model=model.router_id or model.public_id,
-            difficulty=labels.difficulty,
-            confidence=labels.confidence,
-            ambiguity=labels.ambiguity,
-            ambiguity_confidence=labels.ambiguity_confidence,
-            domain=labels.domain,
-            domain_confidence=labels.domain_confidence,
-            effort=labels.effort,
-            ranking=tuple(
-                RankedModel(model=s.model.public_id, score=s.quality, estimated_cost=s.cost)
-                for s in verdict.ranked
-            ),
-            explanation=verdict.explanation,
-        )
+        return answer_of(self.judge(query), source=Source.LOCAL)
 
     async def classify(self, prompt: str) -> Classification:
         """Label `prompt`."""
-        labels = self.read(prompt)
+        return classification_of(self.read(prompt))
 
-        def head(name: str, label: str, confidence: float) -> Head:
-            return Head(
-                label=label, confidence=confidence, meets_threshold=confidence >= _MEETS[name]
-            )
+    def estimate(self, prompt: str) -> RequestEstimate:
+        """Give the request reader's estimate of `prompt`."""
+        return self._reader.read(prompt)
 
-        return Classification(
-            difficulty=head("difficulty", labels.difficulty, labels.confidence),
-            ambiguity=head("ambiguity", labels.ambiguity, labels.ambiguity_confidence),
-            domain=head("domain", labels.domain, labels.domain_confidence),
-        )
+    def label(self, estimate: RequestEstimate) -> Labels:
+        """Label an estimate of this or of another reader."""
+        return label(estimate, needs_info_threshold=self._rules.needs_info_threshold)
 
-    def _read(self, prompt: str) -> tuple[RequestEstimate, Labels]:
-        estimate = self._reader.read(prompt)
-        return estimate, label(estimate, needs_info_threshold=self._rules.needs_info_threshold)
+
+def answer_of(verdict: Verdict, *, source: Source) -> EngineAnswer:
+    """Give a verdict as an engine's answer."""
+    labels, model = verdict.labels, verdict.chosen.model
+    return EngineAnswer(
+        source=source,
+        model=model.public_id,
+        router_model=model.router_id or model.public_id,
+        difficulty=labels.difficulty,
+        confidence=labels.confidence,
+        ambiguity=labels.ambiguity,
+        ambiguity_confidence=labels.ambiguity_confidence,
+        domain=labels.domain,
+        domain_confidence=labels.domain_confidence,
+        effort=labels.effort,
+        ranking=tuple(
+            RankedModel(model=s.model.public_id, score=s.quality, estimated_cost=s.cost)
+            for s in verdict.ranked
+        ),
+        explanation=verdict.explanation,
+    )
+
+
+def classification_of(labels: Labels) -> Classification:
+    """Give labels as an answer to `classify`."""
+
+    def head(name: str, label: str, confidence: float) -> Head:
+        return Head(label=label, confidence=confidence, meets_threshold=confidence >= _MEETS[name])
+
+    return Classification(
+        difficulty=head("difficulty", labels.difficulty, labels.confidence),
+        ambiguity=head("ambiguity", labels.ambiguity, labels.ambiguity_confidence),
+        domain=head("domain", labels.domain, labels.domain_confidence),
+    )
 
 
 def _kept(prompt: str, labels: Labels) -> Kept | None:
