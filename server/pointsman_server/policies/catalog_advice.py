@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from pointsman_server.core.effort import (
+from pointsman_server.core.anchored_quality import (
     UNKNOWN_ROUTINE,
     effort_bound,
     effort_weight,

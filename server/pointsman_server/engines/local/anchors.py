@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from pointsman_server.core.effort import UNKNOWN_ROUTINE, logit, low_figure, mixed_quality
+from pointsman_server.core.anchored_quality import UNKNOWN_ROUTINE, logit, low_figure, mixed_quality
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.engines.local.artefact import DOMAINS
 

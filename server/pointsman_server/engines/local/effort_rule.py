@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from pointsman_server.core.effort import HEAVY, effort_bound, effort_weight
+from pointsman_server.core.anchored_quality import HEAVY, effort_bound, effort_weight
 from pointsman_server.core.model import CatalogModel, EngineQuery
 from pointsman_server.engines.local.anchors import Anchor, AnchorBook
 from pointsman_server.engines.local.choice import Scored, best_first, choose, expected_cost

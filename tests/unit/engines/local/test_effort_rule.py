@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pointsman_server.core.effort import effort_bound, effort_weight
+from pointsman_server.core.anchored_quality import effort_bound, effort_weight
 from pointsman_server.core.model import CatalogModel, EngineQuery
 from pointsman_server.core.policy_file import LocalRules
 from pointsman_server.engines.local import LocalEngine, effort_rule
