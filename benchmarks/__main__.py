@@ -33,7 +33,7 @@ from benchmarks.rounds import Rounds
 from benchmarks.side import Costs
 
 SHORT_ROUNDS, SHORT_SECONDS = 5, 165.0
-"""The short form. Under three minutes, with what it takes to end the last servers."""
+"""The short form. Under three minutes, including the stop of the last servers."""
 
 
 def main(given: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ class Series:
     tried: int = 0
     """Rounds that were played; 0 where there is no control, and all count."""
     busy: Busy | None = None
-    """Where throughput is compared."""
+    """Set for comparisons of throughput."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Bar:
     run: str = ""
     """The head of the run that measured it; empty: this one."""
     missing: str = ""
-    """What it takes to measure it, if nothing did."""
+    """The command that measures it, if it was not measured."""
 
     @property
     def verdict(self) -> str:

@@ -19,7 +19,7 @@ from benchmarks.simulate import DOLLARS_A_CALL
 from benchmarks.trace import Shape
 
 DOLLARS_A_VCPU_HOUR = 0.04
-"""About what large clouds ask for general-purpose nodes on demand."""
+"""The approximate on-demand price of general-purpose nodes in large clouds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Assumed:
     """Of a node; a worker on each."""
     nodes: int = 100
     busy: float = 0.6
-    """How much of a processor is planned for; the rest is for peaks and for nodes that are away."""
+    """The planned share of a processor; the rest is for peaks and for failed nodes."""
     dollars_per_vcpu_hour: float = DOLLARS_A_VCPU_HOUR
     dollars_per_call: float = DOLLARS_A_CALL
     hit_rate: float = Shape().repeated
@@ -48,7 +48,7 @@ class Assumed:
     """`engines.morph.max_in_flight` of a worker."""
     morph_seconds: float = Setup(replicas=1).engine
     many_workers: float = 1.0
-    """What a decision costs beside other workers, as a multiple of what it costs alone (P14)."""
+    """The cost of a decision beside other workers, as a multiple of the cost alone (P14)."""
 
 
 @dataclass(frozen=True, slots=True)

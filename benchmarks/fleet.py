@@ -39,7 +39,7 @@ class Setup:
     """Between all gateways and all replicas, where conversations stay on one."""
     stickiness: Stickiness = "exact"
     engine: float = 0.8
-    """What a call of the engine takes; published beside the trace's shape."""
+    """Seconds of an engine call; published with the trace's shape."""
     ttl: float = 1_800.0
     recheck: float = 10.0
 
@@ -150,7 +150,7 @@ class _Replica:
 
 
 _Step: TypeAlias = Trouble | Ask | tuple[_Replica, bytes, bytes]
-"""What happens next: trouble, a request, or a replica's engine call for a key ends."""
+"""The next event: trouble, a request, or the end of a replica's engine call for a key."""
 
 
 class _Fleet:

@@ -45,7 +45,7 @@ CACHED_RATE = 400
 PAUSE = 0.004
 """Seconds between two calls whose work is measured."""
 WORD = "unanswerable"
-"""What the stand-in for Morph hangs on."""
+"""The word on which the stand-in for Morph hangs."""
 KINDS = ("full", "burst", "flood")
 
 

@@ -82,7 +82,7 @@ class Body:
     frames: bytes
     decisions: int = 1
     answer_bytes: int | None = None
-    """What the answers to one call weigh, framing included; `None`: not looked at."""
+    """The size of the answers to one call, including framing; `None`: not checked."""
     headers: Sequence[str] = ("content-type: application/grpc", "te: trailers")
     http1: bool = False
 

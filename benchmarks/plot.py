@@ -13,7 +13,7 @@ from benchmarks.bars import Bar
 
 _WIDTH, _ROW, _TOP, _TEXT = 880, 22, 64, 500
 _LEAST, _MOST = 0.25, 4.0
-"""What the scale holds, as multiples of a bar; what lies beyond stands at its end."""
+"""The ends of the scale, as multiples of a bar; values beyond are clipped."""
 _REACHED, _MISSED = "#188038", "#d93025"
 
 

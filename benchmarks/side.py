@@ -63,7 +63,7 @@ class Side:
 
 
 Costs = dict[str, list[float]]
-"""Processor time in microseconds a decision, by what was decided how."""
+"""Processor time in microseconds a decision, by the kind of decision."""
 
 
 def limited_by(series: Series, *sides: Side) -> Series:

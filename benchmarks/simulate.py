@@ -33,7 +33,7 @@ TROUBLED = 10
 STRUCK, OVER, WATCHED = 300.0, 360.0, 120.0
 """When trouble begins, when an outage ends, and for how long its cost is counted, in seconds."""
 DOLLARS_A_CALL = 0.005
-"""What Morph charges for a decision (its price list, $5 a thousand)."""
+"""Morph's price of a decision (its price list: $5 per thousand)."""
 
 
 @dataclass(frozen=True, slots=True)

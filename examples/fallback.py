@@ -40,7 +40,7 @@ llm:
     plan_create: {profile: default, fallback_profiles: [backup]}
 """
 KEYS = {"OPENAI_API_KEY": "key-of-openai", "ACME_API_KEY": "key-of-acme"}
-"""What this program has in its environment; the server neither has nor needs it."""
+"""This program's environment; the server neither has nor needs the keys."""
 
 
 @dataclass

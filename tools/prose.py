@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import inspect
 import io
 import re
 import sys
@@ -162,11 +163,11 @@ def _blank(code: re.Match[str]) -> str:
 def of_module(path: str, text: str) -> Iterator[Passage]:
     """The docstrings, messages and comments of a Python module."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            docstring = ast.get_docstring(node)
-            if docstring:
-                line = node.body[0].lineno
-                yield Passage(path, line, "docstring", _without_code(docstring))
+        if isinstance(node, ast.Expr) and (docstring := _literal(node.value)):
+            # Of a module, a class, a function, or of the attribute before it.
+            yield Passage(
+                path, node.lineno, "docstring", _without_code(inspect.cleandoc(docstring))
+            )
         for string in _messages(node):
             literal = _literal(string)
             if literal:

@@ -11,7 +11,7 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = (ROOT / "protos", ROOT / "integrations")
-"""The contract, and what integrations speak besides."""
+"""The contract, and other protocols of integrations."""
 SERVICES = "routing_service.proto"
 
 

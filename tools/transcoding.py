@@ -23,7 +23,7 @@ RULES = ROOT / "deploy" / "envoy" / "http.yaml"
 DESCRIPTORS = ROOT / "deploy" / "envoy" / "pointsman.binpb"
 
 ERRORS = (status_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR)
-"""What a refusal's details are made of: without it the transcoder cannot write them as JSON."""
+"""The messages of a refusal's details: without them the transcoder cannot write them as JSON."""
 
 
 def read_rules(path: Path) -> http_pb2.Http:

@@ -103,7 +103,7 @@ def accuracy(artefact: Artefact, table: Outcomes) -> Floats:
 
 
 WEAK_SCORE, STRONG_SCORE = 0.70, 0.85
-"""What a catalog would say of the pair that knows neither by topic: tier-like overall scores."""
+"""Overall scores of the pair in a catalog without topic scores."""
 
 
 def _by_score(artefact: Artefact, scores: tuple[float, ...]) -> Floats:

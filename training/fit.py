@@ -40,20 +40,20 @@ class Recipe:
     vague_c: float = 5.0
     difficulty_penalty: float = 20.0
     difficulty_gain: float = 0.5
-    """How far a prompt's difficulty beyond its topics' moves the predicted quality."""
+    """The weight of a prompt's difficulty beyond its topics' in the predicted quality."""
     leverage_penalty: float = 10.0
     tuned_trust: float = 0.5
-    """How far the leverage learnt on `LEVERAGE_TOPIC` alone replaces the general one there."""
+    """The share by which the leverage of `LEVERAGE_TOPIC` replaces the general one there."""
     iterations: int = 150
     domain_mass: float = 600.0
     """The most that one set's prompts of one domain weigh in the domain head, in prompts."""
     vague_mass: float = 200.0
-    """What each set that nobody judged for vagueness weighs as clear, in prompts."""
+    """The weight, in prompts, of each set without vagueness labels, as clear."""
 
 
 LEVERAGE_TOPIC = "word_problem"
-"""The one fine topic with outcomes of its own by the hundred, and a set of nothing else: its
-posterior tells its prompts apart from none of each other, so its leverage is worth a head."""
+"""The only fine topic with hundreds of separate outcomes and a dedicated set. Its posterior does
+not separate its prompts, so its leverage is worth a head."""
 
 SOURCE_WEIGHT = {"arena_hard_v2": 4.0, "seeds": 4.0, "sql_eval": 0.3, "spider2": 0.5}
 """Real prompts of real people weigh more than the many of one kind."""
@@ -74,7 +74,7 @@ class Fitted:
     difficulty: Floats
     leverage: Floats
     tuned_leverage: Floats
-    """What is added to the leverage, times the probability of `LEVERAGE_TOPIC`."""
+    """The correction of the leverage, times the probability of `LEVERAGE_TOPIC`."""
     domain: Floats
     """design columns x domains."""
     vague: Floats

@@ -25,7 +25,7 @@ PLACEHOLDER_CURVES: Mapping[str, Any] = {
     "domain_threshold": 0.0,
     "difficulty_gain": 1.0,
 }
-"""What an artefact says before it was calibrated: raw scores as they are."""
+"""The calibration of an uncalibrated artefact: raw scores."""
 
 
 def pack(fitted: Fitted, *, version: str, extra: Mapping[str, Any]) -> Artefact:

@@ -44,7 +44,7 @@ class Samples:
     train: dict[str, Outcomes]
     """By set: mmlu, gsm8k, mmlu_pro, llm_router; their training parts, calibration included."""
     test: dict[str, Outcomes]
-    """By set: the same, and mt_bench; what nothing was learnt from."""
+    """By set: the same, and mt_bench, without any training data."""
     topics: dict[str, list[str | None]]
     """By set: the fine topic of each training prompt; `None`: the set does not say."""
     requests: list[Request]

@@ -37,7 +37,7 @@ def topic_accuracy(shares: Floats, results: Floats, *, easiness: Floats, member:
 
 
 BROAD_PRIOR, FINE_PRIOR = 20.0, 60.0
-"""How many prompts of a topic weigh as much as what is expected of it."""
+"""The numbers of prompts of a topic that weigh as much as its prior."""
 
 
 def _logit(share: Floats) -> Floats:

@@ -57,7 +57,7 @@ class Outcomes:
     labels: list[str]
     """The set's own subject, category or task of each prompt."""
     origins: list[str]
-    """Where the set has each prompt from; empty where it does not say."""
+    """The origin of each prompt in the set; empty if unknown."""
     models: list[str]
     results: NDArray[np.float64]
     answer_chars: NDArray[np.float64] | None = None

@@ -26,7 +26,7 @@ NEW = 0.4
 """Share of calls that begin a conversation; the others go on with a recent one."""
 RECENT = 200
 THIRD_PARTY = 0.5
-"""Share of calls that engine `morph` may be asked about."""
+"""The share of calls that may go to engine `morph`."""
 MODELS = ("anthropic/claude-opus-4.8", "anthropic/claude-sonnet-4.6", "openai/gpt-5.5")
 TASKS = (
     "Rename {0} everywhere and keep the tests green.",
@@ -62,7 +62,7 @@ class Callers:
         self._took: list[float] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.seen: Counter[str] = Counter()
-        """Calls by what became of them: `answered`, of these `cached` and the source of the
+        """Calls by result: `answered`, of these `cached` and the source of the
         others, or the failure."""
 
     async def __aenter__(self) -> Self:

@@ -29,7 +29,7 @@ class Sample:
     """Milliseconds, of the calls since the sample before."""
     p99: float
     p50_ratio: float
-    """To a bare echo's on the same machine, asked at the same pace by the same process."""
+    """Relative to a bare echo on the same machine, at the same rate from the same process."""
     p99_ratio: float
     cpu: float
     """Milliseconds of processor time, of all threads, for each of these calls."""

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from benchmarks.servers import Running, free_port, policy_text, span_sink, started
 
 ENTRIES = 4_000
-"""What the cache in the process holds: full before the clock starts, so that it does not grow."""
+"""The size of the in-process cache, which is full before the measurement."""
 PYTHON = (sys.executable, "-m", "pointsman_server")
 QUALITY_LOSSES = (0.05, 0.051)
 KEY = {"MORPH_API_KEY": "soak"}

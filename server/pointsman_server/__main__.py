@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from pointsman_server.lib.console import USAGE, discard_stdout
 
 _EXTRAS = {"pointsman_server": "server", "pointsman_extproc": "ext-proc"}
-"""What is to be installed for the commands of a package, where they need more than the client."""
+"""The extra of a package whose commands need more than the client."""
 _CUT_OFF = 141
 """128 + SIGPIPE, as a shell reports it."""
 

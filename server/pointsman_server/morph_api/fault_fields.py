@@ -68,7 +68,7 @@ FIELDS = {
 }
 
 BODIES = ("body", "json", "wrong_model", "redirect")
-"""What the body is: at most one of these."""
+"""Fields that set the body: at most one of these."""
 
 FRAMINGS = (
     "broken_body",
@@ -77,4 +77,4 @@ FRAMINGS = (
     "huge_body_bytes",
     "reset",
 )
-"""How it travels: at most one of these."""
+"""Fields that set the delivery: at most one of these."""

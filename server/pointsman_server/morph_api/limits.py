@@ -19,6 +19,6 @@ class Limits:
     body_bytes: int = 1024 * 1024
     """Holds the largest allowed input even where every character is a JSON escape."""
     body_seconds: float = 10.0
-    """How long a client may take to send its body."""
+    """Time for a client to send its body."""
     engine_seconds: float = 5.0
-    """How long the engine may take to answer."""
+    """Time for the engine to answer."""

@@ -19,7 +19,7 @@ class RouteBody:
     """`POST /v1/router/multimodel`."""
 
     prompt: str
-    """Non-blank and trimmed; at most `PROMPT_CODE_POINTS`, which is what engines look at."""
+    """Non-blank and trimmed; at most `PROMPT_CODE_POINTS`, the limit of engines."""
     allowed_models: tuple[str, ...] | None
     """`None`: all models of the catalog."""
     allowed_providers: tuple[str, ...] | None
@@ -33,7 +33,7 @@ class ClassifyBody:
 
     prompt: str
     heads: tuple[str, ...]
-    """Which labels are asked for, in the order of `HEADS`."""
+    """The requested labels, in the order of `HEADS`."""
 
 
 def parse_json(raw: bytes) -> object:

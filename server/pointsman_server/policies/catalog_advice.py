@@ -1,4 +1,4 @@
-"""Warnings about what the catalog says of a tier's candidates: a tier that cannot route well."""
+"""Warnings about catalog entries of a tier's candidates that prevent good routing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `pointsman check` tells of a policy file."""
+"""The report of `pointsman check` on a policy file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class CheckReport:
     """The verdict on one policy file."""
 
     problems: tuple[Problem, ...] = ()
-    """Why it would be refused; empty: it would be put in force."""
+    """Errors; empty: the file is valid."""
     warnings: tuple[Problem, ...] = ()
     summary: str = ""
-    """One line on what it says; empty where it has problems."""
+    """One line on its content; empty if it has errors."""
 
     @property
     def ok(self) -> bool:
@@ -37,7 +37,7 @@ class CheckReport:
 
 
 def check(path: Path | None, *, assignments: Sequence[str] = ()) -> CheckReport:
-    """Check the file at `path`, or the packaged default, with what is set over it.
+    """Check the file at `path`, or the built-in file, with its overrides.
 
     Raises nothing on a bad file.
     """

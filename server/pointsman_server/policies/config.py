@@ -1,4 +1,4 @@
-"""A policy file with what is set over it: the one way from a path to what is in force.
+"""A policy file with its overrides: the only way from a path to the policy in force.
 
     config = PolicyConfig(Path("policy.yaml"))
     config.set("llm.routes.plan_create", "reasoning")
@@ -72,5 +72,5 @@ class PolicyConfig:
         return parse(data, overrides=self._overrides, environment=self._environment)
 
     def version_of(self, data: bytes) -> str:
-        """The `policy_version` of `data` with what is set over it."""
+        """The `policy_version` of `data` with its overrides."""
         return version_of(data, self._overrides)

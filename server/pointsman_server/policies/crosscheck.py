@@ -1,7 +1,7 @@
-"""Faults that lie between sections.
+"""Find errors between sections.
 
-They are looked for in what YAML gave, so that they are told together with the faults inside
-sections; values of a wrong shape are left to those.
+The check runs on the parsed YAML, so that these errors are reported together with those inside
+sections, which also cover values of a wrong type.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where something in a policy file is wrong, and what: kept by path until lines are known."""
+"""Errors in a policy file, stored by path until their lines are known."""
 
 from __future__ import annotations
 

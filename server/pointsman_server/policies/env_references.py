@@ -77,7 +77,7 @@ def _holds_reference_only(value: str, path: KeyPath) -> bool:
 
 
 def _wrong(name: str, environment: Mapping[str, str]) -> list[str]:
-    """What is wrong with filling in the variable `name`. Never its value."""
+    """The error of replacing the variable `name`, without its value."""
     if not _NAME.fullmatch(name):
         return ["holds a reference that names no environment variable: letters, digits, `_`"]
     if _SECRET_VARIABLE.search(name):

@@ -17,7 +17,7 @@ _ROUTABLE = 2
 
 
 def advice(policy: PolicyFile) -> Iterator[Diagnostic]:
-    """Find what is rarely meant in a file without faults."""
+    """Find suspicious settings in a valid file."""
     yield from _share(policy)
     yield from _catalog(policy)
     yield from catalog_advice(policy)

@@ -1,6 +1,6 @@
-"""Faults of `llm` that lie between its keys: profiles that are missing, routes that say two things.
+"""Find errors between the keys of `llm`: missing profiles, contradictory routes.
 
-Like `crosscheck`, on what YAML gave, so that they are told together with all others.
+Like `crosscheck`, it runs on the parsed YAML, so that all errors are reported together.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Values that are set over the policy file: from code, the command line, the environment.
+"""Overrides of the policy file: from code, the command line, the environment.
 
-They are put into what YAML gave before anything is checked, so that the whole is judged as if the
-file had said it.
+They are merged into the parsed YAML before validation, so that the result is validated like a
+file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def assignment(text: str) -> Override:
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[Override, ...]:
-    """What the `POINTSMAN_POLICY__*` variables set, by name. Raises `PolicyInvalid`."""
+    """The overrides of the `POINTSMAN_POLICY__*` variables, by name. Raises `PolicyInvalid`."""
     found = []
     for name in sorted(n for n in environment if n.startswith(PREFIX)):
         parts = tuple(part.lower() for part in name.removeprefix(PREFIX).split("__"))
@@ -75,7 +75,7 @@ def key_path(text: str) -> KeyPath:
 
 
 def plain_value(value: object) -> object:
-    """A value from code as YAML would give it. Raises `TypeError` for what YAML has not."""
+    """Convert a value from code to a YAML value. Raises `TypeError` for other types."""
     if isinstance(value, Mapping):
         return {_text_key(key): plain_value(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

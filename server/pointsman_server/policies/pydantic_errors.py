@@ -26,8 +26,8 @@ def to_faults(error: ValidationError, *, model: type[BaseModel]) -> Iterator[Dia
     """One fault for each finding of `model`'s validation."""
     for details in error.errors(include_url=False):
         path = tuple(details["loc"])
-        if path and path[-1] == "[key]":  # a mapping's key; the key itself stands before
-            path = path[:-1]
+        if path[-1:] == ("[key]",) and details["type"] != "extra_forbidden":
+            path = path[:-1]  # pydantic's mark of a mapping's key, which stands before it
         yield Diagnostic(path, _message(details, path, model))
 
 

@@ -28,7 +28,7 @@ _MOST_WORDED = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A policy file without problems, and what is worth a warning in it."""
+    """A valid policy file with its warnings."""
 
     policy_file: PolicyFile
     warnings: tuple[Problem, ...]
@@ -63,9 +63,9 @@ def json_schema() -> dict[str, object]:
 
 
 def _validated(tree: YamlTree) -> tuple[PolicyDocument | None, tuple[Diagnostic, ...]]:
-    """Give the document, where pydantic accepts it, and all faults.
+    """Return the document, if pydantic accepts it, and all errors.
 
-    A value that could not even be read from the text is told of once.
+    An unreadable value is reported once.
     """
     if tree.value is None:
         return None, (Diagnostic((), "is empty"),)

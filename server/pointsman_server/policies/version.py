@@ -1,4 +1,4 @@
-"""Hashes of a policy file: of its bytes, and of what in it changes decisions."""
+"""Hashes of a policy file: of its bytes, and of the parts that affect decisions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _VERSION_DIGITS = 16
 
 
 def version_of(data: bytes, overrides: Sequence[Override] = ()) -> str:
-    """Give the first 16 hex digits of SHA-256 over the file's bytes: `policy_version`.
+    """Return the first 16 hex digits of SHA-256 over the file's bytes: `policy_version`.
 
-    What is set over the file counts too, so that replicas that differ in it differ in this.
+    Overrides count too, so that replicas with different overrides have different versions.
     """
     digest = hashlib.sha256(data)
     for override in overrides:

@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchState:
-    """What is in force, and what is wrong with what should be."""
+    """The policy in force, and the errors of a newer one."""
 
     version: str
-    """`policy_version` of what is in force."""
+    """The `policy_version` in force."""
     loaded_at: float
     """When it was put in force, in seconds since the epoch."""
     last_problems: tuple[Problem, ...] = ()
-    """Why the newest version was refused; empty: what is on disk is in force."""
+    """Errors of the newest version, if it was refused; empty: the file on disk is in force."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -45,14 +45,14 @@ class PolicyWatcher:
 
     path: Path | None
     config: PolicyConfig | None = None
-    """What is set over the file; `None`: nothing."""
+    """The overrides of the file; `None`: none."""
     current: InitVar[Loaded]
-    """What is in force already."""
+    """The policy in force at the start."""
     on_loaded: Callable[[Loaded], Awaitable[None] | None]
     """Puts a version in force. Where it raises, that version counts as refused, and the one
     before must still be in force."""
     on_outcome: Callable[[bool], None]
-    """Is told of every attempt, whether it succeeded. It must not raise."""
+    """Called after every attempt, with its success. It must not raise."""
     interval: float = 1.0
     """Seconds between two looks at the file."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -73,7 +73,7 @@ class PolicyWatcher:
 
     @property
     def state(self) -> WatchState:
-        """What is in force now."""
+        """The policy in force."""
         return self._state
 
     async def reload(self) -> bool:
@@ -82,7 +82,7 @@ class PolicyWatcher:
             return await self._judge(await self._reading())
 
     async def poll(self) -> None:
-        """Look once, and take what has changed and settled."""
+        """Check the file once, and load a changed and settled version."""
         async with self._one_at_a_time:
             reading = await self._reading()
             settled = reading.mark == self._previous
@@ -135,14 +135,14 @@ class PolicyWatcher:
         return not problems
 
     def _restored(self) -> None:
-        """Note that the file is again the one in force: nothing is built anew."""
+        """Record that the file is again the one in force, without building it."""
         self._judged = self._state.version
         self._state = replace(self._state, last_problems=())
         _log.info("policy file %s is back", self._state.version)
         self.on_outcome(True)  # noqa: FBT003 - as its type says
 
     async def _problems_of(self, reading: _Reading) -> tuple[Problem, ...]:
-        """Try to put a reading in force. Returns what stands against it."""
+        """Try to put a reading in force. Returns its errors."""
         if reading.data is None:
             return reading.problems
         try:
@@ -164,7 +164,7 @@ class PolicyWatcher:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What was found on disk, once: `mark` tells it from others."""
+    """One reading of the file, identified by `mark`."""
 
     mark: str
     data: bytes | None = None

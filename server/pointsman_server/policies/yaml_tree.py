@@ -1,8 +1,8 @@
 """YAML text -> plain values, with the line of each and every fault of the text at once.
 
 Scalars are read as YAML 1.2's core schema reads them: `off`, `no` and `2026-01-01` are text, so
-that `mode: off` means what it says. Tags other than the core ones are refused. What a hostile
-file can cost is bounded: its size, its nesting, and the values that its aliases expand to.
+that `mode: off` is the mode. Tags other than the core ones are refused. The cost of a hostile file
+is bounded: its size, its nesting, and the values that its aliases expand to.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_DEPTH = 32
 MAX_VALUES = 50_000
 
 BROKEN = object()
-"""Stands where a value could not be read; its fault is already told."""
+"""Placeholder of an unreadable value, whose error is already recorded."""
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
@@ -36,7 +36,7 @@ _SCALARS: Mapping[str, Callable[[str], object]] = {
 
 @dataclass(frozen=True, slots=True)
 class YamlTree:
-    """What a text says: dicts with text keys, lists, text, numbers, booleans, None, `BROKEN`."""
+    """A parsed text: dicts with text keys, lists, text, numbers, booleans, None, `BROKEN`."""
 
     value: object
     lines: Mapping[KeyPath, int]
@@ -190,7 +190,7 @@ class _Walk:
 
 
 def _syntax_message(error: yaml.YAMLError) -> str:
-    """Say what PyYAML found and where, without the excerpt of the file that it would print."""
+    """Describe PyYAML's error and its location, without its excerpt of the file."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return "is not YAML: a character that YAML does not allow"
     problem = error.problem or "broken syntax"

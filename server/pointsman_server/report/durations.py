@@ -8,9 +8,9 @@ from typing import Final
 GROWTH: Final = 1.02
 """From one bound to the next; a quantile is exact to half of it, one percent."""
 SHORTEST: Final = 1e-3
-"""Milliseconds; what is shorter counts as this. The log has no finer numbers."""
+"""Milliseconds; shorter durations count as this. The log has no finer numbers."""
 LONGEST: Final = 1e9
-"""Milliseconds, a week and a half; what is longer counts as this."""
+"""Milliseconds, a week and a half; longer durations count as this."""
 _STEP: Final = math.log(GROWTH)
 
 

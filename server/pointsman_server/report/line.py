@@ -43,7 +43,7 @@ class DecisionLine:
     tier: str
     verdict: Verdict
     reason: str | None
-    """Why it was skipped, or was routed and not served."""
+    """The reason for skipping it, or for not serving a routed decision."""
     weight: float
     """The number of decisions that it stands for: 1 / sample rate; 0 for an unsampled line."""
     group: int
@@ -57,7 +57,7 @@ class DecisionLine:
     agreement: bool | None
     source: str | None
     kept: bool
-    """No engine was asked: the answer, or the conversation's model, was kept from before."""
+    """Without an engine call: the answer, or the conversation's model, was cached."""
     switch_reason: str | None
     failures: tuple[str, ...]
     """`<engine> <stage>` of each engine that failed."""

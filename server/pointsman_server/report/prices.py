@@ -43,7 +43,7 @@ class RequestCost:
     decided: float
     """With the decision served, wherever it may be."""
     served: float
-    """With what the gateway was told to serve."""
+    """With the models in `serve_model`."""
     router: float
     input_tokens: float
 

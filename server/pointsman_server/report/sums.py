@@ -71,7 +71,7 @@ class Sums:
     """Of one tier in one mode. Weighted by 1 / sample rate, unless it says otherwise."""
 
     drawn: int = 0
-    """Drawn lines."""
+    """Sampled lines."""
     decisions: float = 0.0
     routed: float = 0.0
     served: float = 0.0

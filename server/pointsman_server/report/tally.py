@@ -18,7 +18,7 @@ class Tally(Generic[K]):
     def __init__(self) -> None:
         self._amounts: dict[K, float] = {}
         self.others = 0.0
-        """What was counted under no name of its own."""
+        """The count of all further names."""
 
     def add(self, key: K, amount: float = 1) -> None:
         """Count `amount` under `key`."""

@@ -17,7 +17,7 @@ from pointsman_server.report.grouped import (
 from pointsman_server.report.intervals import wilson
 
 MOST_OTHERS: Final = 0.01
-"""Where all lines are alike: the share of others up to which they say what serving would cost."""
+"""For lines that are all alike: the highest share of others that still allows a verdict."""
 _SMALL: Final = 0.1
 _NOTHING: Final = 1e-9
 """Dollars per thousand requests; sums of floats are no more exact."""
@@ -34,7 +34,7 @@ class Basis:
     interval: Interval | None
     """Of the difference; `None` where there is too little, or all lines are `alike`."""
     lines: int
-    """Drawn lines with prices."""
+    """Sampled lines with prices."""
     effective_lines: float
     groups: int
     """Of the conversations of these lines."""

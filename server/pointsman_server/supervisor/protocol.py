@@ -32,7 +32,7 @@ class WorkerAssignment:
     """Differences between a worker and a standalone server."""
 
     index: int
-    """From 0; what it listens on by itself is that much above the port in the settings."""
+    """From 0; the worker's own ports are that much above those in the settings."""
     port: int
     """Of gRPC, shared by all workers."""
     hash_key: str

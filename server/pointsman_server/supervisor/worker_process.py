@@ -30,7 +30,7 @@ class Pauses:
     shortest: float = 0.1
     longest: float = 10.0
     steady: float = 10.0
-    """A worker that served for so long starts the count anew."""
+    """Seconds of service after which the delay is reset."""
 
 
 class WorkerProcess:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pointsman_server.policies.check import check_text
 from pointsman_server.policies.loader import read
@@ -46,6 +46,7 @@ def test_anything_that_looks_like_yaml_is_judged(text: str) -> None:
 
 
 @given(trees)
+@example({"[key]": None})
 def test_any_tree_is_judged(tree: object) -> None:
     tells(yaml.safe_dump(tree, allow_unicode=True))
 

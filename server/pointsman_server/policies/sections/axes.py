@@ -1,4 +1,4 @@
-"""Catalog axes: how strong each model is at routine and at heavy work, and who measured it."""
+"""Catalog axes: each model's strength at routine and at heavy work, and the source."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BenchmarkSection(Section):
     """`share`: the share of right answers, 0 to 1. `elo`: a rating; it counts as the share of wins
     over a model rated 1,000."""
     source: Annotated[str, phrase(512)]
-    """Where the figures were published."""
+    """The publication of the figures."""
     date: Annotated[str, calendar_date()]
     """When they were read, as `2026-10-01`."""
 
@@ -38,9 +38,9 @@ class AxesSection(Section):
     """One model's figures on the axes that engine `local` weighs effort against."""
 
     routine: Figure | None = None
-    """How well it does routine work, in the unit of `benchmarks.routine`."""
+    """Its result at routine work, in the unit of `benchmarks.routine`."""
     heavy: dict[HeavyAxis, Figure] = Field(default_factory=dict)
-    """How well it does heavy work, by axis, in the unit of the axis's benchmark: `coding` (counts
+    """Its results at heavy work, by axis, in the unit of the axis's benchmark: `coding` (counts
     for coding, data and design), `knowledge` (general requests), `instructions` (summaries),
     `general` (where no candidate has the former).
     """

@@ -1,4 +1,4 @@
-"""What every section of the policy file is: strict, closed to unknown keys, immutable."""
+"""Base of every section of the policy file: strict, without unknown keys, immutable."""
 
 from __future__ import annotations
 

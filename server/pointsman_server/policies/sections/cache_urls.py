@@ -1,4 +1,4 @@
-"""`cache.url`: which backend keeps decisions, and where it is."""
+"""`cache.url`: backend and address of the cache."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cache_url() -> Scalar:
 
 
 def is_plain_redis_abroad(url: str) -> bool:
-    """Tell whether what is kept goes to another machine in the clear."""
+    """Whether entries go to another machine in plaintext."""
     scheme, authority, _ = _parts(url)
     return scheme in {"redis", "redis+sentinel"} and any(
         is_abroad(host) for host, _ in _hosts(authority)
@@ -45,7 +45,7 @@ def is_plain_redis_abroad(url: str) -> bool:
 
 
 def _parts(value: object) -> tuple[str, str, str]:
-    """Scheme, authority and path. Raises ValueError for what is no URL or holds credentials."""
+    """Scheme, authority and path. Raises ValueError for an invalid URL or one with credentials."""
     if isinstance(value, str) and "," in value:
         # Several hosts are no URL to the standard library: each of them is looked at alone.
         scheme, mark, rest = value.partition("://")

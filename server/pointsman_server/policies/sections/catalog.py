@@ -1,4 +1,4 @@
-"""`catalog`: public model ids and what is known of each."""
+"""`catalog`: public model ids with their properties."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ class ScoresSection(Section):
 
 
 class ModelSection(Section):
-    """One public model id. What is left out is not known, which is not the same as no."""
+    """One public model id. An absent property is unknown, which differs from "no"."""
 
     router_id: ModelId | None = None
-    """The id that engines know the model by. Without one the model is never a candidate."""
+    """The engines' id of the model. Without one, the model is never a candidate."""
     input_price: Price | None = None
     """US dollars per million input tokens."""
     output_price: Price | None = None
     """US dollars per million output tokens."""
     cached_input_price: Price | None = None
-    """US dollars per million input tokens that the provider reads from its prompt cache. Left out:
+    """US dollars per million input tokens that the provider reads from its prompt cache. Absent:
     a tenth of `input_price`.
     """
     context_window: Annotated[int, whole(1, 1_000_000_000)] | None = None
-    """Tokens that input and output together may take."""
+    """Maximum tokens of input and output together."""
     inputs: Annotated[ListOf[Input], Field(max_length=16), DISTINCT] | None = None
-    """What it takes besides text; an empty list: nothing."""
+    """Inputs that it accepts besides text; an empty list: none."""
     tools: bool | None = None
-    """Whether it can call tools."""
+    """Whether it supports tools."""
     experimental: bool = False
-    """Whether it is kept out of every decision."""
+    """Whether it is excluded from every decision."""
     scores: ScoresSection = ScoresSection()
     """Published benchmark scores."""
     axes: AxesSection = AxesSection()
     """Published figures for routine and heavy work, each axis from one benchmark."""
     capability: Share | None = None
-    """How able it is by your own judgement, where no score is published."""
+    """Your estimate of its capability, if no score is published."""
     size: Literal["small", "medium", "large", "frontier"] | None = None
-    """Its class, where nothing better is known."""
+    """Its class, if nothing better is known."""
     reasoning_efforts: Annotated[
         ListOf[Annotated[str, name(32)]], Field(max_length=8), DISTINCT
     ] = ()

@@ -30,7 +30,7 @@ _DOMAIN = DomainQuestion()
 
 
 class EffortSection(Section):
-    """How capable a model must be: a scale of five levels."""
+    """The required capability of a model, on a scale of five levels."""
 
     instructions: Text = _EFFORT.instructions
     """The question."""
@@ -45,7 +45,7 @@ class EffortSection(Section):
 
 
 class DomainSection(Section):
-    """What the answer is mostly made of."""
+    """The main content of the answer."""
 
     instructions: Text = _DOMAIN.instructions
     """The question."""
@@ -95,7 +95,7 @@ class QuestionsSection(Section):
     domain: DomainSection = DomainSection()
     """The question about the domain."""
     needs_info: NeedsInfoSection = NeedsInfoSection()
-    """The question whether the request lacks what it takes to start."""
+    """The question whether the request lacks necessary information."""
     turn: TurnSection = TurnSection()
     """The question whether the request carries a task."""
 

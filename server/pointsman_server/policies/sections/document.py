@@ -1,4 +1,4 @@
-"""The whole policy file: its sections and the few values that stand beside them."""
+"""The complete policy file: its sections and top-level values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TierName = Annotated[str, name()]
 
 
 def _without_old_name(value: object) -> object:
-    """Take `denied`, as files of version 0.1 have it, for the `local_only` that it meant."""
+    """Take `denied`, from files of version 0.1, as `local_only`."""
     return "local_only" if value == "denied" else value
 
 
@@ -40,7 +40,7 @@ class PolicyDocument(Section):
     """The policy file of Pointsman."""
 
     mode: Literal["off", "shadow", "serve"] = "shadow"
-    """`off`: nothing is decided. `shadow`: decisions are recorded while gateways keep their static
+    """`off`: no decisions. `shadow`: decisions are recorded while gateways serve their static
     pick. `serve`: decisions are served.
     """
     serve_percent: Annotated[float, number(0, 100)] = 100.0
@@ -48,13 +48,13 @@ class PolicyDocument(Section):
     never changes sides.
     """
     stickiness: StickinessName = "conversation"
-    """How long one decision holds: for the same content only, or for the conversation until
+    """The lifetime of one decision: for the same content only, or for the conversation until
     `cache.ttl` is over or something that it depended on changes.
     """
     data_policy: Literal["third_party_allowed", "third_party_denied"] = "third_party_allowed"
-    """Whether prompts may go to a third party's engine, for requests that leave it open."""
+    """Whether prompts may go to a third party's engine, for requests without `data_policy`."""
     organizations: OrganizationsName = "excluded"
-    """What happens to requests of callers that belong to an organisation. `excluded`: they are left
+    """The treatment of requests whose caller belongs to an organisation. `excluded`: they are left
     untouched. `local_only`: they are decided in the process, and no third party's engine gets their
     prompts. `allowed`: they are decided like any other.
     """
@@ -65,17 +65,17 @@ class PolicyDocument(Section):
     benchmarks: dict[Axis, BenchmarkSection] = Field(default_factory=dict)
     """The benchmark behind each axis of the catalog's `axes`: one for all models of the file."""
     engines: EnginesSection = EnginesSection()
-    """The engines that decide, and the order in which they are called."""
+    """The engines that decide, and their order."""
     cache: CacheSection = CacheSection()
-    """Where decisions are kept."""
+    """The cache of decisions."""
     flags: FlagsSection = FlagsSection()
-    """Runtime switches."""
+    """Feature flags."""
     classification: ClassificationSection = ClassificationSection()
-    """Labels beside the decision."""
+    """Labels in addition to the decision."""
     decision_log: DecisionLogSection = DecisionLogSection()
-    """Where decision lines go."""
+    """The decision log."""
     llm: LlmSection = LlmSection()
-    """Why LLMs are called, and which serves what."""
+    """Purposes of LLM calls, and the LLMs that serve them."""
 
     def to_core(self, *, version: str, rules_digest: bytes = b"") -> PolicyFile:
         """Give the file as a core value."""

@@ -1,4 +1,4 @@
-"""What a profile inherits from `llm`, and what it must not: a credential of another provider."""
+"""Inheritance of profiles from `llm`, except credentials of another provider."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Inherited:
     lost: tuple[str, ...]
     """Credentials of `llm` that this profile would have inherited, and may not."""
     moved: tuple[str, ...]
-    """What makes it another provider: `provider`, `endpoint`."""
+    """The keys that change the provider: `provider`, `endpoint`."""
     own: frozenset[str]
     """The keys that the profile itself sets."""
 

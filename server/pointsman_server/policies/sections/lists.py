@@ -1,4 +1,4 @@
-"""Lists of the policy file: kept as tuples, in the file's order.
+"""Lists of the policy file: tuples in file order.
 
 `Annotated[ListOf[X], Field(min_length=1), DISTINCT]` has at least one X and none twice.
 """

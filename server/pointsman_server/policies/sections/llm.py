@@ -54,7 +54,7 @@ EligibleErrors = Annotated[
 
 
 def _some(candidates: tuple[CandidateSection, ...]) -> tuple[CandidateSection, ...]:
-    # Not `min_length`: that would also be told where single candidates are at fault.
+    # Not `min_length`: that would also be reported if single candidates are invalid.
     if not candidates:
         raise ValueError("needs 1 or more entries")
     return candidates
@@ -70,10 +70,10 @@ class CandidateSection(Section):
 
 
 class RouteSection(Section):
-    """Who serves one purpose: a profile, a split over several, or a tier."""
+    """The route of one purpose: a profile, a split over several, or a tier."""
 
     profile: ProfileName | None = None
-    """The profile that serves the purpose; `default` where nothing is named. `<purpose>: NAME`
+    """The profile that serves the purpose; `default` if it is absent. `<purpose>: NAME`
     is short for it.
     """
     candidates: Annotated[
@@ -81,11 +81,11 @@ class RouteSection(Section):
     ] = ()
     """The profiles that runs are split over."""
     tier: Annotated[str, name()] | None = None
-    """A tier of this file, decided for as `RouteDecision` does."""
+    """A tier of this file; decides like `RouteDecision`."""
     fallback_profiles: Annotated[ListOf[ProfileName], Field(max_length=64), DISTINCT] = ()
-    """What is tried after all of that, in this order."""
+    """The profiles to try after these, in order."""
     eligible_errors: EligibleErrors | None = None
-    """The errors after which the next one is tried, where they differ from those of `llm`."""
+    """The errors after which the next one is tried, if they differ from those of `llm`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -123,18 +123,18 @@ class _NameOrRoute:
 
 
 class LlmSection(ProfileSection):
-    """Purposes, profiles and routes. The keys of a profile that stand here are `default`'s."""
+    """Purposes, profiles and routes. Profile keys at this level belong to `default`."""
 
     profiles: Annotated[dict[ProfileName, ProfileSection], Field(max_length=1_000)] = Field(
         default_factory=dict
     )
-    """Named profiles; each inherits what it does not set."""
+    """Named profiles; each inherits keys that it does not set."""
     purposes: Annotated[ListOf[PurposeName], Field(max_length=256), DISTINCT] = ()
     """Purposes besides `main_loop`, `addressing`, `heartbeat`, `plan_create` and `memory_draft`."""
     routes: Annotated[dict[PurposeName, RouteSection], Field(max_length=300), _NameOrRoute()] = (
         Field(default_factory=dict)
     )
-    """Purpose -> route; one without a route is served by `default`."""
+    """Routes by purpose; a purpose without a route uses `default`."""
     eligible_errors: EligibleErrors = ELIGIBLE_ERRORS
     """The errors after which the next profile is tried."""
 

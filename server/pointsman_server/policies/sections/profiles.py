@@ -1,4 +1,4 @@
-"""A profile: the keys that stand under `llm` and under each of `llm.profiles`."""
+"""A profile: the keys under `llm` and under each of `llm.profiles`."""
 
 from __future__ import annotations
 
@@ -139,38 +139,38 @@ class CloudflareSection(Section):
 
 
 class ProfileSection(Section):
-    """One LLM config; a key that is left out, null or empty is inherited from `llm`."""
+    """One LLM config; an absent, null or empty key is inherited from `llm`."""
 
     provider: Annotated[str, or_empty(name(64))] | None = None
-    """Who serves the model, such as `openai` or `anthropic`."""
+    """The provider of the model, such as `openai` or `anthropic`."""
     model: Annotated[str, or_empty(name())] | None = None
-    """The model, as its provider names it."""
+    """The provider's name of the model."""
     endpoint: Annotated[str, or_empty(base_url())] | None = None
-    """Base URL, where it is not the provider's usual one."""
+    """Base URL, if it is not the provider's default."""
     api_key: Annotated[str, reference()] | None = None
-    """Where the caller finds the key: `credential_ref` of an attempt is `env:NAME`. Not
+    """Reference to the key: `credential_ref` of an attempt is `env:NAME`. Not
     inherited by a profile that changes `provider` or `endpoint` (a warning).
     """
     inference_provider: Annotated[str, or_empty(name(64))] | None = None
-    """Who runs the model, where the provider offers a choice."""
+    """The company that runs the model, if the provider offers a choice."""
     temperature: Annotated[float, numeric(0, 2)] | None = None
     """Sampling temperature."""
     reasoning_effort: Annotated[str, or_empty(name(32))] | None = None
-    """How long the model may think, in the provider's words."""
+    """The reasoning effort, in the provider's words."""
     reasoning_budget_tokens: Annotated[int, numeric(0, 10_000_000, whole=True)] | None = None
-    """Tokens that the model may think for."""
+    """Maximum reasoning tokens."""
     context_window_tokens: Annotated[int, numeric(0, 1_000_000_000, whole=True)] | None = None
-    """Tokens that input and output together may take."""
+    """Maximum tokens of input and output together."""
     request_timeout: Annotated[str, raw_text(32)] | None = None
-    """How long a request may take, as written."""
+    """The time-out of a request, passed on unchanged."""
     tools_emulation_mode: Literal["off", "fallback", "force"] | None = None
     """Whether tool calls are emulated for models without them."""
     supports_image_parts: bool | None = None
-    """Whether the model takes images."""
+    """Whether the model accepts images."""
     cache_ttl: Annotated[str, raw_text(32)] | None = None
-    """How long the provider keeps a prompt, as written."""
+    """The lifetime of the provider's prompt cache, passed on unchanged."""
     cache_key_prefix: Annotated[str, raw_text(128)] | None = None
-    """What the provider's cache keys begin with."""
+    """The prefix of the provider's cache keys."""
     headers: Annotated[dict[Annotated[str, name(128)], Text], Field(max_length=64)] = Field(
         default_factory=dict
     )
@@ -178,20 +178,20 @@ class ProfileSection(Section):
     reference, such as `Bearer ${NAME}`.
     """
     azure: AzureSection = AzureSection()
-    """What Azure OpenAI needs besides."""
+    """Additional settings of Azure OpenAI."""
     bedrock: BedrockSection = BedrockSection()
-    """What AWS Bedrock needs besides."""
+    """Additional settings of AWS Bedrock."""
     cloudflare: CloudflareSection = CloudflareSection()
-    """What Cloudflare Workers AI needs besides."""
+    """Additional settings of Cloudflare Workers AI."""
     parameters: Annotated[
         dict[Annotated[str, name(64)], Annotated[object, plain()]], Field(max_length=64)
     ] = Field(default_factory=dict)
-    """Anything else for the caller, passed on as it is. One called like a credential holds a
+    """Other settings for the caller, passed on unchanged. A credential by its name holds a
     reference.
     """
 
     def settings(self) -> dict[str, Any]:
-        """What it sets, by key; sections and mappings as dicts without what is left out."""
+        """The keys that it sets; sections and mappings as dicts without absent keys."""
         fields = {key: getattr(self, key) for key in ProfileSection.model_fields}
         return {k: v for k, v in ((k, _set_values(v)) for k, v in fields.items()) if _is_set(v)}
 

@@ -1,4 +1,4 @@
-"""What the sections of remote engines share."""
+"""Common keys of remote engines' sections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BreakerSection(Section):
     failures: Annotated[int, whole(1, 1_000)] = _BREAKER.failures
     """Failures in a row that open the circuit: the engine is not called any more."""
     pause: Annotated[float, duration("100ms", "1h")] = _BREAKER.pause
-    """How long the circuit stays open before one call probes."""
+    """The time that the circuit stays open before one call probes."""
     slow: Annotated[float, duration("1ms", "1m")] = _BREAKER.slow
     """A call cut off by the caller's deadline counts as a failure if it took this long."""
 
@@ -44,8 +44,7 @@ class RemoteSection(Section):
     a call on a reused connection that the server was closing: it is sent once more on another.
     """
     max_connections: Annotated[int, whole(1, 4_096)] = _MORPH.max_connections
-    """Size of the connection pool. Connections are kept alive; proxies of the environment are not
-    used.
+    """Size of the connection pool. Connections are reused; proxies of the environment are ignored.
     """
     max_in_flight: Annotated[int, whole(1, 65_536)] = _MORPH.max_in_flight
     """Concurrent calls, including those that wait for a connection. One more is left to the next

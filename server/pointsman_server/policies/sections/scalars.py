@@ -25,10 +25,10 @@ _LONGEST_PATH = 4_096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
-    """One kind of value. Compared by identity: what annotates a type must be hashable."""
+    """One kind of value. Compared by identity, because an annotation must be hashable."""
 
     checked: Callable[[object], object]
-    """Takes what YAML gave and returns the value, or raises ValueError with a sentence."""
+    """Takes the parsed YAML and returns the value, or raises ValueError with a sentence."""
     json_schema: Mapping[str, object]
     bounds: str
     """In words, for people: `1ms to 1m`."""
@@ -158,7 +158,7 @@ def variable_name() -> Scalar:
 
 
 def raw_text(longest: int = 256) -> Scalar:
-    """Describe any single value, kept as text: `true` and `false` as YAML writes them."""
+    """Describe any single value, stored as text: `true` and `false` as YAML writes them."""
     bounds = f"at most {longest} printable characters"
 
     def checked(value: object) -> str:

@@ -30,25 +30,25 @@ _LOG = LogRules()
 
 
 class CacheSection(Section):
-    """Where decisions are kept, and for how long."""
+    """Settings of the cache."""
 
     url: Annotated[str, cache_url()] = _CACHE.url
-    """Where decisions are kept: in this process, or in a Redis or Valkey server that replicas
+    """The store of decisions: this process, or a Redis or Valkey server that replicas
     share: `redis://host:port/database`, with TLS `rediss://host:port/database`, by sentinels
     `redis+sentinel://host:port,host:port/name/database`. Plain to another machine is a warning.
     """
     max_entries: Annotated[int, whole(1, 100_000_000)] = _CACHE.max_entries
-    """The most entries in this process, two a conversation; the least recently used go first."""
+    """Maximum entries in this process, two per conversation; evicts the least recently used."""
     ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.ttl
-    """How long a decision is kept."""
+    """The lifetime of a decision."""
     fallback_ttl: Annotated[float, duration("1ms", "7d")] = _CACHE.fallback_ttl
     """The same for a decision that was made while an engine before the answering one was
     failing.
     """
     timeout: Annotated[float, duration("1ms", "5s")] = _CACHE.timeout
-    """How long a lookup or a write may take before it counts as a miss."""
+    """The time-out of a lookup or a write, which then counts as a miss."""
     recheck: Annotated[float, duration("0s", "10m")] = _CACHE.recheck
-    """How long this process uses its copy of a shared decision before it asks the server again.
+    """The age at which this process looks its copy of a shared decision up in the server again.
     `0s`: it always asks.
     """
     max_connections: Annotated[int, whole(2, 1_024)] = _CACHE.max_connections
@@ -58,9 +58,9 @@ class CacheSection(Section):
     password_env: Annotated[str, variable_name()] | None = _CACHE.password_env
     """The environment variable that holds the password."""
     password_file: Annotated[str, file_path()] | None = _CACHE.password_file
-    """A file that holds the password; wins over `password_env`, read again when it changes."""
+    """A file that holds the password; overrides `password_env`; reloaded when it changes."""
     ca_file: Annotated[str, file_path()] | None = _CACHE.ca_file
-    """A PEM file of authorities that vouch for a `rediss://` server, besides the system's."""
+    """A PEM file of CAs for a `rediss://` server, in addition to the system's."""
 
     def to_core(self) -> CacheRules:
         """Give the section as a core value."""
@@ -80,23 +80,23 @@ class CacheSection(Section):
 
 
 class FlagsSection(Section):
-    """Runtime switches: where they are read from, and this file's own values."""
+    """Feature flags: their sources, and values in this file."""
 
     sources: Annotated[ListOf[FlagSourceName], Field(min_length=1), DISTINCT] = (
         "environment",
         "policy_file",
     )
-    """Where switches are looked up. `redis`: under `pointsman:<switch>` in the server of
+    """The sources of flags, in order. `redis`: under `pointsman:<flag>` in the server of
     `cache.url`.
     """
     memory: Annotated[float, duration("0s", "1h")] = 60.0
-    """How long a value that was read is remembered."""
+    """The lifetime of a value that was read."""
     morph_router_enabled: Annotated[str, raw_text()] | None = None
     """Engine `morph` is called only if this is `true` once trimmed; anything else is off."""
     decision_model_enabled: Annotated[str, raw_text()] | None = None
     """Decision models are called only if this is `true` once trimmed; anything else is off."""
     decision_log_sample_rate: Annotated[str, raw_text()] | None = None
-    """The share of successes and skips that reaches the decision log, 0 to 1. Unset or unusable
+    """The sample rate of successes and skips in the decision log, 0 to 1. Unset or unusable
     (a warning): 0.01. Errors and switches are always logged.
     """
 
@@ -115,14 +115,14 @@ class FlagsSection(Section):
 
 
 class ClassificationSection(Section):
-    """Labels that a request may ask for beside its decision."""
+    """Labels that a request may request in addition to its decision."""
 
     engine: Annotated[str, engine_name()] = Source.LOCAL.value
     """`local`, or a decision model of `engines.decision_models`, which costs one more call for
     each request with `classify`. A prompt that may not be sent to it is labelled by `local`.
     """
     budget: Annotated[float, duration("1ms", "5s")] = 0.05
-    """How long a classification may take; the decision never waits for it."""
+    """The time-out of a classification; the decision never waits for it."""
 
     def remote_engine(self) -> str | None:
         """Name the decision model that classifies; `None`: the embedded engine."""
@@ -139,7 +139,7 @@ class DecisionLogSection(Section):
     file_max_bytes: Annotated[int, whole(4_096, 1 << 40)] = _LOG.file_max_bytes
     """The size in bytes at which the file is rotated."""
     file_backups: Annotated[int, whole(0, 1_000)] = _LOG.file_backups
-    """How many rotated files are kept."""
+    """The number of rotated files."""
     known_modes: Annotated[ListOf[ModeName], Field(max_length=256), DISTINCT] = ()
     """Caller modes that lines name; others appear as `unlisted`."""
 

@@ -1,4 +1,4 @@
-"""`tiers`: the pseudo-models that users select, and how each is routed."""
+"""`tiers`: the pseudo-models that users select, with their routing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pointsman_server.policies.sections.catalog import ModelId
 from pointsman_server.policies.sections.lists import DISTINCT, ListOf
 
 MAX_CANDIDATES = 32
-"""As many as a request may name."""
+"""The maximum number of candidates, as in a request."""
 
 PolicyName = Literal["balanced", "capability_heavy", "cost_efficient", "domain_skills"]
 StickinessName = Literal["exact", "conversation"]
@@ -22,13 +22,13 @@ class TierSection(Section):
     """One tier."""
 
     policy: PolicyName
-    """How its engines trade quality for cost."""
+    """The trade-off of its engines between quality and cost."""
     candidates: Annotated[ListOf[ModelId], Field(max_length=MAX_CANDIDATES), DISTINCT] = ()
-    """What to decide between when a request names no candidates. A request's own candidates
+    """The candidates of requests without candidates. A request's own candidates
     always win.
     """
     stickiness: StickinessName | None = None
-    """How long one decision holds, where it differs from the file's `stickiness`."""
+    """The lifetime of one decision, if it differs from the file's `stickiness`."""
 
     def to_core(self, name: str, *, stickiness: StickinessName) -> Tier:
         """Give the tier as a core value; `stickiness` is the file's own."""

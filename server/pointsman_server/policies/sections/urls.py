@@ -14,7 +14,7 @@ _LONGEST_SOCKET = 107
 
 
 def base_url() -> Scalar:
-    """Describe `http(s)://host[:port][/path]`; it is kept without a last slash."""
+    """Describe `http(s)://host[:port][/path]`; a trailing slash is removed."""
 
     def checked(value: object) -> str:
         parts = split(value)
@@ -48,7 +48,7 @@ def engine_url() -> Scalar:
 
 
 def is_third_party(url: str) -> bool:
-    """Tell whether what is sent to `url` may leave this machine."""
+    """Whether requests to `url` may leave this machine."""
     return not url.startswith(UNIX_SCHEME) and is_abroad(urlsplit(url).hostname or "")
 
 
