@@ -41,7 +41,11 @@ def fast_path_microseconds() -> float:
 
 async def _fast_path() -> float:
     settings = Settings(
-        listen="127.0.0.1:0", admin_listen="", metrics_listen="", hash_key="benchmark-hash-key"
+        listen="127.0.0.1:0",
+        admin_listen="",
+        http_listen="",
+        metrics_listen="",
+        hash_key="benchmark-hash-key",
     )
     quiet = ("decision_log.stdout=false",)
     ambient = SystemResources(environment={})

@@ -87,7 +87,8 @@ def pointsman(
         policy.write_text(policy_text(decision_log={"stdout": False, "file": f"{folder}/log"}))
         command = [
             python, "-m", "pointsman_server", "serve", "--listen", f"127.0.0.1:{port}",
-            "--admin-listen", "", "--metrics-listen", "", "--policy-file", str(policy),
+            "--admin-listen", "", "--http-listen", "", "--metrics-listen", "",
+            "--policy-file", str(policy),
             "--workers", str(workers),
             *(part for each in assignments for part in ("--set", each)),
         ]  # fmt: skip

@@ -198,7 +198,8 @@ async def server(morph_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Proce
         path = Path(folder) / "policy.yaml"
         path.write_text(yaml.safe_dump(policy, sort_keys=False))
         command = ("serve", "--listen", "127.0.0.1:0", "--admin-listen", "",
-                   "--metrics-listen", "127.0.0.1:0", "--policy-file", str(path))  # fmt: skip
+                   "--http-listen", "", "--metrics-listen", "127.0.0.1:0",
+                   "--policy-file", str(path))  # fmt: skip
         async with process(*command, pattern=SERVING) as started:
             yield started
 

@@ -128,7 +128,8 @@ async def server(first: Endpoint, second: Endpoint) -> AsyncIterator[str]:
         path.write_text(POLICY.replace("FIRST", first.url).replace("SECOND", second.url))
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "pointsman_server", "serve", "--listen", "127.0.0.1:0",
-            "--admin-listen", "", "--metrics-listen", "", "--policy-file", str(path),
+            "--admin-listen", "", "--http-listen", "", "--metrics-listen", "",
+            "--policy-file", str(path),
             env=os.environ | {"POINTSMAN_HASH_KEY": "example-hash-key"},
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

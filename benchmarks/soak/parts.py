@@ -78,7 +78,16 @@ def soaked(name: str, *, cache: str, around: Surroundings) -> Iterator[Soaked]:
     with TemporaryDirectory(prefix="pointsman-soak-") as folder:
         policy = Path(folder) / "policy.yaml"
         policy.write_text(_policy(policy.parent, cache=cache, morph=around.morph, turn=0))
-        command = [*PYTHON, "serve", "--admin-listen", "", "--policy-file", str(policy)]
+        command = [
+            *PYTHON,
+            "serve",
+            "--admin-listen",
+            "",
+            "--http-listen",
+            "",
+            "--policy-file",
+            str(policy),
+        ]
         command += ["--listen", f"127.0.0.1:{port}"]
         command += ["--metrics-listen", f"127.0.0.1:{metrics_port}"]
         environment = KEY | {

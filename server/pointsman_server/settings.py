@@ -19,7 +19,7 @@ PREFIX = "POINTSMAN_"
 UNIX = "unix:"
 """Starts the address of a Unix socket: `unix:/run/pointsman.sock`."""
 
-Listener: TypeAlias = Literal["rpc", "admin", "metrics"]
+Listener: TypeAlias = Literal["rpc", "admin", "http", "metrics"]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -32,13 +32,20 @@ class Settings(BaseSettings):
     """`host:port` of the gRPC server, or `unix:PATH`; port 0 takes any free one."""
     admin_listen: str = "127.0.0.1:50052"
     """The admin address, with reflection and channelz; empty: none."""
+    http_listen: str = "127.0.0.1:50053"
+    """`host:port` of the HTTP listener: the RPCs over Connect and gRPC-Web, with JSON or protobuf;
+    empty: none."""
+    http_allowed_origins: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Origins of browser pages that may call the HTTP listener, such as `https://app.example.com`,
+    separated by commas; `*` allows any."""
     metrics_listen: str = "127.0.0.1:9464"
     """`host:port` of the Prometheus endpoint; empty: none."""
     workers: int = Field(default=1, ge=1, le=256)
     """The number of processes that serve `listen`. Worker i adds i to the ports of `admin_listen`
-    and `metrics_listen`, other than 0, and a Unix socket gets the suffix `.i`."""
+    and `metrics_listen`, other than 0, and a Unix socket gets the suffix `.i`; `http_listen` is
+    shared."""
     plaintext_beyond_loopback: Annotated[frozenset[Listener], NoDecode] = frozenset()
-    """Listeners of `rpc,admin,metrics` that may use non-loopback addresses without TLS."""
+    """Listeners of `rpc,admin,http,metrics` that may use non-loopback addresses without TLS."""
     tls_cert_file: Path | None = None
     """PEM: the certificate of both gRPC addresses, with its chain. Reloaded when it changes."""
     tls_key_file: Path | None = None
@@ -98,7 +105,7 @@ class Settings(BaseSettings):
             return False
         return not self.stream_max_age or grace <= self.stream_max_age
 
-    @field_validator("plaintext_beyond_loopback", mode="before")
+    @field_validator("plaintext_beyond_loopback", "http_allowed_origins", mode="before")
     @classmethod
     def _words(cls, text: object) -> object:
         if not isinstance(text, str):
@@ -119,10 +126,10 @@ class Settings(BaseSettings):
         """Treat an empty path, such as a compose file's `${NAME:-}`, as unset, not as `.`."""
         return None if isinstance(path, str) and not path.strip() else path
 
-    @field_validator("listen", "admin_listen", "metrics_listen")
+    @field_validator("listen", "admin_listen", "http_listen", "metrics_listen")
     @classmethod
     def _is_address(cls, address: str, info: ValidationInfo) -> str:
-        if address.startswith(UNIX) and info.field_name != "metrics_listen":
+        if address.startswith(UNIX) and info.field_name not in ("metrics_listen", "http_listen"):
             return address
         if address or info.field_name == "listen":
             parse_host_port(address)

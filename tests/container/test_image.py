@@ -75,6 +75,7 @@ def container(**environment: str) -> Iterator[Container]:
     settings = {
         "POINTSMAN_LISTEN": address,
         "POINTSMAN_ADMIN_LISTEN": "",
+        "POINTSMAN_HTTP_LISTEN": "",
         "POINTSMAN_METRICS_LISTEN": f"127.0.0.1:{free_port()}",
         **environment,
     }

@@ -471,7 +471,8 @@ async def test_serve_takes_set_and_refuses_what_does_not_hold(tmp_path: Any) -> 
     path.write_text(policy(decision_log={"stdout": False}))
 
     async def serve(*assignments: str) -> asyncio.subprocess.Process:
-        settings = ["--listen", "127.0.0.1:0", "--admin-listen", "", "--metrics-listen", "",
+        settings = ["--listen", "127.0.0.1:0", "--admin-listen", "", "--http-listen", "",
+                    "--metrics-listen", "",
                     "--policy-file", str(path)]  # fmt: skip
         chosen = [word for each in assignments for word in ("--set", each)]
         return await asyncio.create_subprocess_exec(

@@ -34,7 +34,9 @@ def taken() -> Iterator[str]:
 async def said(**variables: str) -> tuple[int | None, str]:
     """The exit status and the standard error of `pointsman serve`."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("POINTSMAN_", "OTEL_"))}
-    addresses = dict.fromkeys(("LISTEN", "ADMIN_LISTEN", "METRICS_LISTEN"), "127.0.0.1:0")
+    addresses = dict.fromkeys(
+        ("LISTEN", "ADMIN_LISTEN", "HTTP_LISTEN", "METRICS_LISTEN"), "127.0.0.1:0"
+    )
     mine = {f"POINTSMAN_{name}": value for name, value in (addresses | variables).items()}
     command = (sys.executable, "-m", "pointsman_server", "serve")
     child = await asyncio.create_subprocess_exec(

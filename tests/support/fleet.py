@@ -82,6 +82,8 @@ async def fleet(
             *command,
             "--admin-listen",
             "127.0.0.1:0",
+            "--http-listen",
+            "",
             "--metrics-listen",
             "127.0.0.1:0",
             *arguments,

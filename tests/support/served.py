@@ -34,7 +34,7 @@ TIERS = {
     "kilo-auto/frontier": {"policy": "capability_heavy"},
     "kilo-auto/balanced": {"policy": "balanced"},
 }
-LISTEN = dict.fromkeys(("listen", "admin_listen", "metrics_listen"), "127.0.0.1:0")
+LISTEN = dict.fromkeys(("listen", "admin_listen", "http_listen", "metrics_listen"), "127.0.0.1:0")
 
 
 class HandClock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,10 +35,11 @@ _TLS = "POINTSMAN_TLS_CERT_FILE and POINTSMAN_TLS_KEY_FILE"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where gRPC listens: the port of each address, 0 or 1 for a Unix socket."""
+    """The port of each address; 0 or 1 for a Unix socket."""
 
     rpc: int
     admin: int | None
+    http: int | None
 
 
 def check_addresses(settings: Settings, *, environment: Mapping[str, str]) -> None:
@@ -48,6 +50,7 @@ def check_addresses(settings: Settings, *, environment: Mapping[str, str]) -> No
     encrypted = settings.tls_cert_file is not None
     _check("rpc", "POINTSMAN_LISTEN", settings.listen, settings, encrypted=encrypted)
     _check("admin", "POINTSMAN_ADMIN_LISTEN", settings.admin_listen, settings, encrypted=encrypted)
+    _check("http", "POINTSMAN_HTTP_LISTEN", settings.http_listen, settings, encrypted=encrypted)
     setting, metrics = "POINTSMAN_METRICS_LISTEN", settings.metrics_listen
     if not metrics and (found := read_environment(environment).prometheus):
         setting, metrics = "OTEL_EXPORTER_PROMETHEUS_HOST", f"{found[0]}:{found[1]}"
@@ -111,10 +114,66 @@ async def listen(
         servers.append(server)
         return port
 
-    # First the one that is taken more easily, so that no gateway is let in and cut off.
+    # First those that are taken more easily, so that no gateway is let in and cut off.
     rpc, admin = _rpc_address(settings, duty), _admin_address(settings, duty)
     admin_port = await start(admin, for_admins=True) if admin else None
-    return Ports(rpc=await start(rpc, for_admins=False), admin=admin_port)
+    http_port = await _listen_http(
+        stack,
+        settings,
+        servicer=servicer,
+        telemetry=telemetry,
+        certificates=certificates,
+        tokens=next(iter(interceptors), None),
+        shares_port=duty is not None,
+    )
+    return Ports(rpc=await start(rpc, for_admins=False), admin=admin_port, http=http_port)
+
+
+async def _listen_http(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    *,
+    servicer: RoutingServicer,
+    telemetry: Telemetry,
+    certificates: Certificates | None,
+    tokens: BearerAuthentication | None,
+    shares_port: bool,
+) -> int | None:
+    """Serve HTTP until `stack` is left. Its packages are imported where it is wanted only."""
+    if not settings.http_listen:
+        return None
+    from pointsman_server.transport.http.build import build_http_server  # noqa: PLC0415
+    from pointsman_server.transport.http.gate import Pages  # noqa: PLC0415
+
+    draining = asyncio.Event()
+    pages = Pages(
+        ready=lambda: not draining.is_set(),
+        metrics=telemetry.metrics_page,
+        metrics_type=telemetry.metrics_type,
+    )
+    server = build_http_server(
+        servicer,
+        pages=pages,
+        tokens=tokens,
+        origins=settings.http_allowed_origins,
+        connections=settings.max_connections,
+        tls=certificates.ssl_context() if certificates else None,
+    )
+    host, port = parse_host_port(settings.http_listen)
+    try:
+        bound = await server.start(host, port, shares_port=shares_port)
+    except OSError as error:
+        why = error.strerror if error.errno is None else os.strerror(error.errno)
+        text = f"cannot listen on {settings.http_listen}: {why}"
+        raise SettingInvalid("POINTSMAN_HTTP_LISTEN", text) from None
+
+    async def stop() -> None:
+        draining.set()
+        await asyncio.sleep(settings.drain)
+        await server.stop(settings.grace)
+
+    stack.push_async_callback(stop)
+    return bound
 
 
 def _rpc_address(settings: Settings, duty: WorkerAssignment | None) -> str:

@@ -41,6 +41,7 @@ class Serving:
 
     port: int
     admin_port: int | None
+    http_port: int | None
     metrics_port: int | None
     runtime: Runtime
     watcher: PolicyWatcher
@@ -135,7 +136,14 @@ async def serving(
         ports = await listen(stack, settings, servicer=servicer, telemetry=telemetry, duty=duty)
         _warn(settings, loaded, duty)
         yield Serving(
-            ports.rpc, ports.admin, telemetry.prometheus_port, runtime, watcher, telemetry, config
+            ports.rpc,
+            ports.admin,
+            ports.http,
+            telemetry.prometheus_port,
+            runtime,
+            watcher,
+            telemetry,
+            config,
         )
 
 
@@ -196,6 +204,7 @@ def start_line(settings: Settings, running: Serving) -> str:
         f" | cache {rules.cache.url}"
         f" | policy {settings.policy_file or 'built-in'} {rules.version}"
         f" | admin {_address(settings.admin_listen, running.admin_port)}"
+        f" | http {_address(settings.http_listen, running.http_port)}"
         f" | metrics {_address(settings.metrics_listen, running.metrics_port)}"
         f" | tls {_tls(settings)}"
         f" | tokens {'required' if settings.tokens_file else 'not required'}"

@@ -34,11 +34,14 @@ def serve(argv: Sequence[str]) -> int:
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:50051")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
     parser.add_argument("--admin-listen", metavar="HOST:PORT", help="reflection; '' for none")
+    parser.add_argument(
+        "--http-listen", metavar="HOST:PORT", help="Connect, gRPC-Web and JSON; '' for none"
+    )
     parser.add_argument("--metrics-listen", metavar="HOST:PORT", help="Prometheus; '' for none")
     parser.add_argument("--workers", metavar="N", type=int, help="processes; default 1")
     parser.add_argument(
         "--plaintext-beyond-loopback",
-        metavar="rpc,admin,metrics",
+        metavar="rpc,admin,http,metrics",
         help="what may listen without TLS where other machines reach it",
     )
     add_set_option(parser)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -73,6 +73,16 @@ class Telemetry:
     prometheus_port: int | None
     """Where `/metrics` is served, if it is."""
     parts: Parts
+
+    @property
+    def metrics_page(self) -> Callable[[], Awaitable[bytes]]:
+        """Write the page of metrics; its type is `metrics_type`."""
+        return self.parts.endpoint.page
+
+    @property
+    def metrics_type(self) -> str:
+        """The content type of the page of metrics."""
+        return self.parts.endpoint.content_type
 
     @property
     def log_samples(self) -> Callable[[float], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 from pointsman.v1 import describe_routing_pb2, resolve_route_pb2
@@ -55,8 +56,8 @@ class RoutingServicer:
             SERVICE,
             {
                 "RouteDecision": unary(self.RouteDecision),
-                "StreamRouteDecisions": stream(self._streams.serve),
-                "BatchRouteDecisions": unary(self._batches.answer),
+                "StreamRouteDecisions": stream(self.StreamRouteDecisions),
+                "BatchRouteDecisions": unary(self.BatchRouteDecisions),
                 "ResolveRoute": unary(
                     self.ResolveRoute,
                     request_deserializer=reader(resolve.ResolveRouteRequest),
@@ -83,6 +84,14 @@ class RoutingServicer:
         if isinstance(answer, RpcError):
             await answer.end(context)
         return answer
+
+    async def StreamRouteDecisions(self, requests: Any, context: Context) -> None:  # noqa: N802
+        """Decide for the requests of a stream."""
+        await self._streams.serve(requests, context)
+
+    async def BatchRouteDecisions(self, wire: bytes, context: Context) -> bytes:  # noqa: N802
+        """Decide for the requests of a batch."""
+        return await self._batches.answer(wire, context)
 
     async def ResolveRoute(  # noqa: N802  (the contract's name)
         self, request: resolve_route_pb2.ResolveRouteRequest | None, context: Context

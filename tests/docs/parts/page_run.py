@@ -31,7 +31,7 @@ from support.ports import free_port
 from support.redis_server import RealServer
 
 ROOT = Path(__file__).parents[3]
-SERVER, ADMIN, METRICS, REDIS = 50051, 50052, 9464, 6379
+SERVER, ADMIN, HTTP, METRICS, REDIS = 50051, 50052, 50053, 9464, 6379
 PATIENCE = 60
 CHANGES_THE_MACHINE = ("pip", "npm", "apt-get", "docker", "podman", "kubectl", "make", "sudo")
 _ADDRESS = re.compile(r"\b(?:127\.0\.0\.1|localhost|0\.0\.0\.0):(\d{4,5})\b")
@@ -206,6 +206,7 @@ class PageRun:
             "POINTSMAN_LISTEN": f"127.0.0.1:{self._port(SERVER)}",
             "POINTSMAN_ADDRESS": f"127.0.0.1:{self._port(SERVER)}",
             "POINTSMAN_ADMIN_LISTEN": f"127.0.0.1:{self._port(ADMIN)}",
+            "POINTSMAN_HTTP_LISTEN": f"127.0.0.1:{self._port(HTTP)}",
             "POINTSMAN_METRICS_LISTEN": f"127.0.0.1:{self._port(METRICS)}",
         }
 

@@ -105,6 +105,7 @@ def pointsman_serve(
         "POINTSMAN_MORPH_ROUTER_ENABLED": "true",
         "POINTSMAN_HASH_KEY": HASH_KEY,
         "POINTSMAN_ADMIN_LISTEN": "",
+        "POINTSMAN_HTTP_LISTEN": "",
         **(_tls_settings(tls) if tls else {}),
         **({"POINTSMAN_TOKENS_FILE": str(tokens)} if token else {}),
         **(environment or {}),

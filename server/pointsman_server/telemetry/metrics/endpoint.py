@@ -27,8 +27,8 @@ class MetricsEndpoint:
     """An HTTP server whose only page is the result of `page`."""
 
     def __init__(self, page: Callable[[], Awaitable[bytes]], *, content_type: str) -> None:
-        self._page = page
-        self._content_type = content_type
+        self.page = page
+        self.content_type = content_type
         self._server: asyncio.Server | None = None
         self._silent: dict[asyncio.Task[None], None] = {}
         """Connections that have sent no whole head, oldest first."""
@@ -107,8 +107,8 @@ class MetricsEndpoint:
             return _response("404 Not Found")
         if method not in ("GET", "HEAD"):
             return _response("405 Method Not Allowed", "Allow: GET, HEAD")
-        body = await self._page()
-        response = _response("200 OK", f"Content-Type: {self._content_type}", body=body)
+        body = await self.page()
+        response = _response("200 OK", f"Content-Type: {self.content_type}", body=body)
         return response if method == "GET" else response[: -len(body)]
 
 

@@ -51,16 +51,24 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if method.startswith(OPEN_SERVICES):
             return handler
-        presented = _presented(handler_call_details)
+        # A method that is not served is the caller's text, which no metric may hold.
+        known = method.removeprefix("/") if handler is not None else None
+        return handler if self.admit(_authorization(handler_call_details), known) else self._refusal
+
+    def admit(self, authorization: str, method: str | None) -> bool:
+        """Return whether the header `authorization` carries a known token.
+
+        If so, the rest of the current context runs in the token's name; if not, the refusal is
+        counted for `method`.
+        """
+        presented = _presented(authorization)
         name = None if presented is None else self._name(presented)
         if presented is None or name is None:
-            # A method that is not served is the caller's text, which no metric may hold.
-            known = method.removeprefix("/") if handler is not None else None
-            self._meter.call(known, caller=None, status=_REFUSED)
-            return self._refusal
+            self._meter.call(method, caller=None, status=_REFUSED)
+            return False
         TOKEN_NAME.set(name)
         TOKEN_HOLDS.set(partial(self._holds, presented))
-        return handler
+        return True
 
     def _name(self, presented: str) -> str | None:
         """The name that a token has. Every known one is compared, in constant time."""
@@ -75,12 +83,16 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         return accepted in self._tokens()
 
 
-def _presented(call: grpc.HandlerCallDetails) -> str | None:
-    """The hash of the call's token."""
+def _authorization(call: grpc.HandlerCallDetails) -> str:
     header = next((v for k, v in call.invocation_metadata or () if k == "authorization"), "")
-    if not isinstance(header, str) or header[: len(_SCHEME)].lower() != _SCHEME:
+    return header if isinstance(header, str) else ""
+
+
+def _presented(authorization: str) -> str | None:
+    """Return the hash of the token in the header."""
+    if authorization[: len(_SCHEME)].lower() != _SCHEME:
         return None
-    return token_hash(header[len(_SCHEME) :].strip())
+    return token_hash(authorization[len(_SCHEME) :].strip())
 
 
 async def _refuse(_requests: Any, context: Context) -> None:

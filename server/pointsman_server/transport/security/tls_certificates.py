@@ -83,6 +83,29 @@ class Certificates:
         with_clients = self._client_ca is not None
         return grpc.dynamic_ssl_server_credentials(_configuration(given), follow, with_clients)
 
+    def ssl_context(self) -> ssl.SSLContext:
+        """Build a context for an HTTP address; each handshake takes the certificates in force."""
+        current, made = self._context(), self._in_force
+
+        def follow(connection: ssl.SSLObject, _name: str | None, _outer: ssl.SSLContext) -> None:
+            nonlocal current, made
+            if self._refreshed() is not made:
+                current, made = self._context(), self._in_force
+            connection.context = current
+
+        outer = self._context()
+        outer.sni_callback = follow
+        return outer
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._certificate.path, self._key.path, password=_refuse_password)
+        if self._in_force.client_ca is not None:
+            context.load_verify_locations(cadata=self._in_force.client_ca.decode("ascii"))
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
     def expiry(self) -> int:
         """When the certificate in force expires, in seconds since the epoch. Looks for a newer."""
         self._refreshed()

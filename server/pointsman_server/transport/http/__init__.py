@@ -1,0 +1,1 @@
+"""HTTP listener: every RPC over Connect and gRPC-Web, with JSON or protobuf, beside gRPC."""

@@ -1,0 +1,329 @@
+"""The HTTP listener over real sockets: JSON, Connect, gRPC-Web, probes, tokens, TLS, abuse."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import hashlib
+import json
+import ssl
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from connectrpc.client import ConnectClient
+from connectrpc.compat import google_protobuf_codecs
+from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
+from google.protobuf import json_format
+from google.rpc import error_details_pb2
+from pointsman.v1 import describe_routing_pb2 as describe_pb
+from pointsman.v1 import route_decision_pb2 as pb
+from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
+from pointsman_server.transport.http import gate, server
+from support.certificates import Authority
+from support.served import Peer, Starter, request
+
+SERVICE = "pointsman.v1.RoutingService"
+DECIDE = f"/{SERVICE}/RouteDecision"
+TOKEN = "token-of-the-tests"
+JSON = {"content-type": "application/json"}
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json_format.MessageToDict(request(**fields))
+    return found
+
+
+def client(peer: Peer, scheme: str = "http", **settings: Any) -> httpx.AsyncClient:
+    base = f"{scheme}://localhost:{peer.running.http_port}"
+    return httpx.AsyncClient(base_url=base, timeout=20, **settings)
+
+
+@pytest.fixture
+async def peer(start: Starter) -> Peer:
+    return await start()
+
+
+@pytest.fixture
+async def http(peer: Peer) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(peer) as opened:
+        yield opened
+
+
+async def test_json_and_grpc_get_the_same_decision(peer: Peer, http: httpx.AsyncClient) -> None:
+    by_grpc = await peer.decide(request())
+    answer = await http.post(DECIDE, json=body())
+
+    assert answer.status_code == 200
+    found = json_format.ParseDict(answer.json(), pb.RouteDecisionResponse())
+    assert found.decision.cached
+    assert (found.serve_model, found.decision.model) == (
+        by_grpc.serve_model,
+        by_grpc.decision.model,
+    )
+
+
+async def test_what_curl_sends_is_read_as_json(http: httpx.AsyncClient) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for headers in (form, {}):
+        answer = await http.post(DECIDE, content=json.dumps(body()), headers=headers)
+        assert answer.json()["outcome"] == "OUTCOME_ROUTED"
+
+
+async def test_a_page_of_a_browser_may_not_send_a_form(http: httpx.AsyncClient) -> None:
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "origin": "https://evil.example",
+    }
+    answer = await http.post(DECIDE, content=json.dumps(body()), headers=headers)
+    assert answer.status_code == 415
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ('{"prompt": {"userPrompt": "x"}}', '"userPrompt" at "RouteDecisionRequest.prompt"'),
+        ('{"caller": {"userId": 7}}', "userId"),
+        ("{", "JSON"),
+        ("[]", "JSON"),
+        ("\xff", "JSON"),
+        ("{}", "prompt: is required; caller: is required"),
+        ("", "prompt: is required; caller: is required"),
+        ('{"prompt":' * 5_000, "JSON"),
+    ],
+    ids=["unknown field", "wrong type", "cut off", "a list", "no text", "empty", "nothing", "deep"],
+)  # fmt: skip
+async def test_bad_input_names_its_field(http: httpx.AsyncClient, content: str, named: str) -> None:
+    answer = await http.post(DECIDE, content=content.encode("latin-1"), headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_argument")
+    assert named in answer.json()["message"]
+
+
+async def test_details_say_what_grpc_s_say(http: httpx.AsyncClient) -> None:
+    bad = {**body(), "caller": {"userId": " "}}
+    details = (await http.post(DECIDE, json=bad)).json()["details"]
+    found = next(each["value"] for each in details if each["type"] == "google.rpc.BadRequest")
+    violations = error_details_pb2.BadRequest.FromString(base64.b64decode(found + "=="))
+    assert [each.field for each in violations.field_violations] == ["caller.user_id"]
+
+
+async def test_a_generated_client_may_be_newer_than_the_service(http: httpx.AsyncClient) -> None:
+    newer = {**body(), "fieldOfTheFuture": 1}
+    assert (await http.post(DECIDE, json=newer)).status_code == 400
+    headers = {"connect-protocol-version": "1"}
+    assert (await http.post(DECIDE, json=newer, headers=headers)).status_code == 200
+
+
+async def test_every_rpc_is_there(http: httpx.AsyncClient) -> None:
+    batch = await http.post(f"/{SERVICE}/BatchRouteDecisions", json={"requests": [body(), body()]})
+    assert [set(each) for each in batch.json()["results"]] == [{"response"}, {"response"}]
+    described = await http.post(f"/{SERVICE}/DescribeRouting", json={})
+    assert described.json()["mode"] == "MODE_SHADOW"
+    query = {"encoding": "json", "message": "{}", "connect": "v1"}
+    assert (await http.get(f"/{SERVICE}/DescribeRouting", params=query)).status_code == 200
+    missing = await http.post(f"/{SERVICE}/ResolveRoute", json={"purpose": "p", "runId": "r"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+
+
+async def test_buf_s_own_client_decides_over_unary_calls_and_a_stream(peer: Peer) -> None:
+    def method(name: str, asked: Any, answered: Any, kind: StreamType) -> MethodInfo[Any, Any]:
+        return MethodInfo(
+            name=name, service_name=SERVICE, input=asked, output=answered, stream_type=kind,
+            idempotency_level=IdempotencyLevel.UNKNOWN,
+        )  # fmt: skip
+
+    decide = method(
+        "RouteDecision", pb.RouteDecisionRequest, pb.RouteDecisionResponse, StreamType.UNARY
+    )
+    stream = method(
+        "StreamRouteDecisions",
+        stream_pb.StreamRouteDecisionsRequest,
+        stream_pb.StreamRouteDecisionsResponse,
+        StreamType.BIDI_STREAM,
+    )
+
+    async def requests() -> AsyncIterator[stream_pb.StreamRouteDecisionsRequest]:
+        for number in range(40):
+            yield stream_pb.StreamRouteDecisionsRequest(
+                correlation_id=str(number), request=request(f"Sort list {number}.")
+            )
+
+    binary, _ = google_protobuf_codecs()
+    address = f"http://127.0.0.1:{peer.running.http_port}"
+    async with ConnectClient(address, codec=binary) as routing:
+        answer = await routing.execute_unary(request=request(), method=decide)
+        assert answer.outcome == pb.OUTCOME_ROUTED
+        found = [
+            each async for each in routing.execute_bidi_stream(request=requests(), method=stream)
+        ]
+    assert sorted(int(each.correlation_id) for each in found) == list(range(40))
+    assert all(each.response.outcome == pb.OUTCOME_ROUTED for each in found)
+
+
+async def test_grpc_web_has_its_status_in_the_body(http: httpx.AsyncClient) -> None:
+    def frame(message: bytes) -> bytes:
+        return struct.pack(">BI", 0, len(message)) + message
+
+    headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+    wire = request().SerializeToString()
+    answer = await http.post(DECIDE, content=frame(wire), headers=headers)
+    assert answer.headers["content-type"] == "application/grpc-web+proto"
+    flag, length = struct.unpack(">BI", answer.content[:5])
+    assert flag == 0
+    assert pb.RouteDecisionResponse.FromString(answer.content[5 : 5 + length]).serve_model
+    assert b"grpc-status: 0" in answer.content[5 + length :]
+    refused = await http.post(DECIDE, content=frame(b""), headers=headers)
+    assert b"grpc-status: 3" in refused.content or refused.headers.get("grpc-status") == "3"
+
+
+async def test_probes_and_metrics(peer: Peer, http: httpx.AsyncClient) -> None:
+    await http.post(DECIDE, json=body())
+    assert (await http.get("/healthz")).text == "ok\n"
+    assert (await http.get("/readyz")).status_code == 200
+    assert "pointsman_decisions_total" in (await http.get("/metrics")).text
+    assert (await http.get("/elsewhere")).status_code == 404
+    assert (await http.post(f"/{SERVICE}/NoSuchRpc", json={})).status_code == 404
+
+
+async def test_a_deadline_is_the_caller_s(http: httpx.AsyncClient) -> None:
+    headers = {"connect-timeout-ms": "0"}
+    answer = await http.post(DECIDE, json=body(), headers=headers)
+    assert answer.json()["code"] in {"deadline_exceeded", "invalid_argument"}
+
+
+# ---------------------------------------------------------------- who may call
+
+
+async def test_tokens_hold_here_too(start: Starter, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"gateway {hashlib.sha256(TOKEN.encode()).hexdigest()}\n")
+    peer = await start(tokens_file=tokens)
+    async with client(peer) as http:
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}):
+            answer = await http.post(DECIDE, json=body(), headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+        assert (await http.get("/metrics")).status_code == 401
+        assert (await http.get("/healthz")).status_code == 200
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        assert (await http.post(DECIDE, json=body(), headers=headers)).status_code == 200
+        metrics = (await http.get("/metrics", headers=headers)).text
+    assert 'caller="gateway"' in metrics
+
+
+async def test_origins_are_named(start: Starter) -> None:
+    peer = await start(http_allowed_origins="https://app.example.com")
+    async with client(peer) as http:
+        for origin, allowed in (("https://app.example.com", True), ("https://evil.example", False)):
+            headers = {"origin": origin, "access-control-request-method": "POST"}
+            asked = await http.options(DECIDE, headers=headers)
+            assert ("access-control-allow-origin" in asked.headers) is allowed
+            answer = await http.post(DECIDE, json=body(), headers={"origin": origin})
+            assert ("access-control-allow-origin" in answer.headers) is allowed
+
+
+async def test_tls_and_client_certificates(start: Starter, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue().put(tmp_path)
+    peer = await start(
+        tls_cert_file=pair.certificate, tls_key_file=pair.key, tls_client_ca_file=pair.ca
+    )
+    trusting = ssl.create_default_context(cafile=str(pair.ca))
+    async with client(peer, "https", verify=trusting) as http:
+        with pytest.raises(httpx.TransportError):
+            await http.post(DECIDE, json=body())
+    trusting.load_cert_chain(pair.certificate, pair.key)
+    async with client(peer, "https", verify=trusting) as http:
+        assert (await http.post(DECIDE, json=body())).status_code == 200
+        metrics = (await http.get("/metrics")).text
+    assert 'caller="localhost"' in metrics
+
+
+async def test_new_certificates_serve_new_connections(start: Starter, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue().put(tmp_path)
+    peer = await start(tls_cert_file=pair.certificate, tls_key_file=pair.key)
+
+    async def serial() -> Any:
+        context = ssl.create_default_context(cafile=str(pair.ca))
+        _, writer = await asyncio.open_connection("localhost", peer.running.http_port, ssl=context)
+        found = writer.get_extra_info("ssl_object").getpeercert()["serialNumber"]
+        writer.close()
+        return found
+
+    before = await serial()
+    assert await serial() == before
+    authority.issue().put(tmp_path)
+    assert await serial() != before
+
+
+# ---------------------------------------------------------------- careless and hostile clients
+
+
+async def test_large_and_compressed_bodies_are_bounded(http: httpx.AsyncClient) -> None:
+    bomb = gzip.compress(b" " * 64 * 1024 * 1024)
+    answer = await http.post(DECIDE, content=bomb, headers=JSON | {"content-encoding": "gzip"})
+    assert answer.json()["code"] == "resource_exhausted"
+    answer = await http.post(DECIDE, content=b" " * 5 * 1024 * 1024, headers=JSON)
+    assert answer.json()["code"] == "resource_exhausted"
+    small = gzip.compress(json.dumps(body()).encode())
+    answer = await http.post(DECIDE, content=small, headers=JSON | {"content-encoding": "gzip"})
+    assert answer.status_code == 200
+
+
+async def test_half_a_head_and_half_a_body_are_closed(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(gate, "BODY_SECONDS", 0.2)
+    head = f"POST {DECIDE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    for sent in ("", "POST /", head, f"{head}content-length: 500\r\n\r\n{{"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", peer.running.http_port)
+        writer.write(sent.encode())
+        async with asyncio.timeout(20):
+            await reader.read()
+        writer.close()
+
+
+async def test_nothing_that_a_caller_sent_reaches_the_log(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    canary = "canary-7291"
+    hostile = {"tracestate": f"{canary}@=\x7f", "traceparent": canary, "x-canary": canary}
+    await http.post(DECIDE, content=f'{{"{canary}": 1}}', headers=JSON | hostile)
+    await http.post(f"/{canary}", json={})
+    await http.post(DECIDE, json=body(prompt=f"Say {canary}."), headers=hostile)
+    others = [r for r in caplog.records if not r.name.startswith(("httpx", "httpcore"))]
+    assert canary not in "\n".join(each.getMessage() for each in others)
+
+
+async def test_readiness_ends_before_connections_do(start: Starter) -> None:
+    peer = await start(drain=0.5)
+    async with client(peer) as http:
+        assert (await http.get("/readyz")).status_code == 200
+        stopping = asyncio.create_task(peer.stop())
+        await asyncio.sleep(0.1)
+        assert (await http.get("/readyz")).status_code == 503
+        assert (await http.post(DECIDE, json=body())).status_code == 200
+        await stopping
+        with pytest.raises(httpx.TransportError):
+            await http.get("/readyz")
+
+
+async def test_it_can_be_turned_off(start: Starter) -> None:
+    peer = await start(http_listen="")
+    assert peer.running.http_port is None
+
+
+async def test_describe_is_the_same_message(peer: Peer, http: httpx.AsyncClient) -> None:
+    by_grpc = await peer.stub.DescribeRouting(describe_pb.DescribeRoutingRequest(), timeout=10)
+    answer = await http.post(f"/{SERVICE}/DescribeRouting", json={})
+    by_http = json_format.ParseDict(answer.json(), describe_pb.DescribeRoutingResponse())
+    for each in (by_grpc, by_http):
+        each.ClearField("engines")  # what they are doing right now
+    assert by_http == by_grpc
