@@ -61,7 +61,7 @@ def test_the_words_are_told_apart_by_commas(monkeypatch, text, words):
 @pytest.mark.parametrize("text", ["true", "all", "RPC", "rpc metrics"])
 def test_a_word_that_names_no_address_is_refused(monkeypatch, text):
     monkeypatch.setenv("POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK", text)
-    with pytest.raises(ValidationError, match="'rpc', 'admin' or 'metrics'"):
+    with pytest.raises(ValidationError, match="'rpc', 'admin', 'http' or 'metrics'"):
         Settings()
 
 
@@ -82,7 +82,12 @@ def test_what_is_no_address_is_refused(name, address):
 
 def test_by_default_nothing_is_reached_from_outside():
     defaults = Settings()
-    for address in (defaults.listen, defaults.admin_listen, defaults.metrics_listen):
+    for address in (
+        defaults.listen,
+        defaults.admin_listen,
+        defaults.http_listen,
+        defaults.metrics_listen,
+    ):
         assert stays_here(address)
 
 
