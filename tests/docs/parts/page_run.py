@@ -35,7 +35,7 @@ SERVER, ADMIN, HTTP, METRICS, REDIS = 50051, 50052, 50053, 9464, 6379
 PATIENCE = 60
 CHANGES_THE_MACHINE = ("pip", "npm", "apt-get", "docker", "podman", "kubectl", "make", "sudo")
 _ADDRESS = re.compile(r"\b(?:127\.0\.0\.1|localhost|0\.0\.0\.0):(\d{4,5})\b")
-_ASKS = re.compile(r"pointsman (decide|resolve)|127\.0\.0\.1:50051|localhost:50051")
+_ASKS = re.compile(r"pointsman (decide|resolve)|127\.0\.0\.1:5005[13]|localhost:5005[13]")
 _STATE = 'if [ -f "$PAGE_STATE" ]; then . "$PAGE_STATE"; fi; cd "$PWD"; set -euo pipefail\n'
 _KEEP = '\ndeclare -px > "$PAGE_STATE"\n'
 
