@@ -21,8 +21,6 @@ PENDING_ROOMS = {
     "client/pointsman_client",
     "integrations/pointsman_extproc",
     "server/pointsman_server/bootstrap",
-    "server/pointsman_server/cache",
-    "server/pointsman_server/chain",
     "server/pointsman_server/cli",
     "server/pointsman_server/core",
     "server/pointsman_server/engines",

@@ -1,4 +1,4 @@
-"""Where decisions are kept: `DecisionCache` over aiocache."""
+"""The decision cache: `DecisionCache` over aiocache."""
 
 from pointsman_server.cache.adapter import AiocacheDecisionCache, CacheMeter
 from pointsman_server.cache.memory import BoundedMemoryCache

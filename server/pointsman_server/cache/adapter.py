@@ -11,14 +11,14 @@ _log = logging.getLogger(__name__)
 
 
 class CacheMeter(Protocol):
-    """Is told how the cache fares."""
+    """Observer of cache results."""
 
     def cache_lookup(self, result: str) -> None:
         """`hit`, `miss` or `error`."""
         ...
 
     def cache_write_failed(self) -> None:
-        """A value could not be kept."""
+        """A write failed."""
         ...
 
 
@@ -42,7 +42,7 @@ class AiocacheDecisionCache:
         return value if found else None
 
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:
-        """Keep `value` for `ttl` seconds, replacing what is there."""
+        """Store `value` for `ttl` seconds, replacing an existing entry."""
         try:
             await self._backend.set(key, value, ttl=ttl)
         except Exception as error:  # noqa: BLE001  (a failed write is counted and forgotten)

@@ -1,10 +1,10 @@
 """aiocache's interface over bounded dictionaries in this process.
 
-aiocache's own memory backend has no bound on entries and a timer for each; this one drops what was
-used least recently and reads the clock instead.
+aiocache's own memory backend has no bound on entries and a timer for each; this one evicts the
+least recently used entries and reads the clock instead.
 
-As in a processor's set-associative cache, the hash of a key says which of many small sets it
-belongs to, and each set drops by itself what was used least recently in it. One ordered dictionary
+As in a processor's set-associative cache, the hash of a key selects one of many small sets, and
+each set evicts its least recently used entry. One ordered dictionary
 would do so for all entries at once, but the garbage collector walks a million of them for 100 ms,
 and it stands still for as long when it grows. A set is a plain dictionary: the collector leaves one
 of bytes alone (CPython before 3.14), and rebuilding one takes microseconds.
@@ -48,7 +48,7 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         self._places = max_entries // self._count
         """Of one set."""
         self._sets: list[dict[Any, _Entry]] = [{} for _ in range(self._count)]
-        """Each in the order of use: what is used is put in anew, behind the others."""
+        """Each in order of use: a used entry is moved to the end."""
         self._alike: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
@@ -58,8 +58,8 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         """Keys stay as they are: there is one namespace in a process."""
         return key
 
-    # aiocache's own forms of the next three ask the environment, two clocks and a list of plugins
-    # each time, which takes ten times as long as what they do.
+    # aiocache's own forms of the next three read the environment, two clocks and a list of plugins
+    # each time, which takes ten times as long.
 
     async def get(
         self, key: Any, default: Any = None, namespace: str | None = None, **_: Any
@@ -77,8 +77,8 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         return await self._add(key, value, ttl=ttl)
 
     def peek(self, key: Any) -> Any | None:
-        """What `get` would give, without waiting for a turn of the loop."""
-        # Each kept decision comes by here, hence without a call to `_set_of`.
+        """The result of `get`, without an event-loop iteration."""
+        # On the fast path of every cached decision, so without a call to `_set_of`.
         entries = self._sets[hash(key) % self._count]
         entry = entries.pop(key, None)
         if entry is None:
@@ -94,7 +94,7 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         return value
 
     def put(self, key: Any, value: Any, *, ttl: float | None) -> None:
-        """What `set` does, without waiting for a turn of the loop."""
+        """The effect of `set`, without an event-loop iteration."""
         ends = inf
         if ttl is not None:
             apart = ttl / MOMENTS

@@ -1,9 +1,9 @@
 """`core.ports.DecisionCache` in two levels: this process, then the store that replicas share.
 
-A decision that was made stays until its end, so a copy of it may be used for a while without asking
-again; how long bounds how late this process sees that another replica's decision holds instead.
-While the shared store is away, copies hold until their end. What the shared store lost is offered
-to it again. docs/caching.md tells the whole.
+A decision does not change until it expires, so a copy may be used for a while without a lookup;
+that time bounds the delay until this process sees another replica's decision. During an outage of
+the shared store, copies are used until they expire. Lost entries are written back to the store.
+docs/caching.md has the details.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _VALUE = _MOMENTS.size
 
 
 class _Copy(NamedTuple):
-    """What this process knows of a key, and when (monotonic) the shared store last said so."""
+    """The local copy of an entry, and the time (monotonic) of its last confirmation."""
 
     stored: CacheEntry
     confirmed: float
 
     def packed(self) -> bytes:
-        """As it is kept: the garbage collector walks everything but bytes."""
+        """The stored form: the garbage collector walks everything but bytes."""
         return _MOMENTS.pack(self.confirmed, self.stored.expires) + self.stored.value
 
 
@@ -61,14 +61,14 @@ class TieredCache:
 
     def peek(self, key: bytes) -> bytes | None:
         """The value of a copy that is good enough; neither waits nor counts."""
-        # Each kept decision comes by here, hence without a copy's objects.
+        # On the fast path of every cached decision, so without a copy's objects.
         raw: bytes | None = self._near.peek(key)
         if raw is None or self._clock.monotonic() >= _MOMENTS.unpack_from(raw)[0] + self._recheck:
             return None
         return raw[_VALUE:]
 
     async def get(self, key: bytes) -> bytes | None:
-        """The value; `None` where there is none, or where nobody who knows could be asked."""
+        """The value; `None` if there is none, or if it is unknown during an outage."""
         copy = self._known(key)
         if copy is not None and self._is_good(copy):
             return self._told(copy.stored, "miss")
@@ -84,15 +84,15 @@ class TieredCache:
         return self._told(found, "miss")
 
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:
-        """Keep `value` for `ttl` seconds, replacing what is there. A failure is only counted."""
+        """Store `value` for `ttl` seconds, replacing an existing entry. Failures are counted."""
         stored = self._stored(value, ttl)
         confirmed = await self._written(self._shared.put(key, stored, ttl=ttl))
         self._copy(key, stored, confirmed=confirmed)
 
     async def add(self, key: bytes, value: bytes, *, ttl: float) -> bytes | None:
-        """Keep `value` unless some replica kept one first: then return that.
+        """Store `value` unless another replica stored one first; then return that one.
 
-        Where the shared store cannot be asked, the first of this process wins for now.
+        During an outage of the shared store, the first value of this process wins.
         """
         stored = self._stored(value, ttl)
         first: CacheEntry | None = None
@@ -123,7 +123,7 @@ class TieredCache:
     async def _offer(
         self, key: bytes, mine: CacheEntry | None, *, damaged: bool
     ) -> CacheEntry | None:
-        """Give the shared store back what it lost or damaged; returns what is there then."""
+        """Write a lost or damaged entry back to the shared store; returns its entry afterwards."""
         ttl = mine.remaining(self._clock.time()) if mine is not None else 0.0
         if mine is None or ttl <= 0:
             return None

@@ -1,1 +1,1 @@
-"""What wraps an engine. Each layer is a `DecisionEngine` and holds one `delegate`."""
+"""Layers around an engine. Each layer is a `DecisionEngine` and holds one `delegate`."""

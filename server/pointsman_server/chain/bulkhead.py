@@ -11,10 +11,10 @@ from pointsman_server.core.ports import DecisionEngine
 
 
 class Bulkhead:
-    """Lets at most `limit` calls in at once; one more fails like at an open circuit, at once.
+    """Limits concurrent calls to `limit`; further ones fail at once, as with an open circuit.
 
-    To its caller it is the same: the engine was not asked, and the next one is. `on_refused`, told
-    the engine's name, counts them apart.
+    For the caller both are the same: the engine is not called, and the next one is. `on_refused`
+    gets the engine's name and counts refusals separately.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Bulkhead:
         """Calls under way."""
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
-        """The delegate's answer, or `circuit_open` at once. Who leaves frees a place."""
+        """The delegate's answer, or `circuit_open` at once. A caller who leaves frees a place."""
         if self.inside >= self.limit:
             self._on_refused(self._name)
             raise EngineFailed(EngineFailure(engine=self._name, stage=CIRCUIT_OPEN))

@@ -1,4 +1,4 @@
-"""Kept decisions: one layer finds them before anybody is asked, one keeps what was answered."""
+"""Cached decisions: one layer reads them before an engine call, one writes answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CacheReader:
         self._tracer = tracer
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
-        """The kept answer for `query.key`, if it names one of this request's candidates."""
+        """The cached answer for `query.key`, if it names one of this request's candidates."""
         if query.key is not None:
             with self._tracer.start_as_current_span("pointsman.cache.lookup") as span:
                 raw = await self._cache.get(query.key)
@@ -44,7 +44,7 @@ class CacheReader:
 
 
 class CacheWriter:
-    """Keeps what its delegate answers. The first decision of a conversation wins."""
+    """Caches its delegate's answers. The first decision of a conversation wins."""
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class CacheWriter:
             return answer
         first = self._codec.load(there)
         if first is not None and entry.holds(first, query.candidates):
-            # The failures are this request's own: they happened, whoever's decision holds.
+            # The failures are those of this request, even if another decision is used.
             return replace(first, failures=answer.failures)
-        # What is there cannot be read or no longer fits: it must not hold the place.
+        # The existing entry is unreadable or no longer valid: replace it.
         await self._cache.put(query.key, value, ttl=ttl)
         return answer

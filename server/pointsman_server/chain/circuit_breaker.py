@@ -19,7 +19,7 @@ CUT_OFF = "deadline"
 
 
 class Probe(StrEnum):
-    """How the call that a half-open circuit let through ended."""
+    """The result of the call through a half-open circuit."""
 
     ANSWERED = "answered"
     FAILED = "failed"
@@ -28,7 +28,7 @@ class Probe(StrEnum):
 
 
 class CircuitMeter(Protocol):
-    """Is told of what the circuit does."""
+    """Observer of circuit events."""
 
     def circuit_entered(self, engine: str, state: str) -> None:
         """It is in another state from now on."""

@@ -1,4 +1,4 @@
-"""The wall around one engine: whatever happens behind it becomes an answer or a failure stage."""
+"""Error boundary of one engine: every result is an answer or a failure stage."""
 
 from __future__ import annotations
 

@@ -129,6 +129,6 @@ class ScheduledEngine:
         self._turns = turns
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
-        """Return the delegate's answer. Raises what the delegate raises."""
+        """Return the delegate's answer. Exceptions of the delegate are passed on."""
         await self._turns.take()
         return await self._delegate.decide(query)

@@ -15,7 +15,7 @@ _HTTP_STAGE = "http_"
 
 
 class EngineMeter(Protocol):
-    """Is told of every call; `stage` is `None` for an answer."""
+    """Observer of every call; `stage` is `None` for an answer."""
 
     def __call__(self, engine: str, *, seconds: float, stage: str | None = None) -> None:
         """Take note."""

@@ -39,7 +39,7 @@ class BackgroundClassifier:
     async def beside(
         self, prompt: Prompt, *, remote: bool = False
     ) -> AsyncIterator[Callable[[], Classification | None]]:
-        """Start classifying; the value yielded returns what is ready."""
+        """Start classifying; the yielded function returns the result if it is ready."""
         text = prompt.chosen()
         if text is None:
             yield _nothing

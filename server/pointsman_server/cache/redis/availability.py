@@ -1,6 +1,6 @@
-"""Leaves a failing store alone: while it rests, being without it costs microseconds a request.
+"""Circuit breaker with an active probe: an open circuit costs microseconds per request.
 
-Somebody must find out whether it is back, and that is no caller: a task of its own probes.
+A background task probes the store, so no caller pays for a probe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class AvailabilityMonitor:
-    """Counts failures, and probes while resting: `probe` gives what is wrong, `None` for nothing.
+    """Counts failures, and probes while the circuit is open: `probe` returns the error or `None`.
 
     `now` is the loop's clock.
     """
@@ -44,7 +44,7 @@ class AvailabilityMonitor:
 
     @property
     def resting(self) -> bool:
-        """Whether the store must not be asked."""
+        """Whether the circuit is open."""
         return self._closed or self._probing is not None
 
     def succeeded(self) -> None:

@@ -1,7 +1,7 @@
-"""Lookups of one turn of the event loop leave together: one command for all of them.
+"""Batch the lookups of one event-loop iteration into one command.
 
-A lookup alone costs a connection's turn and tens of microseconds of CPU; in company it costs a few.
-The command runs in a task of its own, so that a caller who leaves does not break a connection in
+A single lookup costs a round trip and tens of microseconds of CPU; in a batch it costs a few.
+The command runs in a separate task, so that a caller who leaves does not break a connection in
 the middle of a reply.
 """
 
@@ -46,12 +46,12 @@ class BatchLoader:
             loop.call_soon(self._leave)
         found = await answer
         if isinstance(found, CacheUnavailable):
-            # One of its own for each caller: a raised error remembers where it went.
+            # A separate error for each caller: a raised error collects tracebacks.
             raise CacheUnavailable(found.stage)
         return found
 
     async def aclose(self) -> None:
-        """End what is under way; whoever waits gets `CacheUnavailable`."""
+        """End pending lookups; their callers get `CacheUnavailable`."""
         waiting, self._waiting = self._waiting, []
         _tell(waiting, CacheUnavailable("closed"))
         for task in tuple(self._flying):

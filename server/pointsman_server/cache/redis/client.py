@@ -23,14 +23,14 @@ from pointsman_server.core.errors import SourceUnreadable
 NAMESPACE = "pointsman:2"
 """Before every key of a value; the number is the format's version."""
 CONNECTING = 1.0
-"""Seconds that a connection may take; commands have a budget of their own."""
+"""Seconds that a connection may take; commands have a separate time-out."""
 _PORT = 6_379
 _SENTINEL_PORT = 26_379
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisAddress:
-    """Where a Redis or Valkey server is, or who knows where it is."""
+    """The address of a Redis or Valkey server, or of its sentinels."""
 
     hosts: tuple[tuple[str, int], ...]
     """One server, or the sentinels."""
@@ -67,7 +67,7 @@ def _host(text: str, port: int) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Who this service is to the server. The secret is asked for at every new connection."""
+    """User and password. The secret is read at every new connection."""
 
     username: str | None = None
     secret: Callable[[], str] | None = None
@@ -92,7 +92,7 @@ def build_backend(
             "ssl_min_version": ssl.TLSVersion.TLSv1_2,
         }
     return RedisCache(
-        # Values are bytes: an encoding would make aiocache decode what it reads.
+        # Values are bytes: an encoding would make aiocache decode them.
         serializer=NullSerializer(encoding=None),
         namespace=NAMESPACE,
         # The caller bounds its commands; aiocache's own bound costs a task for each.

@@ -1,4 +1,4 @@
-"""How a shared store fails: one word for each way, for metrics and logs."""
+"""Failure stages of a shared store, one word each, for metrics and logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CacheUnavailable(Exception):
 
 
 class InvalidAnswer(Exception):
-    """The store answered something else than it was asked for."""
+    """The store returned a malformed answer."""
 
 
 # The first that fits: redis-py counts a wrong password among the connection errors.
@@ -38,5 +38,5 @@ _STAGES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 
 
 def stage_of(error: Exception) -> str:
-    """The word for what a command raised."""
+    """The stage of a command's exception."""
     return next((stage for kinds, stage in _STAGES if isinstance(error, kinds)), UNEXPECTED)

@@ -1,11 +1,10 @@
-"""The form in which replicas keep a value for each other: a seal, when it ends, and the value.
+"""The format of shared entries: a seal, the expiry, and the value.
 
 `........1790000000123 value`: eight bytes of a keyed hash over the key and all that follows,
-milliseconds since the epoch, a blank, the value's bytes. The seal stands there since a value that
-was cut short may still look like one, and whoever can write to the store shall not choose models:
-without the secret of the replicas nobody can make a value, nor put one under another key. The
-moment tells a reader how long its own copy may live, without asking for it. What this process keeps
-for itself has neither: nobody else writes there.
+milliseconds since the epoch, a space, the value's bytes. The seal detects truncated values, and it
+prevents an attacker with write access from choosing models: without the replicas' secret, nobody
+can create a value or move one to another key. The expiry bounds a reader's local copy without
+another lookup. Entries in this process have neither, because nobody else writes there.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ class CacheEntry(NamedTuple):
     expires: float
 
     def remaining(self, now: float) -> float:
-        """Seconds left at `now`; bounded, whatever a replica's clock said."""
+        """Seconds left at `now`, bounded in case of a wrong clock on a replica."""
         return min(self.expires - now, _LONGEST)
 
 
 BROKEN = CacheEntry(b"", 0.0)
-"""What foreign, cut and damaged bytes are: a value that means nothing and has ended, which is seen,
-so that it can be replaced, and never copied."""
+"""The entry for foreign, truncated and damaged bytes: empty and expired. It is visible, so that it
+can be replaced, and never copied."""
 
 
 class EntrySigner:
@@ -47,7 +46,7 @@ class EntrySigner:
         return self._seal(key, rest) + rest
 
     def unpack(self, key: bytes, raw: bytes) -> CacheEntry:
-        """What `pack` packed for `key`; everything else is `BROKEN`."""
+        """Unpack the result of `pack` for `key`; other bytes are `BROKEN`."""
         rest = raw[_SEAL_BYTES:]
         if not compare_digest(raw[:_SEAL_BYTES], self._seal(key, rest)):
             return BROKEN

@@ -1,7 +1,7 @@
-"""A store that replicas share: Redis or Valkey, by aiocache's Redis backend.
+"""The shared store: Redis or Valkey, through aiocache's Redis backend.
 
-Every command has one small budget of time, counted from when it was asked for; a failing store is
-left alone for a while. Whatever goes wrong is a `CacheUnavailable`, counted by its stage.
+Every command has one short time-out, measured from its request; a failing store opens the circuit.
+Every failure is a `CacheUnavailable`, counted by its stage.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _T = TypeVar("_T")
 
 
 class StoreMeter(Protocol):
-    """Is told how the shared store fares."""
+    """Observer of the shared store."""
 
     def shared_cache_failed(self, stage: str) -> None:
         """A command gave no answer."""
         ...
 
     def shared_cache_reachable(self, reachable: bool) -> None:
-        """Whether the store is being asked from now on."""
+        """Whether the store is in use from now on."""
         ...
 
 
@@ -78,7 +78,7 @@ class SharedStore:
             self._rest.begin(trouble)
 
     async def get(self, key: bytes) -> CacheEntry | None:
-        """What is kept under `key`. Raises `CacheUnavailable`."""
+        """The entry under `key`. Raises `CacheUnavailable`."""
         raw = await self._lookup(self._name(key))
         return None if raw is None else self._seals.unpack(key, raw)
 
@@ -95,7 +95,7 @@ class SharedStore:
         return self._seals.unpack(key, there)
 
     async def put(self, key: bytes, stored: CacheEntry, *, ttl: float) -> None:
-        """Keep `stored`, replacing what is there. Raises `CacheUnavailable`."""
+        """Store `stored`, replacing an existing entry. Raises `CacheUnavailable`."""
         await self._write(key, stored, ttl)
 
     async def text(self, name: str) -> str | None:
@@ -184,10 +184,10 @@ class SharedStore:
         return CacheUnavailable(stage)
 
     async def _trouble(self) -> str | None:
-        """Connect anew, by name, on every connection there is, and ask something on each.
+        """Reconnect every connection, with a new name lookup, and send a command on each.
 
-        Connecting may take longer than a command's budget, answering may not. Returns the stage at
-        which that failed, if it did.
+        Connecting may take longer than a command's time-out, answering may not. Returns the stage
+        of a failure.
         """
         probe = self._backend.build_key(_PROBE).encode()
         try:
