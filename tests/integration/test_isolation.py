@@ -216,7 +216,7 @@ async def test_a_quiet_callers_decisions_overtake_those_of_a_greedy_one(start: S
     metrics = peer.running.telemetry.metrics
 
     def decided() -> int:
-        [found] = [r for r in metrics.collect().readings if r.instrument.name == "pointsman.calls"]
+        [found] = [r for r in metrics.collect() if r.instrument.name == "pointsman.calls"]
         return sum(int(point.value) for point in found.points)
 
     flood = asyncio.create_task(_flooding(peer.running.port))

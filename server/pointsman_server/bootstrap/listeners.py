@@ -199,7 +199,8 @@ def _admin_address(settings: Settings, duty: WorkerAssignment | None) -> str:
 
 async def _stop(servers: list[Server], settings: Settings) -> None:
     """NOT_SERVING first, so that load balancers leave before calls are refused."""
-    await asyncio.gather(*(server.say_not_serving() for server in servers))
+    for server in servers:
+        server.say_not_serving()
     await asyncio.sleep(settings.drain)
     await asyncio.gather(*(server.stop(settings.grace) for server in servers))
 

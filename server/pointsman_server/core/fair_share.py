@@ -44,9 +44,13 @@ class FairShare:
         free = self._limit - self.taken
         if free <= 0 or (caller is not None and held >= ALPHA * free):
             return False
-        self._held[caller] = held + 1
-        self.taken += 1
+        self.add(caller)
         return True
+
+    def add(self, caller: str | None) -> None:
+        """Take a place for `caller` whatever the limit; for one that replaces another caller."""
+        self._held[caller] = self._held.get(caller, 0) + 1
+        self.taken += 1
 
     def leave(self, caller: str | None) -> None:
         """Return one place of `caller`."""

@@ -1,4 +1,4 @@
-"""Bearer tokens: who may call. Only hashes of tokens are kept."""
+"""Bearer tokens: authentication of calls. Only hashes of tokens are stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.security.peer_identity import TOKEN_HOLDS, TOKEN_NAME
 
 OPEN_SERVICES = ("/grpc.health.v1.Health/",)
-"""Probes of an orchestrator have no token, and health tells nothing that is worth one."""
+"""Services without authentication: an orchestrator's probes have no token."""
 
 _SCHEME = "bearer "
 _REFUSED = grpc.StatusCode.UNAUTHENTICATED.name
@@ -24,21 +24,20 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 def token_hash(token: str) -> str:
-    """The form in which tokens are kept: SHA-256 in hex. Tokens are random, not passwords."""
+    """Return the stored form of a token: SHA-256 in hex. Tokens are random, not passwords."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 class BearerAuthentication(grpc.aio.ServerInterceptor):
-    """Refuses calls without a known token; `tokens` gives token hash -> name at this moment.
+    """Refuses calls without a known token; `tokens` returns the current token hash -> name.
 
-    A token is looked for by its hash, and hashes are compared in constant time: how long a refusal
-    takes says nothing about a token.
+    Tokens are compared by hash and in constant time, so the time of a refusal reveals nothing.
     """
 
     def __init__(self, tokens: Callable[[], Mapping[str, str]], *, meter: CallMeter) -> None:
         self._tokens = tokens
         self._meter = meter
-        # Of the streaming kind, which refuses whatever was called, and before any message is read.
+        # Of the streaming kind, which can refuse any method before a message is read.
         self._refusal: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
 
     async def intercept_service(
@@ -46,14 +45,17 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The real handler, or one that refuses."""
-        handler = await continuation(handler_call_details)
+        """Return the handler of the call, or one that refuses it."""
         method = handler_call_details.method
         if method.startswith(OPEN_SERVICES):
-            return handler
-        # A method that is not served is the caller's text, which no metric may hold.
-        known = method.removeprefix("/") if handler is not None else None
-        return handler if self.admit(_authorization(handler_call_details), known) else self._refusal
+            return await continuation(handler_call_details)
+        # Before admission, which shares its places by the token's name.
+        if self._accept(_authorization(handler_call_details)):
+            return await continuation(handler_call_details)
+        # The name of a method that is not served is the caller's text, which no metric may hold.
+        served = await continuation(handler_call_details) is not None
+        self._meter.call(method.removeprefix("/") if served else None, caller=None, status=_REFUSED)
+        return self._refusal
 
     def admit(self, authorization: str, method: str | None) -> bool:
         """Return whether the header `authorization` carries a known token.
@@ -61,17 +63,23 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         If so, the rest of the current context runs in the token's name; if not, the refusal is
         counted for `method`.
         """
+        accepted = self._accept(authorization)
+        if not accepted:
+            self._meter.call(method, caller=None, status=_REFUSED)
+        return accepted
+
+    def _accept(self, authorization: str) -> bool:
+        """Run the rest of the current context in the name of the header's token, if it is known."""
         presented = _presented(authorization)
         name = None if presented is None else self._name(presented)
         if presented is None or name is None:
-            self._meter.call(method, caller=None, status=_REFUSED)
             return False
         TOKEN_NAME.set(name)
         TOKEN_HOLDS.set(partial(self._holds, presented))
         return True
 
     def _name(self, presented: str) -> str | None:
-        """The name that a token has. Every known one is compared, in constant time."""
+        """Return the name of a token. Compares every known hash in constant time."""
         found = None
         for known, name in self._tokens().items():
             if hmac.compare_digest(presented, known):
@@ -79,7 +87,7 @@ class BearerAuthentication(grpc.aio.ServerInterceptor):
         return found
 
     def _holds(self, accepted: str) -> bool:
-        """Whether a token that was let in still would be. It is known: no time tells more of it."""
+        """Return whether an accepted token is still valid."""
         return accepted in self._tokens()
 
 
