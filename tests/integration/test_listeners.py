@@ -17,7 +17,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
 from pointsman_client import RoutingClient
-from pointsman_server.bootstrap.morph_api import MorphApiSettings, serve_morph_api
+from pointsman_server.bootstrap.http_endpoints import (
+    DECISION_API,
+    MORPH_API,
+    Endpoint,
+    EndpointSettings,
+    serve_endpoint,
+)
 from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
 from support.served import FRONTIER, Peer, Starter, request
 from support.ways import WAYS
@@ -222,8 +228,11 @@ async def test_a_part_of_tls_is_no_tls(start: Starter, tmp_path: Path, half: str
     assert caught.value.setting == f"POINTSMAN_{half.upper()}"
 
 
-async def test_the_morph_endpoint_listens_beyond_loopback_only_when_it_is_asked_for() -> None:
-    asked = MorphApiSettings(
+@pytest.mark.parametrize("endpoint", [MORPH_API, DECISION_API], ids=lambda e: e.command)
+async def test_an_http_endpoint_listens_beyond_loopback_only_when_it_is_asked_for(
+    endpoint: Endpoint,
+) -> None:
+    asked = EndpointSettings(
         listen=EVERYWHERE,
         policy_file=None,
         keys_file=None,
@@ -232,10 +241,10 @@ async def test_the_morph_endpoint_listens_beyond_loopback_only_when_it_is_asked_
         plaintext_beyond_loopback=False,
     )
     with pytest.raises(SettingInvalid, match="add --plaintext-beyond-loopback"):
-        await serve_morph_api(asked, say=print)
+        await serve_endpoint(endpoint, asked, say=print)
     # Asked for, it goes on to what it lacks next.
     with pytest.raises(SourceUnreadable, match="holds no key"):
-        await serve_morph_api(replace(asked, plaintext_beyond_loopback=True), say=print)
+        await serve_endpoint(endpoint, replace(asked, plaintext_beyond_loopback=True), say=print)
 
 
 async def test_a_server_that_cannot_start_leaves_nothing_behind(

@@ -30,7 +30,8 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.policy_file import LocalRules
 from pointsman_server.engines.local import LocalEngine
-from pointsman_server.morph_api import FaultScript, FixedKeys, KeyFile, Limits, build_app, serve
+from pointsman_server.fault_injection import FaultInjection, FaultScript
+from pointsman_server.morph_api import FixedKeys, KeyFile, Limits, build_app, serve
 
 KEY = "test-key-5c1d"
 ROUTE = "/v1/router/multimodel"
@@ -60,6 +61,7 @@ class FakeEngine:
     prompts: list[str] = field(default_factory=list)
     before: Callable[[], Awaitable[None]] | None = None
     router_model: str | None = None
+    labels: Classification = LABELS
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         self.queries.append(query)
@@ -81,7 +83,7 @@ class FakeEngine:
         self.prompts.append(prompt)
         if self.before is not None:
             await self.before()
-        return LABELS
+        return self.labels
 
 
 @dataclass
@@ -110,7 +112,9 @@ async def start() -> AsyncIterator[Start]:
 
         async def starting(**options: Any) -> Endpoint:
             engine = FakeEngine()
-            parts = {"keys": FixedKeys((KEY,)), "models": CATALOG, **options}
+            script = options.pop("faults", None)
+            faults = None if script is None else FaultInjection(script)
+            parts = {"keys": FixedKeys((KEY,)), "models": CATALOG, "faults": faults, **options}
             app = build_app(engine=engine, classifier=engine, **parts)
             listening = await serve(app)
             stack.push_async_callback(listening.aclose)
@@ -118,7 +122,7 @@ async def start() -> AsyncIterator[Start]:
                 base_url=listening.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=10
             )
             await stack.enter_async_context(client)
-            return Endpoint(engine, client, listening.port, options.get("faults"))
+            return Endpoint(engine, client, listening.port, script)
 
         yield starting
 
@@ -661,7 +665,11 @@ async def test_what_is_being_answered_is_finished_before_the_end() -> None:
 async def test_no_scripted_fault_holds_up_the_end(step: dict[str, Any]) -> None:
     engine, script = FakeEngine(), FaultScript([step])
     app = build_app(
-        engine=engine, classifier=engine, models=CATALOG, keys=FixedKeys((KEY,)), faults=script
+        engine=engine,
+        classifier=engine,
+        models=CATALOG,
+        keys=FixedKeys((KEY,)),
+        faults=FaultInjection(script),
     )
     listening = await serve(app, grace=60)
     headers = {"Authorization": f"Bearer {KEY}"}
@@ -739,3 +747,97 @@ async def test_the_embedded_engine_answers_a_crowd(embedded: httpx.AsyncClient) 
     responses = await asyncio.gather(*(embedded.post(ROUTE, json={"input": p}) for p in prompts))
     assert {response.status_code for response in responses} == {200}
     assert {response.json()["model"] for response in responses} <= set(CATALOG)
+
+
+# ---------------------------------------------------------------- the vendor's SDK
+
+EFFORTS = ("low", "medium", "high")
+WITH_EFFORTS = CATALOG | {
+    "gpt-5": CatalogModel(public_id="openai/gpt-5", router_id="gpt-5", reasoning_efforts=EFFORTS),
+    "gpt-x": CatalogModel(public_id="openai/gpt-x", router_id="gpt-x", experimental=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("provider", "models", "picked"),
+    [
+        ("openai", ["gpt-5.5", "gpt-5"], "gpt-5-high"),
+        ("anthropic", [], "claude-opus-4-8"),
+        ("gemini", [], "gemini-3.5-flash"),
+    ],
+)
+async def test_a_provider_route_selects_among_the_models_of_its_provider(
+    start: Start, provider: str, models: list[str], picked: str
+) -> None:
+    endpoint = await start(models=WITH_EFFORTS)
+    response = await endpoint.client.post(f"/v1/router/{provider}", json={"input": PROMPT})
+    assert (response.status_code, response.json()) == (200, {"model": picked})
+    assert [[m.router_id for m in q.candidates] for q in endpoint.engine.queries] == (
+        [models] if models else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "policy"),
+    [({}, "balanced"), ({"mode": None}, "balanced"), ({"mode": "balanced"}, "balanced"),
+     ({"mode": "aggressive"}, "capability_heavy")],
+)  # fmt: skip
+async def test_a_mode_is_a_policy(start: Start, mode: dict[str, Any], policy: str) -> None:
+    endpoint = await start(models=WITH_EFFORTS)
+    await endpoint.client.post("/v1/router/openai", json={"input": PROMPT, **mode})
+    assert [query.policy for query in endpoint.engine.queries] == [policy]
+
+
+@pytest.mark.parametrize(
+    ("label", "name"), [("easy", "gpt-5-low"), ("medium", "gpt-5-medium"), ("hard", "gpt-5-high")]
+)
+async def test_the_effort_follows_the_prompt_even_where_there_is_one_model(
+    start: Start, label: str, name: str
+) -> None:
+    endpoint = await start(models={"gpt-5": WITH_EFFORTS["gpt-5"]})
+    endpoint.engine.labels = Classification(
+        difficulty=Head(label=label, confidence=0.9, meets_threshold=True)
+    )
+    response = await endpoint.client.post("/v1/router/openai", json={"input": PROMPT})
+    assert response.json() == {"model": name}
+
+
+async def test_the_raw_route_answers_the_difficulty(endpoint: Endpoint) -> None:
+    response = await endpoint.client.post("/v1/router/raw", json={"input": PROMPT})
+    assert response.json() == {"difficulty": "medium"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("openai", {"input": PROMPT, "mode": "cheap"}, "mode"),
+        ("raw", {"input": " "}, "input"),
+        ("anthropic", {}, "input"),
+    ],
+)
+async def test_a_bad_body_of_the_sdk_is_refused_with_the_name_of_its_field(
+    endpoint: Endpoint, path: str, body: dict[str, Any], field: str
+) -> None:
+    error = error_of(await endpoint.client.post(f"/v1/router/{path}", json=body), 422)
+    assert [bad["field"] for bad in error["fields"]] == [field]
+    assert field in error["message"]
+
+
+async def test_a_provider_without_models_is_refused_and_an_unknown_route_not_found(
+    start: Start,
+) -> None:
+    endpoint = await start(models={"gpt-5.5": CATALOG["gpt-5.5"]})
+    refused = await endpoint.client.post("/v1/router/gemini", json={"input": PROMPT})
+    assert error_of(refused, 422)["fields"][0]["field"] == "provider"
+    unknown = await endpoint.client.post("/v1/router/acme", json={"input": PROMPT})
+    assert error_of(unknown, 404)["code"] == "not_found"
+
+
+async def test_an_engine_that_fails_asks_for_another_try_soon(endpoint: Endpoint) -> None:
+    async def fail() -> None:
+        raise EngineFailed(EngineFailure(engine="local", stage="unexpected_error"))
+
+    endpoint.engine.before = fail
+    response = await endpoint.client.post("/v1/router/raw", json={"input": PROMPT})
+    assert error_of(response, 503)["code"] == "engine_failed"
+    assert response.headers["retry-after"] == "1"

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from pointsman_server.core.model import Classification, EngineAnswer, EngineQuery, Source
-from pointsman_server.morph_api import FaultScript, FixedKeys, Listening, build_app, serve
-from pointsman_server.morph_api.faults import Call
+from pointsman_server.fault_injection import Call, FaultInjection, FaultScript
+from pointsman_server.morph_api import FixedKeys, Listening, build_app, serve
 
 ANSWER = {"json": {"model": "gpt-5.5"}}
 
@@ -42,7 +42,7 @@ class ScriptedMorph:
             classifier=engine,
             models={},
             keys=FixedKeys(self._keys),
-            faults=self._faults,
+            faults=FaultInjection(self._faults),
         )
         self._listening = await serve(app, port=self._port, grace=0.1)
         return self

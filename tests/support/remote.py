@@ -29,7 +29,7 @@ QUALITY_LOSS = {
     "cost_efficient": 0.10,
     "domain_skills": 0.0,
 }
-_RULE = LocalEngine.load(LocalRules(quality_loss=QUALITY_LOSS))
+RULE = LocalEngine.load(LocalRules(quality_loss=QUALITY_LOSS))
 
 
 def caller_of(
@@ -74,7 +74,7 @@ def decision_model_rules(**given: Any) -> DecisionModelRules:
 
 
 def decision_model_codec(rules: DecisionModelRules) -> DecisionModelCodec:
-    return DecisionModelCodec("jev", rules, rule=_RULE)
+    return DecisionModelCodec("jev", rules, rule=RULE)
 
 
 def decision_model_engine(

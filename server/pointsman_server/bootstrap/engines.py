@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,7 +16,7 @@ from pointsman_server.chain.error_boundary import ErrorBoundary
 from pointsman_server.chain.fair_scheduling import FairScheduler, ScheduledEngine
 from pointsman_server.chain.instrumented import Instrumented
 from pointsman_server.core.description import EngineDescription, EngineState
-from pointsman_server.core.engine_rules import DecisionModelRules, RemoteRules
+from pointsman_server.core.engine_rules import RemoteRules
 from pointsman_server.core.model import Source, SwitchValues
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import Classifier, DecisionEngine
@@ -43,8 +43,8 @@ class EnginePart:
     """An engine as the chain calls it, and what else its owner needs of it."""
 
     name: str
-    source: Source
     engine: DecisionEngine
+    source: Source = Source.LOCAL
     built_from: object = None
     """The settings that it was built from: while they stay the same, a reload keeps it."""
     third_party: bool = False
@@ -76,8 +76,46 @@ class EnginePart:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """All that one remote engine has for itself."""
+
+    path: str
+    codec: RemoteCodec
+    rules: RemoteRules
+    key_required: bool = False
+    """Whether a call without a configured key fails; otherwise it is sent without one."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Further attributes of its spans."""
+
+
+def _morph(_name: str, rules: PolicyFile, _local: LocalEngine) -> Wire:
+    return Wire(path=morph.PATH, codec=morph.MorphCodec(), rules=rules.morph, key_required=True)
+
+
+def _decision_model(name: str, rules: PolicyFile, local: LocalEngine) -> Wire:
+    settings = rules.decision_models[name]
+    return Wire(
+        path=path_of(settings),
+        codec=DecisionModelCodec(name, settings, rule=local),
+        rules=settings,
+        # OpenTelemetry's conventions for generative AI.
+        attributes={
+            "gen_ai.operation.name": "decision",
+            "gen_ai.request.model": settings.model,
+        },
+    )
+
+
+WIRES: Mapping[Source, Callable[[str, PolicyFile, LocalEngine], Wire]] = {
+    Source.MORPH: _morph,
+    Source.DECISION_MODEL: _decision_model,
+}
+"""Remote engines; everything else about them is the same (docs/write-an-engine.md)."""
+
+
 class EngineBuilder:
-    """Builds engines over what they share; a new remote engine is one method here."""
+    """Builds engines over what they share."""
 
     def __init__(
         self, *, turns: FairScheduler, ambient: SystemResources, telemetry: Telemetry
@@ -86,101 +124,54 @@ class EngineBuilder:
         self._ambient = ambient
         self._telemetry = telemetry
 
-    def settings(self, name: str, rules: PolicyFile) -> object:
-        """Give all that engine `name` is built from."""
-        match rules.source_of(name):
-            case Source.MORPH:
-                return rules.morph
-            case Source.DECISION_MODEL:
-                return rules.decision_models[name], rules.local
-            case Source.LOCAL:
-                return rules.local
-
     def build(self, name: str, rules: PolicyFile, *, local: LocalEngine) -> EnginePart:
         """Build engine `name` of a policy file."""
-        match rules.source_of(name):
-            case Source.MORPH:
-                return self._morph(name, rules)
-            case Source.DECISION_MODEL:
-                return self._decision_model(name, rules, local)
-            case Source.LOCAL:
-                return self._local(name, local)
+        source = rules.source_of(name)
+        if source is Source.LOCAL:
+            return self._local(name, local)
+        part = self.remote(name, WIRES[source](name, rules, local))
+        third_party = rules.is_third_party(name)
+        return replace(
+            part, source=source, third_party=third_party, built_from=settings_of(name, rules)
+        )
+
+    def remote(self, name: str, wire: Wire) -> EnginePart:
+        """Put the layers around a remote engine, a line a layer."""
+        metrics, clock, rules = self._telemetry.metrics, self._ambient.clock, wire.rules
+        client = build_client(rules)
+        caller = self._caller(client, name=name, wire=wire)
+        engine: DecisionEngine = RemoteEngine(caller, wire.codec)
+        engine = ErrorBoundary(engine, name=name)
+        engine = ScheduledEngine(engine, turns=self._turns)
+        breaker = Breaker(engine, name=name, rules=rules.breaker, clock=clock, meter=metrics)
+        bounded = Bulkhead(
+            breaker, name=name, limit=rules.max_in_flight, on_refused=metrics.engine_refused
+        )
+        address = {
+            "http.request.method": "POST",
+            "server.address": urlsplit(rules.url).hostname or rules.url,
+            "url.path": wire.path,
+        }
+        classifier = None
+        if isinstance(wire.codec, DecisionModelCodec):
+            classifier = DecisionModelClassifier(
+                caller, wire.codec, is_open=lambda: breaker.state is Circuit.OPEN
+            )
+        return EnginePart(
+            name=name,
+            engine=self._instrumented(bounded, name, http={**address, **wire.attributes}),
+            breaker=breaker,
+            bounded=bounded,
+            client=client,
+            timeout=rules.timeout,
+            classifier=classifier,
+        )
 
     def _local(self, name: str, local: LocalEngine) -> EnginePart:
         engine: DecisionEngine = ErrorBoundary(local, name=name)
         engine = ScheduledEngine(engine, turns=self._turns)
         engine = self._instrumented(engine, name)
-        return EnginePart(name=name, source=Source.LOCAL, engine=engine)
-
-    def _morph(self, name: str, rules: PolicyFile) -> EnginePart:
-        client = build_client(rules.morph)
-        caller = self._caller(client, name=name, path=morph.PATH, rules=rules.morph)
-        return self._remote(
-            name,
-            caller=caller,
-            codec=morph.MorphCodec(),
-            client=client,
-            rules=rules,
-            settings=rules.morph,
-            attributes={"url.path": morph.PATH},
-        )
-
-    def _decision_model(self, name: str, rules: PolicyFile, local: LocalEngine) -> EnginePart:
-        settings = rules.decision_models[name]
-        client = build_client(settings)
-        caller = self._caller(client, name=name, path=path_of(settings), rules=settings)
-        codec = DecisionModelCodec(name, settings, rule=local)
-        return self._remote(
-            name,
-            caller=caller,
-            codec=codec,
-            client=client,
-            rules=rules,
-            settings=settings,
-            attributes=_gen_ai(settings),
-        )
-
-    def _remote(
-        self,
-        name: str,
-        *,
-        caller: RemoteCaller,
-        codec: RemoteCodec,
-        client: httpx.AsyncClient,
-        rules: PolicyFile,
-        settings: RemoteRules,
-        attributes: Mapping[str, str],
-    ) -> EnginePart:
-        """Put the layers around a remote engine, a line a layer."""
-        metrics, clock = self._telemetry.metrics, self._ambient.clock
-        engine: DecisionEngine = RemoteEngine(caller, codec)
-        engine = ErrorBoundary(engine, name=name)
-        engine = ScheduledEngine(engine, turns=self._turns)
-        breaker = Breaker(engine, name=name, rules=settings.breaker, clock=clock, meter=metrics)
-        bounded = Bulkhead(
-            breaker, name=name, limit=settings.max_in_flight, on_refused=metrics.engine_refused
-        )
-        address = {
-            "http.request.method": "POST",
-            "server.address": urlsplit(settings.url).hostname or settings.url,
-        }
-        classifier = None
-        if isinstance(codec, DecisionModelCodec):
-            classifier = DecisionModelClassifier(
-                caller, codec, is_open=lambda: breaker.state is Circuit.OPEN
-            )
-        return EnginePart(
-            name=name,
-            source=rules.source_of(name),
-            engine=self._instrumented(bounded, name, http={**address, **attributes}),
-            built_from=self.settings(name, rules),
-            third_party=rules.is_third_party(name),
-            breaker=breaker,
-            bounded=bounded,
-            client=client,
-            timeout=settings.timeout,
-            classifier=classifier,
-        )
+        return EnginePart(name=name, engine=engine)
 
     def _instrumented(
         self, engine: DecisionEngine, name: str, *, http: Mapping[str, str] | None = None
@@ -194,16 +185,14 @@ class EngineBuilder:
             http=http,
         )
 
-    def _caller(
-        self, client: httpx.AsyncClient, *, name: str, path: str, rules: RemoteRules
-    ) -> RemoteCaller:
-        telemetry, ambient = self._telemetry, self._ambient
+    def _caller(self, client: httpx.AsyncClient, *, name: str, wire: Wire) -> RemoteCaller:
+        telemetry, ambient, rules = self._telemetry, self._ambient, wire.rules
 
         def propagate(headers: MutableMapping[str, str]) -> None:
             telemetry.propagator.inject(headers)
 
         key = None
-        if name == morph.NAME or rules.key_file is not None or rules.key_env is not None:
+        if wire.key_required or rules.key_file is not None or rules.key_env is not None:
             source = key_source(
                 file=rules.key_file, variable=rules.key_env, environment=ambient.environment
             )
@@ -211,7 +200,7 @@ class EngineBuilder:
         return RemoteCaller(
             client,
             name=name,
-            path=path,
+            path=wire.path,
             rules=rules,
             key=key,
             clock=ambient.clock,
@@ -219,10 +208,12 @@ class EngineBuilder:
         )
 
 
-def _gen_ai(rules: DecisionModelRules) -> dict[str, str]:
-    """Span attributes of OpenTelemetry's conventions for generative AI."""
-    return {
-        "url.path": path_of(rules),
-        "gen_ai.operation.name": "decision",
-        "gen_ai.request.model": rules.model,
-    }
+def settings_of(name: str, rules: PolicyFile) -> object:
+    """Give all that engine `name` is built from."""
+    match rules.source_of(name):
+        case Source.MORPH:
+            return rules.morph
+        case Source.DECISION_MODEL:
+            return rules.decision_models[name], rules.local
+        case Source.LOCAL:
+            return rules.local

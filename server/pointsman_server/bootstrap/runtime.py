@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from pointsman_server.bootstrap.caches import CachePart, build_cache, build_switches
 from pointsman_server.bootstrap.chain import build_chain
-from pointsman_server.bootstrap.engines import EngineBuilder, EnginePart
+from pointsman_server.bootstrap.engines import EngineBuilder, EnginePart, settings_of
 from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.chain.fair_scheduling import FairScheduler
 from pointsman_server.chain.parallel_classification import BackgroundClassifier
@@ -199,7 +199,7 @@ class Runtime:
         before = self._parts.engine(name) if self._parts is not None else None
         if before is not None and before.client is not None:
             third_party = rules.is_third_party(name)
-            same = before.built_from == self._engines.settings(name, rules)
+            same = before.built_from == settings_of(name, rules)
             if same and before.third_party == third_party:
                 return before
         return self._engines.build(name, rules, local=local)

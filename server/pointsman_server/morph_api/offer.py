@@ -51,18 +51,21 @@ class Offer:
     def provider(self, model: CatalogModel) -> str | None:
         """The provider as the vendor names it; `None` where the catalog does not know the model."""
         known = self._known.get(model.public_id)
-        return None if known is None else _vendor_name(known.provider)
+        return None if known is None else vendor_provider(known.provider)
 
     def _named(self, name: str) -> CatalogModel:
         return self._known.get(name) or CatalogModel(public_id=name, router_id=name)
 
 
-def _vendor_name(provider: str) -> str:
+def vendor_provider(provider: str) -> str:
+    """Give a provider's name in the vendor's API."""
     return VENDOR_PROVIDERS.get(provider, provider)
 
 
 def _provider_allowed(model: CatalogModel, allowed: tuple[str, ...] | None) -> bool:
-    return allowed is None or _vendor_name(model.provider) in {_vendor_name(p) for p in allowed}
+    return allowed is None or vendor_provider(model.provider) in {
+        vendor_provider(p) for p in allowed
+    }
 
 
 def _nothing_left(body: RouteBody) -> FieldViolation:

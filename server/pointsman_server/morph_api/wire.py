@@ -1,16 +1,17 @@
-"""The bodies of the two routes, validated and bounded."""
+"""Request bodies, validated and bounded."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from pointsman_server.core.model import PROMPT_CODE_POINTS
-from pointsman_server.morph_api.errors import Refused
-from pointsman_server.morph_api.fields import Fields
-from pointsman_server.morph_api.limits import Limits
+from pointsman_server.http_api.fields import Fields
+from pointsman_server.http_api.limits import Limits
 
 POLICIES = ("balanced", "cost_efficient", "capability_heavy", "domain_skills")
+MODES = {"balanced": "balanced", "aggressive": "capability_heavy"}
+"""Mode of the vendor's SDK -> policy: "balanced (cheaper models) or aggressive (more capable
+models)" (`@morphllm/morphsdk` 0.2.196, `RouterInput`)."""
 HEADS = ("difficulty", "ambiguity", "domain")
 
 
@@ -36,13 +37,23 @@ class ClassifyBody:
     """The requested labels, in the order of `HEADS`."""
 
 
-def parse_json(raw: bytes) -> object:
-    """The JSON value of a body; raises `Refused` with 400."""
-    try:
-        # Nesting beyond the interpreter's stack is a RecursionError.
-        return json.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise Refused(400, code="invalid_json", message="the body is not JSON in UTF-8") from None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderBody:
+    """`POST /v1/router/{provider}` and `POST /v1/router/raw`."""
+
+    prompt: str
+    policy: str
+
+
+def provider_body(raw: object, *, limits: Limits) -> ProviderBody:
+    """Read a provider route's body; raises `InvalidRequest` that names every bad field."""
+    fields = Fields(raw)
+    body = ProviderBody(
+        prompt=fields.prompt("input", at_most=limits.input_code_points)[:PROMPT_CODE_POINTS],
+        policy=MODES[fields.choice("mode", of=MODES, default="balanced")],
+    )
+    fields.finish()
+    return body
 
 
 def route_body(raw: object, *, limits: Limits) -> RouteBody:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pointsman_server.core.errors import InvalidRequest
-from pointsman_server.morph_api.faults import REMEMBERED_CALLS, Call, FaultScript
+from pointsman_server.fault_injection.script import REMEMBERED_CALLS, Call, FaultScript
 
 CALL = Call(method="POST", path="/v1/router/classify", headers={}, key_fingerprint=None, body=None)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from pointsman_server.core.errors import SourceUnreadable, Unauthenticated
-from pointsman_server.morph_api import keys
-from pointsman_server.morph_api.keys import FixedKeys, KeyFile
+from pointsman_server.http_api import keys
+from pointsman_server.http_api.keys import FixedKeys, KeyFile
 
 TWO = FixedKeys(("first-key", "second-kéy"))
 

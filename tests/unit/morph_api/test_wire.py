@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.core.model import PROMPT_CODE_POINTS
-from pointsman_server.morph_api.errors import Refused
-from pointsman_server.morph_api.limits import Limits
+from pointsman_server.http_api.errors import Refused
+from pointsman_server.http_api.json_bodies import parse_json
+from pointsman_server.http_api.limits import Limits
 from pointsman_server.morph_api.wire import (
     HEADS,
     ClassifyBody,
     RouteBody,
     classify_body,
-    parse_json,
     route_body,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pointsman_server.morph_api.limits import ID_CODE_POINTS
+from pointsman_server.http_api.limits import ID_CODE_POINTS
 
 LONGEST_MS = 600_000
 LARGEST_BODY = 256 * 1024 * 1024
@@ -64,6 +64,7 @@ FIELDS = {
     "slow_body_ms_per_byte": _milliseconds(),
     "huge_body_bytes": _whole(1, LARGEST_BODY),
     "reset": _TRUE,
+    "endless_interim": _TRUE,
     "times": _whole(1, 1_000_000, besides=-1),
 }
 
@@ -76,5 +77,6 @@ FRAMINGS = (
     "slow_body_ms_per_byte",
     "huge_body_bytes",
     "reset",
+    "endless_interim",
 )
 """Fields that set the delivery: at most one of these."""

@@ -2,8 +2,9 @@
 
 A step describes one answer. It may set the body (`body`, `json`, `wrong_model`,
 `redirect`; `status` alone is an error of that status) and the delivery
-(`broken_body`, `stall_body`, `slow_body_ms_per_byte`, `huge_body_bytes`, `reset`); `delay_ms` and
-`times` combine with everything. Without a body, the real answer is sent.
+(`broken_body`, `stall_body`, `slow_body_ms_per_byte`, `huge_body_bytes`, `reset`,
+`endless_interim`); `delay_ms` and `times` combine with everything. Without a body, the real answer
+is sent.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointsman_server.core.errors import FieldViolation, InvalidRequest
-from pointsman_server.morph_api.fault_fields import BODIES, FIELDS, FRAMINGS
+from pointsman_server.fault_injection.step_fields import BODIES, FIELDS, FRAMINGS
 
 FOREVER = -1
 REMEMBERED_CALLS = 10_000
@@ -36,6 +37,8 @@ class FaultStep:
     slow_body_ms_per_byte: float = 0.0
     huge_body_bytes: int = 0
     reset: bool = False
+    endless_interim: bool = False
+    """`100 Continue` without end."""
     times: int = 1
 
 

@@ -12,11 +12,11 @@ from aiohttp.typedefs import Middleware
 from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from pointsman_server.http_api import keys
+from pointsman_server.http_api.errors import refusal, unexpected
+from pointsman_server.http_api.json_bodies import json_response
+from pointsman_server.http_api.keys import KeySource
 from pointsman_server.lib.safe_traceback import frames_of
-from pointsman_server.morph_api import keys
-from pointsman_server.morph_api.endpoints import json_response
-from pointsman_server.morph_api.errors import refusal, unexpected
-from pointsman_server.morph_api.keys import KeySource
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from pointsman_server.morph_api.errors import Refused
-from pointsman_server.morph_api.faults import FaultStep
+from pointsman_server.fault_injection.script import FaultStep
+from pointsman_server.http_api.errors import Refused
 
 CHUNK = 64 * 1024
 OK = 200
+_INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 Answer = Callable[[], Awaitable[web.StreamResponse]]
@@ -44,8 +45,8 @@ class FaultPlayer:
     ) -> web.StreamResponse:
         """Answer `request` as `step` says; `answer` gives the real answer."""
         await self._pause(step.delay_ms / 1000)
-        if step.reset:
-            return _reset(request)
+        if step.reset or step.endless_interim:
+            return _reset(request) if step.reset else await self._endless_interim(request)
         scripted = await _scripted(step, answer)
         if step.broken_body:
             return await _broken(request, scripted)
@@ -69,6 +70,16 @@ class FaultPlayer:
         await self._pause(None)
         _hang_up(request)
         return response
+
+    async def _endless_interim(self, request: web.Request) -> web.StreamResponse:
+        """Interim responses until the client leaves, and never a final one."""
+        transport, protocol = request.transport, request.protocol
+        while transport is not None and not transport.is_closing() and not self._stopping.is_set():
+            transport.write(_INTERIM)
+            await protocol._drain_helper()  # noqa: SLF001  (aiohttp has no public way to wait)
+            await asyncio.sleep(0)
+        _hang_up(request)
+        return web.Response()
 
     async def _slow(
         self, request: web.Request, scripted: _Scripted, seconds_a_byte: float

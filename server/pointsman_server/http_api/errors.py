@@ -70,6 +70,8 @@ def unexpected() -> Refused:
     return Refused(500, code="internal", message="an unexpected error; the server's log has it")
 
 
+_SOON = {"Retry-After": "1"}
+
 _PLANNED: tuple[tuple[tuple[type[Exception], ...], Refused], ...] = (
     (
         (Unauthenticated,),
@@ -82,11 +84,16 @@ _PLANNED: tuple[tuple[tuple[type[Exception], ...], Refused], ...] = (
     ),
     (
         (SourceUnreadable,),
-        Refused(503, code="keys_unreadable", message="keys cannot be checked at the moment"),
+        Refused(
+            503,
+            code="keys_unreadable",
+            message="keys cannot be checked at the moment",
+            headers=_SOON,
+        ),
     ),
     (
         (EngineFailed, EnginesFailed),
-        Refused(503, code="engine_failed", message="the engine could not decide"),
+        Refused(503, code="engine_failed", message="the engine could not decide", headers=_SOON),
     ),
 )
 

@@ -7,20 +7,19 @@ from dataclasses import asdict
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pointsman_server.morph_api import keys
-from pointsman_server.morph_api.endpoints import json_response
-from pointsman_server.morph_api.errors import Refused
-from pointsman_server.morph_api.fault_player import FaultPlayer
-from pointsman_server.morph_api.faults import Call, FaultScript
-from pointsman_server.morph_api.wire import parse_json
+from pointsman_server.fault_injection.player import FaultPlayer
+from pointsman_server.fault_injection.script import Call, FaultScript
+from pointsman_server.http_api import keys
+from pointsman_server.http_api.errors import Refused
+from pointsman_server.http_api.json_bodies import json_response, parse_json
 
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 
 
-class Testing:
+class FaultInjection:
     """Faults and memory for the routes under `prefix`; its own routes need a key as well."""
 
-    def __init__(self, script: FaultScript, *, prefix: str) -> None:
+    def __init__(self, script: FaultScript, *, prefix: str = "/v1/") -> None:
         self._script = script
         self._prefix = prefix
         self._player = FaultPlayer()

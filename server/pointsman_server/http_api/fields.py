@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pointsman_server.core.errors import FieldViolation, InvalidRequest
-from pointsman_server.morph_api.limits import ID_CODE_POINTS
+from pointsman_server.http_api.limits import ID_CODE_POINTS
 
 
 class Fields:
