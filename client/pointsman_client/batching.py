@@ -15,13 +15,13 @@ from pointsman_client.errors import ClientClosed, RoutingError, ServiceFault
 from pointsman_client.pending_decision import PendingDecision, enqueue
 
 BATCH = 256
-"""What the contract allows a batch."""
+"""The contract's limit of a batch."""
 
 
 class Batching:
     """Owns its calls: they end with `aclose`.
 
-    Whoever asks does so after the turn in which others asked, so that nobody waits for a clock.
+    A batch is sent after the event-loop iteration that collected it, so no timer is needed.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -59,7 +59,7 @@ class Batching:
         asked = enqueue(message, timeout=timeout, waiting=self._waiting)
         self._gathering.append(asked)
         if len(self._gathering) == 1:
-            # Behind whatever is ready to run now, which may ask as well.
+            # After everything that is ready to run now, which may add requests.
             asyncio.get_running_loop().call_soon(self._send)
         self._waiting += 1
         try:
@@ -72,7 +72,7 @@ class Batching:
         self._gathering = []
         loop = asyncio.get_running_loop()
         for start in range(0, len(waiting), BATCH):
-            # A context of its own: that of whoever asked first is no business of the others.
+            # An empty context: the first caller's context must not apply to the others.
             call = loop.create_task(self._call(waiting[start : start + BATCH]), context=Context())
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
@@ -104,5 +104,5 @@ class Batching:
             trace=traces.pop() if len(traces) == 1 else (),
         )
         if len(answer.results) != len(batch):
-            raise ServiceFault(f"{len(batch)} were asked, {len(answer.results)} answered")
+            raise ServiceFault(f"{len(batch)} requests, {len(answer.results)} results")
         return answer.results

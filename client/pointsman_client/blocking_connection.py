@@ -79,7 +79,7 @@ class BlockingConnection:
                 raise ClientClosed("the client was closed during the call") from None
             raise error_from(cast("RpcFailure", failure)) from None
         except ValueError:
-            # What gRPC raises for a call on a channel that another thread has just closed.
+            # gRPC raises this for a call on a channel that another thread has just closed.
             if self._closed:
                 raise ClientClosed("the client was closed during the call") from None
             raise

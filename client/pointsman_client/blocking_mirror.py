@@ -31,7 +31,7 @@ class BlockingMirror:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew in a forked child: the parent's threads and requests are not its own."""
+        """Reset in a forked child, which has none of the parent's threads and requests."""
         self._lock = threading.Lock()
         self._queue: queue.Queue[tuple[RouteRequest, Any] | None] = queue.Queue(
             self._limits.waiting

@@ -1,4 +1,4 @@
-"""How the service is reached: transport security, keepalive, retries, channel options."""
+"""Channel arguments: transport security, keepalive, retries, channel options."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Keepalive:
     """HTTP/2 pings that notice a dead connection before a call does; in seconds.
 
     A service closes connections that ping more often than it allows. Pointsman allows a ping every
-    ten seconds, with and without calls; what stands between may allow less.
+    ten seconds, with and without calls; a proxy in between may allow fewer.
     """
 
     every: float = 300.0
@@ -107,8 +107,8 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
 def service_config(retries: int) -> str:
     """Retries by gRPC itself, as a service config (JSON), with a budget.
 
-    `UNAVAILABLE`, and `CANCELLED`: what a server that stops says to calls that no handler has seen
-    yet. A call that its own caller cancels is not retried.
+    `UNAVAILABLE`, and `CANCELLED`, the status of a stopping server for calls that no handler has
+    seen yet. A call that its own caller cancels is not retried.
 
     The budget (`retryThrottling`) stops retries while more than about one call in ten fails, so
     that an outage does not multiply the load on a service that is coming back. Half of it may be
@@ -126,7 +126,7 @@ def service_config(retries: int) -> str:
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
         }
-    # A stream is opened anew by `streaming`, which knows what on it is unanswered.
+    # `streaming` reopens a stream, because it knows the unanswered requests.
     stream = {"name": [{"service": SERVICE, "method": "StreamRouteDecisions"}]}
     return json.dumps(
         {
@@ -146,8 +146,8 @@ def _arguments(
     arguments: dict[str, int | str] = {
         "grpc.primary_user_agent": "pointsman-client-python",
         "grpc.service_config": service_config(retries),
-        # Also without a policy: what never reached a server, since its connection was just being
-        # left, goes again on the next one.
+        # Also without a policy: a call that never reached a server, because its connection was
+        # just closing, is sent again on the next one.
         "grpc.enable_retries": 1,
         # After an outage a gateway wants its service back in seconds; gRPC waits up to 120. The
         # first attempt may meet the socket of a server that is just dying.

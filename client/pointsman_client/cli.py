@@ -73,7 +73,7 @@ async def _ask(
 
 
 def explain(error: RoutingError, *, arguments: argparse.Namespace, command: str) -> int:
-    """Say what went wrong: every bad field on a line of its own, and what to look at."""
+    """Print the error: every bad field on a separate line, with a hint."""
     status = REFUSED if isinstance(error, _REFUSALS) else UNREACHABLE
     if arguments.json:
         fields = [asdict(each) for each in error.violations]
@@ -90,7 +90,7 @@ def explain(error: RoutingError, *, arguments: argparse.Namespace, command: str)
 
 
 def complain(message: str, *, status: int, command: str) -> int:
-    """Say what is wrong; returns the exit status."""
+    """Print an error; returns the exit status."""
     sys.stderr.write(f"pointsman {command}: {message}\n")
     return status
 
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a model that may serve, best first; repeat it. Without any, those of the tier",
     )
     add("--static-pick", metavar="MODEL", help="the model that your own rules would take")
-    add("--session", help="the conversation; decisions are kept for it")
+    add("--session", help="the conversation; decisions are cached for it")
     add("--user", default="pointsman-decide", help="the user (default: %(default)s)")
     add("--classify", action="store_true", help="also classify the prompt")
     add("--dry-run", action="store_true", help="decide and explain, but keep and record nothing")
@@ -128,7 +128,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     """Let a command say which service it asks, how long it waits, and how it prints."""
     add = parser.add_argument
     add("--json", action="store_true", help="print JSON")
-    add("--timeout", type=_seconds, metavar="SECONDS", help="how long to wait (default: 2)")
+    add("--timeout", type=_seconds, metavar="SECONDS", help="time-out of the call (default: 2)")
     add(
         "--address",
         default=os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS,
@@ -143,7 +143,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def tls_of(arguments: argparse.Namespace) -> Tls | bool:
-    """How the service is spoken to. Raises what `Tls` raises."""
+    """The TLS options of the service. Raises the errors of `Tls`."""
     if not (arguments.ca or arguments.cert or arguments.key or arguments.server_name):
         return bool(arguments.tls)
     return Tls.from_files(

@@ -1,7 +1,7 @@
 # ruff: noqa: ASYNC109  # a timeout is an RPC's deadline: it travels with the call
 """The async client: `route` raises errors, `decide` answers the static pick, `mirror` is silent.
 
-`session` holds what belongs to one event loop, `connection` makes one call.
+`session` belongs to one event loop, `connection` makes one call.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ ROUTE_TIMEOUT = 2.0
 """Seconds. For a caller that wants the answer or the error."""
 
 DECIDE_TIMEOUT = 0.5
-"""Seconds. `decide` stands before a completion, so it bounds what routing can cost a user: over
-the few hundred milliseconds that a remote engine takes, under the time to a model's first token.
-The service divides what is left of it among its engines, the embedded one last."""
+"""Seconds. `decide` delays a completion, so it bounds the latency that routing adds: longer than
+the few hundred milliseconds of a remote engine, shorter than the time to a model's first token.
+The service divides the remaining time among its engines, the embedded one last."""
 
 
 class RoutingClient:
@@ -113,8 +113,8 @@ class RoutingClient:
     ) -> Choice:
         """Like `route`, but answers the static pick, and says why, where `route` would raise.
 
-        What still raises is a mistake in the calling code (`TypeError`, `ValueError` for an
-        argument of a wrong type or kind) and the caller's own cancellation.
+        It raises only for a mistake in the calling code (`TypeError`, `ValueError` for an
+        argument of a wrong type or kind) and for the caller's own cancellation.
         """
         budget = seconds(self._decide_timeout if timeout is None else timeout)
         self._sessions.current()  # a call from a wrong loop is a mistake, not an outage
@@ -248,7 +248,7 @@ class RoutingClient:
         )
 
     async def describe(self, *, timeout: float | None = None) -> RoutingDescription:
-        """Ask what is in force; raises a `RoutingError`."""
+        """Return the configuration in force; raises a `RoutingError`."""
         request = describe_routing_pb2.DescribeRoutingRequest()
         budget = seconds(self._timeout if timeout is None else timeout)
         connection = self._sessions.current().connection

@@ -35,7 +35,7 @@ _log = logging.getLogger("pointsman_client")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where the service is, and how to reach it."""
+    """The address of the service, with its channel options."""
 
     target: str
     token: TokenSource | None = field(repr=False)
@@ -56,11 +56,11 @@ class Connection:
 
     @property
     def retries(self) -> int:
-        """How often a call is made again."""
+        """The number of retries of a call."""
         return self._endpoint.retries
 
     async def ask(self, rpc: str, message: Any, *, timeout: float) -> Any:
-        """Ask by a call of its own; see `patiently`."""
+        """Make a separate call; see `patiently`."""
 
         async def call(left: float) -> Any:
             return await self.call(rpc, message, timeout=left, trace=trace_metadata())
@@ -70,7 +70,7 @@ class Connection:
     async def patiently(
         self, call: Callable[[float], Awaitable[Answer]], *, timeout: float
     ) -> Answer:
-        """Ask until there is an answer or no time; a service that pushes back is asked later."""
+        """Call until there is an answer or no time; waits if the service pushes back."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout
         pushbacks = 0
@@ -94,7 +94,7 @@ class Connection:
             await self._channel.close()
 
     async def call(self, rpc: str, message: Any, *, timeout: float, trace: Metadata) -> Any:
-        """One call. Whatever goes wrong becomes a `RoutingError`, without frames of gRPC."""
+        """Make one call. Every failure becomes a `RoutingError`, without frames of gRPC."""
         with self._failures_named():
             metadata = trace + await self._authorization(timeout)
             return await getattr(self._open(), rpc)(message, timeout=timeout, metadata=metadata)

@@ -99,7 +99,7 @@ def _head(message: pb.ClassificationHead) -> answers.ClassificationHead:
 
 
 def to_description(message: describe_pb.DescribeRoutingResponse) -> description.RoutingDescription:
-    """The value for what is in force."""
+    """The configuration in force as a value."""
     loaded = message.HasField("policy_loaded_at")
     return description.RoutingDescription(
         mode=_named(description.Mode, describe_pb.Mode, number=message.mode),

@@ -1,4 +1,4 @@
-"""What `describe` answers: what is in force at the service."""
+"""The result of `describe`: the configuration in force at the service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """What decisions are for: nothing, to be recorded only, or to be served."""
+    """The use of decisions: none, recorded only, or served."""
 
     OFF = "off"
     SHADOW = "shadow"
@@ -18,7 +18,7 @@ class Mode(StrEnum):
 
 
 class Stickiness(StrEnum):
-    """How long one decision holds."""
+    """The lifetime of one decision."""
 
     EXACT = "exact"
     CONVERSATION = "conversation"
@@ -27,7 +27,7 @@ class Stickiness(StrEnum):
 
 
 class OrganizationPolicy(StrEnum):
-    """What happens to requests of callers that belong to an organisation."""
+    """The treatment of requests whose caller belongs to an organisation."""
 
     EXCLUDED = "excluded"
     LOCAL_ONLY = "local_only"
@@ -36,7 +36,7 @@ class OrganizationPolicy(StrEnum):
 
 
 class EngineState(StrEnum):
-    """Whether an engine is asked."""
+    """The state of an engine."""
 
     READY = "ready"
     FLAG_OFF = "flag_off"
@@ -82,7 +82,7 @@ class EngineDescription:
     in_flight: int = 0
     max_in_flight: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
-    """How often it could not answer since the service's process began, by stage."""
+    """Failures since the start of the service's process, by stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class PolicyProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingDescription:
-    """What is in force. `reload_problems` is empty when the file on disk is the one in force."""
+    """The configuration in force. `reload_problems` is empty if the file on disk is in force."""
 
     mode: Mode | None
     serve_percent: float
@@ -142,4 +142,4 @@ class RoutingDescription:
     organizations: OrganizationPolicy | None = None
     """`None`: the service is older than the field."""
     warnings: tuple[PolicyProblem, ...] = ()
-    """What is allowed in the file in force and rarely meant."""
+    """Valid but suspicious settings of the file in force."""

@@ -1,7 +1,7 @@
-"""The details of a status: what the trailer `grpc-status-details-bin` carries.
+"""The details of a status, from the trailer `grpc-status-details-bin`.
 
 They are google.rpc messages (https://cloud.google.com/apis/design/errors). The few that this
-contract uses are declared here, in a descriptor pool of their own, so that the client needs no
+contract uses are declared here, in a separate descriptor pool, so that the client needs no
 package besides protobuf and meets no other copy of them in the process. Only field numbers and
 types count on the wire.
 """
@@ -87,7 +87,7 @@ def read_details(status: str, *, trailers: Iterable[tuple[str, str | bytes]]) ->
 
 
 def write_details(*, code: int, message: str, facts: ErrorFacts) -> bytes:
-    """The trailer's value for a status with these facts; what `testing` answers with."""
+    """The trailer's value for a status with these facts; used by `testing`."""
     details: list[tuple[str, Message]] = []
     if facts.reason:
         info = _CLASSES["ErrorInfo"](reason=facts.reason, domain="pointsman")

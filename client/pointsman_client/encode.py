@@ -10,20 +10,20 @@ from pointsman_client.errors import ErrorFacts, FieldViolation, InvalidRequest
 from pointsman_client.model import RouteRequest, is_well_formed
 
 REQUEST_BYTES = 64 * 1024
-"""What the contract allows a request as a whole."""
+"""The contract's limit of a complete request."""
 
 _UINT32 = 2**32 - 1
 _UINT64 = 2**64 - 1
 
 
 def to_message(request: RouteRequest) -> pb.RouteDecisionRequest:
-    """The message for `request`; `InvalidRequest` for what no message can carry.
+    """The message for `request`; `InvalidRequest` for values that no message can carry.
 
-    Bounds that a message can break are the service's to judge: it names them all at once.
+    The service checks all other bounds, and lists all violations at once.
     """
     try:
         message = _message(request)
-    except ValueError:  # what protobuf raises for a lone surrogate and for a number out of range
+    except ValueError:  # a lone surrogate, or a number out of range
         violations = tuple(_violations(request))
         if not violations:
             raise
@@ -74,7 +74,7 @@ def _prompt(request: RouteRequest) -> pb.Prompt:
 
 
 def _routing(request: RouteRequest) -> pb.RoutingContext | None:
-    # Candidates without a tier are sent all the same, so that the service names what is missing.
+    # Candidates without a tier are sent too, so that the service reports the missing tier.
     if request.tier is None and not request.candidates:
         return None
     return pb.RoutingContext(

@@ -1,19 +1,19 @@
 """The errors of the client, as a tree. No gRPC type is part of it.
 
-RoutingError            whatever keeps an answer from coming
+RoutingError            any failure without an answer
 ├── InvalidRequest      fields are out of bounds; `violations` names each
 │   └── UnusableBody    a request body that has not the shape of its API
 ├── Denied              no credentials, wrong ones, or not enough of them
-├── NotFound            what was asked for does not exist
-├── Overloaded          too many calls at once; `retry_after` says when to come back
+├── NotFound            the requested item does not exist
+├── Overloaded          too many calls at once; `retry_after` is the delay
 ├── Unavailable         the service cannot be reached, or is starting or shutting down
 ├── DeadlineExceeded    no answer in time
 ├── Unsupported         the service does not know this call; it is older than the client
 ├── ServiceFault        a bug in the service; its log has the traceback
 ├── ClientClosed        the client was closed before or during the call
-└── ClientFault         a bug in the client; `__cause__` is what was raised
+└── ClientFault         a bug in the client; `__cause__` is the exception
 
-Which gRPC status becomes which error stands in one table, in `statuses`.
+The table in `statuses` maps gRPC statuses to errors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import ClassVar
 
 
 class Fallback(StrEnum):
-    """Why `decide` answered the static pick without an answer from the service."""
+    """The reason why `decide` returned the static pick without an answer from the service."""
 
     INVALID = "invalid"
     DENIED = "denied"
@@ -40,7 +40,7 @@ class Fallback(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One bad field: its path in the request (`caller.user_id`) and what is wrong with it."""
+    """One bad field: its path in the request (`caller.user_id`) and the error."""
 
     field: str
     description: str
@@ -48,7 +48,7 @@ class FieldViolation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorFacts:
-    """What the service said besides a text; empty when the error arose in the client.
+    """Structured facts from the service; empty if the error arose in the client.
 
     `status` is the name of the gRPC status, `reason` one of the contract's `ErrorReason` without
     its prefix (switch on it, never on the text), `retry_after` is in seconds.
@@ -64,7 +64,7 @@ NO_FACTS = ErrorFacts()
 
 
 class RoutingError(Exception):
-    """Whatever keeps an answer from coming."""
+    """Any failure without an answer."""
 
     fallback: ClassVar[Fallback]
     retryable: ClassVar[bool] = False
@@ -92,7 +92,7 @@ class RoutingError(Exception):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the service wants to be asked again."""
+        """Seconds to wait before the next call."""
         return self.facts.retry_after
 
 
@@ -113,7 +113,7 @@ class Denied(RoutingError):
 
 
 class NotFound(RoutingError):
-    """What was asked for does not exist."""
+    """The requested item does not exist."""
 
     fallback = Fallback.NOT_FOUND
 
@@ -158,6 +158,6 @@ class ClientClosed(RoutingError):
 
 
 class ClientFault(RoutingError):
-    """A bug in the client; `__cause__` is what was raised."""
+    """A bug in the client; `__cause__` is the exception."""
 
     fallback = Fallback.CLIENT_FAULT

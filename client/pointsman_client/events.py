@@ -1,4 +1,4 @@
-"""What is told of `run_with_fallback`: spans with events where OpenTelemetry is, and log lines.
+"""Telemetry of `run_with_fallback`: spans with events if OpenTelemetry is installed, and log lines.
 
 Names of the policy file, kinds of errors and numbers only: no run id, no text of an error.
 """
@@ -136,6 +136,6 @@ class FallbackEvents:
 
 @contextmanager
 def telling(purpose: str) -> Iterator[FallbackEvents]:
-    """The span around all attempts, and what tells of them."""
+    """The span around all attempts, with their events."""
     with _span(SPAN, {"pointsman.purpose": purpose}) as span:
         yield FallbackEvents(span, purpose)

@@ -1,4 +1,4 @@
-"""What a fake service answers: responses as a service would build them, and refusals."""
+"""Answers of a fake service: responses in the format of the service, and refusals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Refusal:
     message: str = ""
     reason: str | None = None
     violations: Sequence[tuple[str, str]] = ()
-    """Bad fields: (path, what is wrong)."""
+    """Bad fields: (path, error)."""
     retry_after: float | None = None
 
     def __post_init__(self) -> None:

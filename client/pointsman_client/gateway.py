@@ -17,7 +17,7 @@ __all__ = ["MirrorPlan", "MirrorSkip", "plan_mirror", "routing_from", "usable_id
 
 
 class MirrorSkip(StrEnum):
-    """Why a request is not mirrored."""
+    """The reason why a request is not mirrored."""
 
     NOT_CONFIGURED = "not_configured"
     ORGANIZATION = "organization"

@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC109  # a timeout is an RPC's deadline: it travels with the call
-"""Asking in the background, for shadow use: what the gateway's caller must never notice."""
+"""Background calls for shadow mode, without any effect on the gateway's caller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pointsman_client.trace import current_trace, in_trace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorLimits:
-    """How much mirroring may cost: requests that wait, calls at once, seconds a call and at close.
+    """Limits of mirroring: queued requests, concurrent calls, seconds per call and at close.
 
     A waiting request holds bounded prefixes, never a body: about 10 KiB at most.
     """
@@ -36,7 +36,7 @@ class MirrorLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorCounts:
-    """What became of the mirrored requests: `submitted` is the sum of the five after it."""
+    """Counts of mirrored requests: `submitted` is the sum of the five after it."""
 
     submitted: int = 0
     sent: int = 0
@@ -49,13 +49,13 @@ class MirrorCounts:
     """The failed ones by their cause."""
 
     def after_loss(self) -> MirrorCounts:
-        """Return the counts once the event loop has gone: what it held counts as dropped."""
+        """Return the counts after the event loop has closed: pending requests count as dropped."""
         lost = self.waiting + self.in_flight
         return replace(self, waiting=0, in_flight=0, dropped=self.dropped + lost)
 
 
 class Ask(Protocol):
-    """How a mirror asks; `RoutingError` when there is no answer."""
+    """The call of a mirror; `RoutingError` without an answer."""
 
     async def __call__(self, request: RouteRequest, *, timeout: float) -> RouteResult:
         """Ask once."""
@@ -65,7 +65,7 @@ class Mirror:
     """A bounded queue and a fixed number of workers that empty it through `ask`.
 
     It owns its workers: they start with the first request, on the loop that submits it, and end
-    with `aclose`. `RoutingClient` has one of its own.
+    with `aclose`. `RoutingClient` has its own.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Mirror:
 
     @property
     def counts(self) -> MirrorCounts:
-        """What became of the requests so far."""
+        """The counts so far."""
         return MirrorCounts(
             submitted=self._submitted,
             sent=self._sent,
@@ -108,7 +108,7 @@ class Mirror:
     ) -> bool:
         """Queue one request without waiting; False if it was dropped or its body is unusable."""
         if self._closed or self._queue.full():
-            # Before the body is read: what is dropped should cost nothing.
+            # Before the body is read: a dropped request should cost nothing.
             self._submitted += 1
             self._dropped += 1
             return False
@@ -124,7 +124,7 @@ class Mirror:
         return True
 
     async def aclose(self) -> None:
-        """Take no more, give what waits `drain` seconds, then end the workers."""
+        """Accept no more, give queued requests `drain` seconds, then end the workers."""
         self._closed = True
         if not self._workers:
             return
@@ -145,7 +145,7 @@ class Mirror:
         if not self._workers:
             loop = asyncio.get_running_loop()
             self._workers = [
-                # A context of its own: the first request's would live as long as the worker.
+                # An empty context: the first request's would live as long as the worker.
                 loop.create_task(self._work(), name=f"pointsman-mirror-{number}", context=Context())
                 for number in range(self._limits.workers)
             ]

@@ -1,4 +1,4 @@
-"""What a gateway asks with: frozen values in the words of the contract, free of gRPC."""
+"""Requests of a gateway: frozen values in the terms of the contract, free of gRPC."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 PREFIX_CODE_POINTS = 1_000
-"""What is sent of each prompt prefix, in Unicode code points."""
+"""The length of each prompt prefix that is sent, in Unicode code points."""
 
 
 class ApiKind(StrEnum):
-    """Which API the gateway's own caller speaks; `UNSPECIFIED` when nobody says."""
+    """The API of the gateway's own caller; `UNSPECIFIED` if it is unknown."""
 
     UNSPECIFIED = "unspecified"
     CHAT_COMPLETIONS = "chat_completions"
@@ -38,11 +38,11 @@ class DataPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraints:
-    """What a model must be able to do to serve a request. The default asks for nothing.
+    """Requirements that a model must meet to serve a request. The default has none.
 
-    `prompt_tokens_estimate` is the length of the whole prompt in tokens with what is reserved for
-    the answer; `denied_models` are public ids, at most 256; `keep_provider` holds a conversation
-    to the provider that it is on.
+    `prompt_tokens_estimate` is the length of the whole prompt in tokens, including the reserve for
+    the answer; `denied_models` are public ids, at most 256; `keep_provider` restricts a
+    conversation to its provider.
     """
 
     required_inputs: frozenset[Modality] = frozenset()
@@ -67,10 +67,10 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalisedPrompt:
-    """Bounded prefixes of one conversation, and what its body says about the model it needs.
+    """Bounded prefixes of one conversation, and the requirements of its body.
 
     The three prefixes hold at most `PREFIX_CODE_POINTS` code points each and are well-formed
-    Unicode, however the value is built. `None` always means "not known".
+    Unicode, in every case. `None` always means "not known".
     """
 
     user_prompt_prefix: str | None = None
@@ -85,7 +85,7 @@ class NormalisedPrompt:
     required_inputs: frozenset[Modality] = frozenset()
     prompt_tokens_estimate: int | None = None
     max_output_tokens: int | None = None
-    """What the body lets the model write; up to 16 is a probe."""
+    """The token limit of the answer in the body; up to 16 is a probe."""
     context_reset: bool = False
     """The agent rebuilt the context (compaction), and no model has answered since."""
     body_bytes: int = 0
@@ -104,7 +104,7 @@ class NormalisedPrompt:
         check_types(self, max_output_tokens=(int, type(None)), context_reset=(bool,))
 
     def constraints(self) -> Constraints:
-        """What the body asks of a model."""
+        """The body's requirements."""
         return Constraints(
             required_inputs=self.required_inputs,
             prompt_tokens_estimate=self.prompt_tokens_estimate,
@@ -115,13 +115,13 @@ class NormalisedPrompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRequest:
-    """One question: which of `candidates` should serve `prompt`.
+    """A request for a decision: the choice of one of `candidates` for `prompt`.
 
-    Lengths are the service's to judge; types are checked here and raise `TypeError`. Without a
-    `tier` it is an ordinary request, about which there is nothing to decide. What is left `None`
+    The service checks lengths; types are checked here and raise `TypeError`. Without a
+    `tier` it is an ordinary request, without a decision. Any `None` value
     of `constraints`, `requested_model`, `max_output_tokens` and `context_reset` comes from the
     prompt's body; a body that opts out of
-    data collection stays `THIRD_PARTY_DENIED` whatever `data_policy` says.
+    data collection stays `THIRD_PARTY_DENIED` even if `data_policy` allows more.
     """
 
     prompt: NormalisedPrompt
@@ -189,7 +189,7 @@ class RouteRequest:
         return self.prompt.max_output_tokens if given is None else given
 
     def effective_context_reset(self) -> bool:
-        """What was given, else what the body shows."""
+        """The given value, else the body's."""
         return self.prompt.context_reset if self.context_reset is None else self.context_reset
 
     def effective_data_policy(self) -> DataPolicy:
@@ -201,7 +201,7 @@ class RouteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """What a gateway knows to decide between: see `routing_from`."""
+    """The routing fields of a gateway: see `routing_from`."""
 
     tier: str
     candidates: Sequence[str] = field(default=())

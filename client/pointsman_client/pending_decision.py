@@ -1,5 +1,5 @@
 # a timeout is a decision's deadline: it travels with it
-"""One decision that shares its call with others: what is asked, until when, and who waits."""
+"""One decision that shares its call with others: request, deadline and waiting caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PendingDecision:
     trace: Metadata
     answer: asyncio.Future[pb.RouteDecisionResponse]
     retries: int = 0
-    """How often it may still be sent again after a stream that broke."""
+    """The remaining retries after broken streams."""
 
     async def settled(self) -> pb.RouteDecisionResponse:
         """The answer; `DeadlineExceeded` if it does not come in time."""
@@ -40,7 +40,7 @@ class PendingDecision:
             raise DeadlineExceeded("no answer came in time") from None
 
     def settle(self, result: BatchRouteDecisionsResult | StreamRouteDecisionsResponse) -> None:
-        """Hand over what the service answered, unless nobody waits any more."""
+        """Set the result from the service, unless the caller has left."""
         if self.answer.done():
             return
         kind = result.WhichOneof("result")

@@ -16,12 +16,12 @@ from pointsman_client.model import (
 )
 
 Promptlike = str | NormalisedPrompt | Mapping[str, object] | RouteRequest
-"""A prompt as it stands, what `normalise` answered, a whole request body (then `api_kind` is
+"""A prompt as text, the result of `normalise`, a complete request body (then `api_kind` is
 needed), or a finished request (then fields beside it replace its own)."""
 
 
 class RequestFields(TypedDict, total=False):
-    """The keyword arguments of `route`, `decide` and `mirror`; `RouteRequest` says what each is.
+    """The keyword arguments of `route`, `decide` and `mirror`; `RouteRequest` explains each.
 
     `user_id` is needed unless the prompt is a `RouteRequest`.
     """

@@ -1,4 +1,4 @@
-"""`pointsman resolve`: ask a running service what to try for a purpose, and print it."""
+"""`pointsman resolve`: resolve a purpose at a running service, and print the attempts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def _ask(
 
 
 def shown(route: ResolvedRoute) -> str:
-    """The route for people: a line an attempt, then what leads from one to the next."""
+    """The route for people: one line per attempt, then the errors that lead to the next."""
     rows: list[tuple[str, ...]] = [
         ("", "profile", "provider", "model", "share", "credential", "endpoint")
     ]
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 answered, 1 no answer from the service, 2 bad usage, 3 refused.",
     )
     add = parser.add_argument
-    add("purpose", help="why an LLM is called, e.g. plan_create")
+    add("purpose", help="the purpose of the LLM call, e.g. plan_create")
     add("--run-id", required=True, help="the run; one run keeps to one profile")
     add("--profile", metavar="NAME", help="a profile in place of the purpose's route")
     add("--prompt", help="for a route that names a tier: the prompt; - reads standard input")

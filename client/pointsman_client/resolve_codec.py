@@ -19,9 +19,9 @@ _LARGEST = 2**53
 def to_resolve_message(
     purpose: str, run_id: str, *, profile_override: str | None, ask: RouteRequest | None
 ) -> pb.ResolveRouteRequest:
-    """The message; `InvalidRequest` for what no message can carry.
+    """The message; `InvalidRequest` for values that no message can carry.
 
-    `ask` is what a tier is decided from; its own tier is not sent, since the route names it.
+    `ask` is the request for a route with a tier; its `tier` is not sent, because the route has one.
     """
     texts = {"purpose": purpose, "run_id": run_id, "profile_override": profile_override or ""}
     bad = tuple(

@@ -1,4 +1,4 @@
-"""What the service answers: frozen values in the words of the contract.
+"""Answers of the service: frozen values in the terms of the contract.
 
 An enum value that this client does not know, from a newer service, reads as `UNRECOGNISED`.
 """
@@ -12,7 +12,7 @@ from pointsman_client.errors import Fallback, RoutingError
 
 
 class Outcome(StrEnum):
-    """How a request ended."""
+    """The outcome of a request."""
 
     ROUTED = "routed"
     SKIPPED = "skipped"
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a request was not routed, or was routed and is not to be served."""
+    """The reason why a request was not routed, or why its decision is not served."""
 
     NO_ROUTING_CONTEXT = "no_routing_context"
     FLAG_OFF = "flag_off"
@@ -50,7 +50,7 @@ class Source(StrEnum):
 
 
 class ConversationSource(StrEnum):
-    """What identified the conversation."""
+    """The identity of the conversation."""
 
     SESSION = "session"
     MACHINE = "machine"
@@ -59,7 +59,7 @@ class ConversationSource(StrEnum):
 
 
 class SwitchReason(StrEnum):
-    """Why a conversation left the model that it was on."""
+    """The reason why a conversation left its model."""
 
     UPGRADE = "upgrade"
     SAVING = "saving"
@@ -70,7 +70,7 @@ class SwitchReason(StrEnum):
 
 
 class DropReason(StrEnum):
-    """Why a candidate was not decided between."""
+    """The reason why a candidate was dropped."""
 
     UNMAPPED = "unmapped"
     DUPLICATE = "duplicate"
@@ -120,7 +120,7 @@ class ClassificationHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """What a prompt looks like, whatever model it goes to."""
+    """Labels of a prompt, independent of models."""
 
     difficulty: ClassificationHead | None = None
     ambiguity: ClassificationHead | None = None
@@ -179,7 +179,7 @@ class RouteResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What `decide` answers: the model to serve, and why that one.
+    """The result of `decide`: the model to serve, with the reason.
 
     Exactly one of `result` (the service answered) and `error` (it did not) is set.
     """
@@ -191,7 +191,7 @@ class Choice:
 
     @property
     def fallback(self) -> Fallback | None:
-        """Why the static pick was taken without the service; `None` when it answered."""
+        """The reason for the static pick without an answer; `None` if the service answered."""
         return None if self.error is None else self.error.fallback
 
     @property

@@ -1,4 +1,4 @@
-"""What `resolve` answers: LLM configs in the order in which to try them."""
+"""The result of `resolve`: LLM configs in the order to try them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Attempt:
     provider: str
     model: str
     profile: str = ""
-    """The profile's name; empty where a tier's candidate has no profile of its own."""
+    """The profile's name; empty if a tier's candidate has no profile."""
     endpoint: str | None = None
     """Base URL; `None`: the provider's usual one."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedRoute:
-    """What to try for one purpose in one run."""
+    """The attempts for one purpose in one run."""
 
     purpose: str
     run_id: str
@@ -56,4 +56,4 @@ class ResolvedRoute:
     """`timeout`, `connection`, `unusable_response`, `http_<status>`, `http_4xx`, `http_5xx`."""
     policy_version: str = ""
     decision: RouteResult | None = None
-    """What was decided, where the route names a tier."""
+    """The decision, if the route names a tier."""

@@ -1,4 +1,4 @@
-"""Which attempt each run is on: within one run a purpose keeps to what served it last."""
+"""The current attempt of each run: within one run, a purpose stays with its last success."""
 
 from __future__ import annotations
 

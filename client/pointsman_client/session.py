@@ -25,7 +25,7 @@ _OTHER_LOOP = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A connection on one loop, and what travels over it."""
+    """A connection on one loop, with its transport and mirror."""
 
     loop: asyncio.AbstractEventLoop
     connection: Connection

@@ -1,4 +1,4 @@
-"""Which gRPC status becomes which error: one table, total over `grpc.StatusCode` but `OK`."""
+"""The table from gRPC statuses to errors, complete for `grpc.StatusCode` except `OK`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class RpcFailure(Protocol):
-    """What the errors of blocking and of async calls have in common."""
+    """Common interface of the errors of blocking and async calls."""
 
     def code(self) -> grpc.StatusCode:
         """The status."""
@@ -69,7 +69,7 @@ def error_from(failure: RpcFailure) -> RoutingError:
 
 
 def error_in(status: CallStatus) -> RoutingError:
-    """The error that says what the status of one decision, of a stream or a batch, says."""
+    """The error for the status of one decision of a stream or a batch."""
     code = _BY_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN)
     details = ((TRAILER, status.SerializeToString()),)
     return _error(code, text=status.message, trailers=details)

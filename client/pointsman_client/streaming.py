@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC109  # a timeout is a decision's deadline: it travels with it
-"""Decisions over one long stream, opened anew when it breaks."""
+"""Decisions over one long stream, which is reopened when it breaks."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _UINT32 = 2**32 - 1
 class Streaming:
     """Owns its stream: it is opened by the first decision and ends with `aclose`.
 
-    When a stream breaks, what is unanswered is sent again on the next one: deciding twice does no
-    harm. After a stream that answered something, or that the service ended on purpose, that costs
-    a decision nothing but time. After one that answered nothing it goes again up to `retries`
-    times, as a call of its own would, and not at all while no stream answers, so that an outage
-    costs nobody a pause.
+    When a stream breaks, unanswered decisions are sent again on the next one: deciding twice is
+    harmless. After a stream that answered something, or that the service ended on purpose, the
+    resend does not count as a retry. After one that answered nothing, a decision is sent again up
+    to `retries` times, like a unary call, and not at all while no stream answers, so that an
+    outage delays nobody.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._names = itertools.count(1)
         self._asked: dict[str, PendingDecision] = {}
-        """What is unanswered, by correlation id, in the order in which it was asked."""
+        """Unanswered decisions by correlation id, in order."""
         self._unsent: dict[str, PendingDecision] = {}
-        """What of it is not on the present stream."""
+        """Those that were not sent on the present stream."""
         self._more = asyncio.Event()
         self._answered = 0
         self._up = True
@@ -80,7 +80,7 @@ class Streaming:
         self._asked[name] = self._unsent[name] = asked
         self._more.set()
         if self._keeping is None or self._keeping.done():
-            # A context of its own: the first decision's would live as long as the stream.
+            # An empty context: the first decision's would live as long as the stream.
             loop = asyncio.get_running_loop()
             self._keeping = loop.create_task(
                 self._keep(), name="pointsman-stream", context=Context()
@@ -108,7 +108,7 @@ class Streaming:
                     self._give_up(_as_break(error))
 
     def _give_up(self, error: RoutingError) -> None:
-        """Fail what is not to be sent again after a stream that answered nothing."""
+        """Fail the decisions without retries after a stream that answered nothing."""
         for asked in self._asked.values():
             if isinstance(error, Unavailable) and asked.retries:
                 asked.retries -= 1
@@ -137,7 +137,7 @@ class Streaming:
         raise Unavailable("the service closed the stream")
 
     async def _write(self, call: Any) -> None:
-        """Send what is unsent, and what comes to it; waits where the service reads no further."""
+        """Send unsent and new decisions; waits while the service does not read."""
         clock = asyncio.get_running_loop().time
         while True:
             while self._unsent:

@@ -126,7 +126,7 @@ class SyncRoutingClient:
             self._process = os.getpid()
             self._mirror.forget()
         if self._mirror.is_full:
-            # Before the body is read: what is dropped should cost nothing.
+            # Before the body is read: a dropped request should cost nothing.
             return self._mirror.drop()
         try:
             request = build_request(prompt, api_kind=api_kind, fields=fields)
@@ -218,7 +218,7 @@ class SyncRoutingClient:
         return stream_attempts(route, call, runs=self._runs, deadline=deadline)
 
     def describe(self, *, timeout: float | None = None) -> RoutingDescription:
-        """Ask what is in force; raises a `RoutingError`."""
+        """Return the configuration in force; raises a `RoutingError`."""
         request = describe_routing_pb2.DescribeRoutingRequest()
         budget = seconds(self._timeout if timeout is None else timeout)
         with wrap_bugs():

@@ -1,4 +1,4 @@
-"""A fake service for the tests of whoever uses the client.
+"""A fake service for tests of programs that use the client.
 
 It is a real gRPC server on a free port of the loopback, so the client under test runs whole:
 
@@ -8,8 +8,8 @@ It is a real gRPC server on a free port of the loopback, so the client under tes
             ...
         assert fake.calls[0].request.caller.user_id == "u-1"
 
-Leaving the context fails if an answer that was queued was not asked for, or if the service was
-asked with no answer queued: both mean that the test is not about what it says.
+Leaving the context fails if a queued answer was not used, or if a call found no queued answer:
+both mean that the test does not test its subject.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One decision that was asked for: the message, its metadata, the seconds that it has.
+    """One requested decision: the message, its metadata, its deadline in seconds.
 
     The metadata is that of the call, with a stream's trace context of this decision over it.
     """
@@ -72,20 +72,20 @@ class _Scripted:
 
 
 class FakeService:
-    """A service that answers what it was told to, in that order; see the module."""
+    """A service with scripted answers, in order; see the module."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        """Every decision that was asked for, however it travelled, in the order of arrival."""
+        """Every requested decision, over any transport, in order of arrival."""
         self.description: describe_pb.DescribeRoutingResponse | Refusal
         self.description = describe_pb.DescribeRoutingResponse(policy_version="fake")
-        """What `DescribeRouting` answers."""
+        """The answer of `DescribeRouting`."""
         self.routes: dict[str, resolve_pb.ResolveRouteResponse | Refusal] = {}
-        """What `ResolveRoute` answers, by purpose; for any other it is NOT_FOUND."""
+        """Answers of `ResolveRoute` by purpose; NOT_FOUND for any other."""
         self.resolutions: list[resolve_pb.ResolveRouteRequest] = []
-        """What `ResolveRoute` was asked, in the order of arrival."""
+        """Requests of `ResolveRoute`, in order of arrival."""
         self.target = ""
-        """Where it listens, for `RoutingClient`."""
+        """Its address, for `RoutingClient`."""
         self._queue: deque[_Scripted] = deque()
         self._standing: _Scripted | None = None
         self._unexpected = 0
@@ -93,7 +93,7 @@ class FakeService:
         self._server: grpc.aio.Server | None = None
 
     def answer(self, answer: pb.RouteDecisionResponse | Refusal, *, delay: float = 0.0) -> None:
-        """Queue one answer, given `delay` seconds after it is asked for."""
+        """Queue one answer, given `delay` seconds after the request."""
         self._queue.append(_Scripted(answer=answer, delay=delay))
 
     def always(self, answer: pb.RouteDecisionResponse | Refusal, *, delay: float = 0.0) -> None:
@@ -101,7 +101,7 @@ class FakeService:
         self._standing = _Scripted(answer=answer, delay=delay)
 
     async def asked(self, times: int) -> None:
-        """Wait until that many decisions have been asked for."""
+        """Wait until that many decisions have been requested."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.calls) >= times)
 
@@ -126,9 +126,9 @@ class FakeService:
 
     def _check(self) -> None:
         if self._queue:
-            raise AssertionError(f"{len(self._queue)} queued answer(s) were not asked for")
+            raise AssertionError(f"{len(self._queue)} queued answer(s) were not used")
         if self._unexpected:
-            raise AssertionError(f"asked {self._unexpected} time(s) with no answer queued")
+            raise AssertionError(f"called {self._unexpected} time(s) with no answer queued")
 
     async def _note(self, call: Call) -> _Scripted:
         async with self._arrival:

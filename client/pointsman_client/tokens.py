@@ -1,4 +1,4 @@
-"""The bearer token that calls carry: a string, or whatever answers one."""
+"""The bearer token that calls carry: a string, or a function that returns one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from pointsman_client.errors import Denied
 
 TokenSource = str | Callable[[], str | Awaitable[str | None] | None]
-"""Asked before every call, so that a token can rotate; `None` or blank: the call carries none."""
+"""A function runs before every call, so that a token can rotate; `None` or blank: no token."""
 
 
 class TokenFile:

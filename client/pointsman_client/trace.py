@@ -1,6 +1,6 @@
-"""W3C trace context for outgoing calls, where the OpenTelemetry API is installed.
+"""W3C trace context for outgoing calls, if the OpenTelemetry API is installed.
 
-The trace context only: baggage may hold what its writer meant for other eyes.
+The trace context only: baggage may hold data for other recipients.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC109  # a timeout is a decision's deadline: it travels with it
-"""How decisions travel: each by a call of its own, over one long stream, or gathered in batches."""
+"""Transports of decisions: unary calls, one long stream, or batches."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pointsman_client.streaming import Streaming
 
 
 class Transport(StrEnum):
-    """How decisions travel. What is asked and what is answered is the same."""
+    """The transport of decisions. Requests and answers are the same for all."""
 
     UNARY = "unary"
-    """Each decision is a call of its own."""
+    """Each decision is one call."""
     STREAM = "stream"
     """All decisions share one long stream, and each is answered as soon as it is ready."""
     BATCH = "batch"
-    """Decisions that are asked for in the same turn of the loop go, and come back, together."""
+    """Decisions requested in one event-loop iteration share a call."""
 
 
 class DecisionTransport(Protocol):

@@ -17,12 +17,12 @@ _MODEL_ROLES = frozenset({"assistant", "model"})
 _MODEL_ITEMS = ("_call", "reasoning")
 _COMPACTIONS = frozenset({"compaction", "compaction_summary", "context_compaction"})
 _MOST_SYSTEMS = 64
-"""How many system messages are read in search of one with text."""
+"""The number of system messages to search for one with text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Who says what in a body. `count` is `None` where the body does not tell."""
+    """The messages of a body by role. `count` is `None` if it is unknown."""
 
     messages: Sequence[Body]
     systems: Sequence[object] = ()

@@ -17,7 +17,7 @@ Body = Mapping[str, object]
 
 
 def read_generate_content(body: object, *, model: str, stream: bool = False) -> NormalisedPrompt:
-    """Return what routing needs of a body; `UnusableBody` names the field that is wrong."""
+    """Return the fields that routing needs; `UnusableBody` names a bad field."""
     if not isinstance(body, Mapping):
         raise unusable("", "must be a JSON object")
     contents = body.get("contents")
@@ -62,7 +62,7 @@ def _parts_of(content: object) -> object:
 
 
 def _parts(parts: list[object] | tuple[object, ...]) -> Iterator[object]:
-    """Parts in the words of the chat kind; what is not known stays as it is."""
+    """Parts in the format of chat completions; unknown parts stay unchanged."""
     for part in parts:
         if not isinstance(part, Mapping):
             yield part

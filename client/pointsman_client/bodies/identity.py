@@ -1,8 +1,7 @@
-"""Who asks, in which session: from the headers and bodies that agents really send.
+"""User, session and sub-agent of a request, from the headers and bodies of real agents.
 
-The places are data: `IdentitySources` lists the headers and the members of a body that are read,
-in the order of preference, so that each can be switched off. docs/agents.md says which agent fills
-which.
+The sources are data: `IdentitySources` lists the headers and the members of a body in order of
+preference, so that each can be switched off. docs/agents.md lists the agents.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class BodyUser(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentitySources:
-    """Where to look for ids, in the order of preference; an empty sequence switches one off."""
+    """Sources of ids, in order of preference; an empty sequence switches one off."""
 
     user_headers: Sequence[str] = USER_HEADERS
     session_headers: Sequence[str] = SESSION_HEADERS
@@ -111,7 +110,7 @@ def identify(
     """Find the ids of one request in its headers and its body; headers win.
 
     `headers` are compared without case. With `chains` the requests that `previous_response_id`
-    links share a session; that needs `prompt`, what `normalise` made of the body.
+    links share a session; that needs `prompt`, the result of `normalise`.
     """
     fields = body if isinstance(body, Mapping) else {}
     said = {name.lower(): value for name, value in (headers or {}).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 ID_CHARACTERS = 256
-"""What the contract allows an id."""
+"""The contract's limit of an id."""
 
 
 def usable_id(value: object) -> str | None:

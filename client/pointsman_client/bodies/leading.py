@@ -1,8 +1,8 @@
-"""Wrappers at the start of a part: skipped by string search, however long they are.
+"""Wrappers at the start of a part: skipped by string search, at any length.
 
-A reminder or a rules file may be longer than what is scanned for tags, and the user's words come
-after it. Each search goes on where the last one ended, and one that finds nothing ends the skip,
-so the work is linear.
+A reminder or a rules file may be longer than the part that is scanned for tags, and the user's
+words come after it. Each search continues where the last one ended, and an unsuccessful one ends
+the skip, so the work is linear.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pointsman_client.bodies.preambles import PREAMBLES, QUEUED, Preamble
 from pointsman_client.bodies.wrappers import TAG, Block, block_named, mark_of
 
 MOST_WRAPPERS = 256
-"""How many wrappers at the start of one part are skipped."""
+"""The number of wrappers to skip at the start of one part."""
 
 _BLANKS = re.compile(r"[\s\ufeff]*")
 _PATH = re.compile(r"\s*<path>", re.IGNORECASE)
 _MARGIN = 64
-"""How many blanks may stand before a tag at the start of a line."""
+"""The number of blanks allowed before a tag at the start of a line."""
 _FIRST = frozenset(preamble.starts[0] for preamble in PREAMBLES)
 
 
 @dataclass(frozen=True, slots=True)
 class Leading:
-    """Where the rest of a part starts, and whether a summary of an earlier context was skipped."""
+    """The start of the rest of a part, and whether a summary of an earlier context was skipped."""
 
     end: int
     resets_context: bool = False
@@ -100,7 +100,7 @@ def is_wrapping(tag: re.Match[str], *, block: Block, seen: dict[Block, bool]) ->
 
 
 def queued_words(text: str, *, start: int) -> int | None:
-    """Where the user's words start in a reminder that passes on a message; `None` in others."""
+    """The start of the user's words in a reminder that passes on a message; `None` in others."""
     blanks = _BLANKS.match(text, start)
     begin = blanks.end() if blanks else start
     return next((begin + len(each) for each in QUEUED if text.startswith(each, begin)), None)

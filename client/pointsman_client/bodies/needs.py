@@ -1,4 +1,4 @@
-"""What a body needs of a model: inputs besides text, room for its tokens, its provider.
+"""Requirements of a body: inputs besides text, context window, provider.
 
 One walk over the body without recursion, linear in the number of its parts: long texts are
 sampled, and the payloads of media are not read.
@@ -34,7 +34,7 @@ _MEDIA: Mapping[object, Modality] = {
 _PAYLOADS = frozenset(
     {"data", "url", "image_url", "video_url", "file_data", "file_url", "result", "uri"}
 )
-# What is no text of the conversation: names of things, and state in a provider's own encoding.
+# Members without text of the conversation: names, and state in a provider's encoding.
 _NO_TEXT = frozenset(
     {"type", "role", "id", "call_id", "tool_call_id", "tool_use_id", "status", "cache_control"}
     | {"signature", "thought_signature", "thoughtSignature", "thought_signatures", "data", "audio"}
@@ -46,7 +46,7 @@ _CONTENTS = ("messages", "input", "system", "instructions")
 
 @dataclass(slots=True)
 class Needs:
-    """What the walk found."""
+    """Results of the walk."""
 
     inputs: set[Modality] = field(default_factory=set)
     text: TextMeter = field(default_factory=TextMeter)
@@ -88,7 +88,7 @@ def survey(body: Mapping[str, object]) -> Needs:
 
 
 def reserved_tokens(body: Mapping[str, object]) -> int | None:
-    """How many tokens the body lets the model write; `None` where it does not tell."""
+    """The token limit of the answer in the body; `None` if it is unknown."""
     config = body.get("generationConfig")
     named = [body.get(name) for name in _RESERVATIONS]
     if isinstance(config, Mapping):
@@ -100,7 +100,7 @@ def reserved_tokens(body: Mapping[str, object]) -> int | None:
 def _inside(
     part: Mapping[str, object], *, needs: Needs, is_part: bool
 ) -> list[tuple[object, bool, bool]]:
-    """Note what one message or part says itself, and return what to walk inside of it."""
+    """Record one message or part, and return its nested parts to walk."""
     kind = part.get("type")
     if part_is_bound(part, is_part=is_part):
         needs.keep_provider = True
@@ -137,7 +137,7 @@ def _inside_medium(
 
 
 def _payload(part: Mapping[str, object]) -> int:
-    """Bytes of what is sent in Base64; 0 for an address."""
+    """The size of a Base64 payload in bytes; 0 for a URL."""
     sizes = [
         len(value) * 3 // 4
         for key, value in part.items()

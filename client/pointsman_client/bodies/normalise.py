@@ -14,10 +14,10 @@ _MODEL_CODE_POINTS = 256
 
 
 def normalise(body: object, api_kind: ApiKind | str) -> NormalisedPrompt | None:
-    """Return what routing needs of a body, or `None` if the body has not the shape of its API.
+    """Return the fields that routing needs, or `None` if the body lacks the shape of its API.
 
     `body` is the parsed JSON of an OpenAI chat-completions, OpenAI responses or Anthropic
-    messages request; it is not changed. `read_body` does the same and names the wrong field.
+    messages request; it is not changed. `read_body` does the same and names a bad field.
     Raises `ValueError` for an `api_kind` that is none of the three.
     """
     try:
@@ -27,7 +27,7 @@ def normalise(body: object, api_kind: ApiKind | str) -> NormalisedPrompt | None:
 
 
 def read_body(body: object, api_kind: ApiKind | str) -> NormalisedPrompt:
-    """Return what routing needs of a body; `UnusableBody` names the field that is wrong."""
+    """Return the fields that routing needs; `UnusableBody` names a bad field."""
     kind = ApiKind(api_kind)
     if not isinstance(body, Mapping):
         raise unusable("", "must be a JSON object")
@@ -54,7 +54,7 @@ def prompt_of(
     needs: Needs,
     requested_model: str,
 ) -> NormalisedPrompt:
-    """Put together what was read of one body; `UnusableBody` for a wrong list of tools."""
+    """Combine the parts of one body; `UnusableBody` for an invalid list of tools."""
     first, latest = conversation.prompts()
     return NormalisedPrompt(
         user_prompt_prefix=first,

@@ -1,6 +1,6 @@
 """Known texts without tags that agents put before or after the user's words.
 
-Like the elements of `wrappers`, the tables are data: facts about what each agent sends.
+Like the elements of `wrappers`, the tables are data: facts about the requests of each agent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Preamble:
     agent: str
     starts: str
     ends: str = ""
-    """Where the user's words begin again; empty: the whole part belongs to the preamble."""
+    """The text before the user's words; empty: the whole part belongs to the preamble."""
     optional: bool = False
     """Without `ends` in the part, the part is the user's."""
     resets_context: bool = False
@@ -109,5 +109,5 @@ QUEUED = (
     "The user sent the following message:",
     "The user sent a new message while you were working:",
 )
-"""How a reminder begins in which Claude Code and OpenCode pass on words typed meanwhile."""
+"""The start of a reminder in which Claude Code and OpenCode pass on words typed meanwhile."""
 QUEUED_ENDS = ("\n\nPlease address this message", "\n\nIMPORTANT:")

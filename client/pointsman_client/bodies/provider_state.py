@@ -1,7 +1,7 @@
-"""State that only the provider that wrote it can read: signed, encrypted, or kept by reference.
+"""State that only the provider that wrote it can read: signed, encrypted, or stored by reference.
 
-What is not known counts as bound: moving a bound conversation fails the request, holding an
-unbound one only costs a choice. Plain-text reasoning without a signature does not bind.
+Unknown items count as bound: moving a bound conversation fails the request, holding an unbound
+one only costs a choice. Plain-text reasoning without a signature does not bind.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def body_is_bound(body: Mapping[str, object]) -> bool:
 def part_is_bound(part: Mapping[str, object], *, is_part: bool) -> bool:
     """Whether a message, an item or a part of one is, or holds, state of one provider.
 
-    `is_part`: it stands in a list of messages, items or parts, where `type` says what it is.
+    `is_part`: it stands in a list of messages, items or parts, where `type` is its kind.
     """
     kind = part.get("type")
     if is_part and isinstance(kind, str) and kind:

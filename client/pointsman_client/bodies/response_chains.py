@@ -1,7 +1,7 @@
 """Conversations of the Responses API that are chained by `previous_response_id`.
 
 Each turn names the response before it, and nothing names the conversation. A gateway that sees
-responses records under which session each was asked for; later turns find that session again.
+responses records the session of each; later turns find that session again.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ResponseChains:
         return f"chain-{hashlib.sha256(content.encode()).hexdigest()[:32]}"
 
     def record(self, response_id: object, *, session_id: str | None) -> None:
-        """Remember that a response belongs to a session; what is no id is ignored."""
+        """Record the session of a response; an invalid id is ignored."""
         response = usable_id(response_id)
         if response is None or session_id is None:
             return

@@ -19,15 +19,15 @@ from pointsman_client.bodies.wrappers import TAG, Block, block_named
 from pointsman_client.model import PREFIX_CODE_POINTS
 
 TEXT_BOUND = 32_768
-"""How much of one message is scanned, in code points; skipped wrappers do not count."""
+"""The length of one message that is scanned, in code points; skipped wrappers do not count."""
 
 SCAN_BOUND = 16 * TEXT_BOUND
-"""How much text without a word of the user is read in search of some, in code points."""
+"""The length of text without user words that is searched for some, in code points."""
 
 NODE_BOUND = 4_096
-"""How many parts of one message are read, nested parts included."""
+"""The number of parts of one message that are read, including nested parts."""
 
-# Lazy up to a bound and only tried at the start; paths in labels may have brackets of their own.
+# Lazy up to a bound and only tried at the start; paths in labels may contain brackets.
 _RESULT_LABEL = re.compile(r"\[[^\n]{1,512}?\]\s*Result:\s*", re.IGNORECASE)
 _ERROR = "[ERROR]"
 _TRAILER = re.compile("|".join(rf"^{re.escape(each.starts)}" for each in TRAILERS), re.MULTILINE)
@@ -120,7 +120,7 @@ def _spoken(message: Excerpt) -> str:
 
 
 def _split(excerpt: Excerpt) -> tuple[list[str], Excerpt | None]:
-    """Split a text in one pass: what stands outside of blocks, and the first words element.
+    """Split a text in one pass: the text outside of blocks, and the first words element.
 
     A block without an end is text, unless the end may lie behind the cut.
     """
@@ -157,7 +157,7 @@ def _split(excerpt: Excerpt) -> tuple[list[str], Excerpt | None]:
 def _inside(
     tag: re.Match[str], *, ends: deque[re.Match[str]], excerpt: Excerpt
 ) -> tuple[int, int] | None:
-    """Where the inside of a block ends and where the block itself ends."""
+    """The end of the inside of a block, and of the block itself."""
     if tag["attributes"].endswith("/"):
         return tag.end(), tag.end()
     while ends and ends[0].start() < tag.end():

@@ -24,7 +24,7 @@ _BUDGET = 16_384
 """Code points of ASCII that are sampled freely; later short texts get the average so far, and of
 long ones a single window is read."""
 
-# Where a script begins and its rate, in the order of code points.
+# The start of each script and its rate, in order of code points.
 _SCRIPTS: tuple[tuple[int, float], ...] = (
     (0x0000, ENGLISH),
     (0x0080, 0.5),  # Latin with marks

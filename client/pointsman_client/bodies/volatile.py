@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 HEAD_CODE_POINTS = 2_048
-"""How much of the start is looked at: more than what is sent of a system prompt."""
+"""The length of the start that is searched: longer than the prefix that is sent."""
 
 # Claude Code begins with such a line, with a version and a hash per request; proxies add their own.
 _LINE = re.compile(

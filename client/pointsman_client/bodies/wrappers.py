@@ -1,9 +1,9 @@
 """Known elements that agents and editors put around, before or after the user's words.
 
 The table below is data, and so are those of `preambles`. To support another agent, add its rows
-there and a body to `tests/data/agent_bodies.json`. The shapes are facts about what each agent
-sends, observed in public transcripts and sources. Generic element names count only beside a mark
-of their agent, because users write XML of their own.
+there and a body to `tests/data/agent_bodies.json`. The shapes are facts about each agent's
+requests, observed in public transcripts and sources. Generic element names count only beside a
+mark of their agent, because users write such XML too.
 """
 
 from __future__ import annotations

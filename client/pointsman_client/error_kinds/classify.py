@@ -1,8 +1,8 @@
-"""Classify errors of LLM calls by what they say, so that no client library is needed.
+"""Classify errors of LLM calls by their attributes, without any client library.
 
-An error tells its kind by an HTTP status, by the error code in a provider's body (also inside a
-stream that began with 200), by a gRPC status, or by a standard base class. Wrapped errors are
-found through causes, reasons and exception groups.
+The kind of an error comes from an HTTP status, the error code in a provider's body (also inside a
+stream that began with 200), a gRPC status, or a standard base class. Wrapped errors are found
+through causes, reasons and exception groups.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _LOWEST, _HIGHEST = 100, 599
 _MOST_ERRORS = 64
 """Errors of one chain that are looked at; a chain may be a circle."""
 _OPAQUE = "opaque"
-"""The error is the caller's own mistake: what caused it does not count."""
+"""The error is the caller's own mistake: its causes are ignored."""
 
 
-class UnusableResponse(Exception):  # named for what happened
-    """Raise it in a call whose answer came and is of no use: empty, cut off, not what was asked."""
+class UnusableResponse(Exception):  # no suffix `Error`: an event
+    """Raise it for an unusable answer: empty, truncated, or off the subject."""
 
 
 def kind_of(error: BaseException) -> str | None:

@@ -63,7 +63,7 @@ async def stream_attempts(
     """Yield the chunks of the first attempt whose first chunk arrives.
 
     The bounds of `run_attempts` hold until that chunk; a stream that ends before it counts as
-    `unusable_response`. Later errors are raised as they are: what was yielded cannot be taken
+    `unusable_response`. Later errors are raised unchanged: yielded chunks cannot be taken
     back. Leaving the iteration closes the stream.
     """
 
@@ -88,7 +88,7 @@ class _Opened(Generic[Chunk]):
     first: Chunk
     rest: AsyncIterator[Chunk]
     source: AsyncIterable[Chunk]
-    """What the call answered: an SDK's stream holds the connection, its iterator does not."""
+    """The result of the call: an SDK's stream holds the connection, its iterator does not."""
 
 
 async def _open(answer: AsyncIterable[Chunk] | Awaitable[AsyncIterable[Chunk]]) -> _Opened[Chunk]:

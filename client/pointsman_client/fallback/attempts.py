@@ -1,4 +1,4 @@
-"""Attempts of a route in order: which error leads to the next one. No I/O and no clock."""
+"""Attempts of a route in order, and the errors that lead to the next one. No I/O, no clock."""
 
 from __future__ import annotations
 

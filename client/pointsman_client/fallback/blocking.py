@@ -64,7 +64,7 @@ def stream_attempts(
 
 @dataclass(frozen=True, slots=True)
 class _Opened(Generic[Chunk]):
-    """A stream whose first chunk has arrived; `source` is what the call answered."""
+    """A stream whose first chunk has arrived; `source` is the result of the call."""
 
     first: Chunk
     rest: Iterator[Chunk]

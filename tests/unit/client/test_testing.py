@@ -11,7 +11,7 @@ async def test_an_answer_that_nobody_asked_for_fails_the_test() -> None:
     fake = await FakeService().__aenter__()
     fake.answer(routed("vendor/a"))
     fake.answer(routed("vendor/b"))
-    with pytest.raises(AssertionError, match=r"2 queued answer\(s\) were not asked for"):
+    with pytest.raises(AssertionError, match=r"2 queued answer\(s\) were not used"):
         await fake.__aexit__(None, None, None)
 
 
@@ -20,7 +20,7 @@ async def test_a_question_without_an_answer_fails_the_test() -> None:
     async with RoutingClient(fake.target, timeout=30) as client:
         with pytest.raises(ServiceFault, match="no answer was queued"):
             await client.route("Hi", user_id="u")
-    with pytest.raises(AssertionError, match=r"asked 1 time\(s\) with no answer queued"):
+    with pytest.raises(AssertionError, match=r"called 1 time\(s\) with no answer queued"):
         await fake.__aexit__(None, None, None)
 
 
