@@ -13,7 +13,7 @@ REVERSED = "_reversed"
 
 
 class PromptEstimate(Protocol):
-    """What a reader says of one prompt; `engines.local.readers.RequestEstimate` is one."""
+    """A reader's estimate of one prompt; `engines.local.readers.RequestEstimate` is one."""
 
     @property
     def effort(self) -> Sequence[float]:
@@ -32,7 +32,7 @@ class PromptEstimate(Protocol):
 
     @property
     def turn(self) -> float:
-        """Probability that the prompt carries no task of its own."""
+        """Probability that the prompt carries no task."""
         ...
 
 
@@ -69,7 +69,7 @@ def scale(name: str, levels: int, estimate: PromptEstimate) -> list[float] | Non
 
 
 def confidence(chances: Sequence[float]) -> float:
-    """How far the peak is above chance, 0 to 1: (n * peak - 1) / (n - 1)."""
+    """The height of the peak above chance, 0 to 1: (n * peak - 1) / (n - 1)."""
     count = len(chances)
     return max((count * max(chances) - 1) / (count - 1), 0.0)
 

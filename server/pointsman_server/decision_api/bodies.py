@@ -1,4 +1,4 @@
-"""What both formats check alike. No message quotes a value."""
+"""Checks that both formats share. No message quotes a value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Body:
 
     model: str
     prompt: str
-    """At most `PROMPT_CODE_POINTS`, which is what the reader looks at."""
+    """At most `PROMPT_CODE_POINTS`, the limit of the reader."""
     tokens: int
     questions: tuple[Question, ...]
 

@@ -1,6 +1,6 @@
 """Fault injection for tests: scripted failures of the HTTP endpoints.
 
-No endpoint imports it: whoever wants faults passes a `FaultInjection` to `build_app`.
+No endpoint imports it: tests pass a `FaultInjection` to `build_app`.
 """
 
 from pointsman_server.fault_injection.routes import FaultInjection

@@ -1,4 +1,4 @@
-"""An endpoint as an aiohttp application: what a request passes, in order."""
+"""An endpoint as an aiohttp application: middlewares in order, and routes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEALTH = "/health"
 
 
 class FaultRoutes(Protocol):
-    """Fault injection: records what arrives and plays a script in place of answers."""
+    """Fault injection: records received calls and plays a script instead of answers."""
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes that script it."""
@@ -42,7 +42,7 @@ def build_endpoint(
     """Build an application with `GET /health` alone; the caller adds the routes."""
     ladder = [enveloped(tracer), authenticated(keys)]
     if faults is not None:
-        # What reaches the endpoint is recorded before it is let in.
+        # Calls are recorded before authentication.
         ladder.insert(1, faults.recording)
         ladder.append(faults.playing)
     app = web.Application(client_max_size=limits.body_bytes, middlewares=ladder)
