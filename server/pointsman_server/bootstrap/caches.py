@@ -1,4 +1,4 @@
-"""Where decisions and switches are kept, as the policy file says."""
+"""Caches of decisions and sources of flags, from the policy file."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class CachePart:
 
     rules: CacheRules
     cache: DecisionCache
-    """For what stays as it is once it was decided."""
+    """For decisions, which never change."""
     slots: DecisionCache
-    """For what changes: the model that a conversation is on."""
+    """For the current model of a conversation, which changes."""
     peek: Callable[[bytes], bytes | None]
-    """What of `cache` is known without waiting."""
+    """Looks a key of `cache` up without waiting."""
     size: Callable[[], int]
-    """Entries kept in this process."""
+    """Entries in this process."""
     text: Callable[[str], Awaitable[str | None]] | None = None
     """Reads a switch from the shared store, if there is one. Raises where it fails."""
 
@@ -81,7 +81,7 @@ async def _build_shared(
     seal_key: bytes,
 ) -> CachePart:
     try:
-        # Here, since who keeps decisions in memory need not have these modules' library.
+        # Imported here, because a cache in memory does not need these modules' library.
         from pointsman_server.cache.redis.client import (  # noqa: PLC0415
             Login,
             build_backend,
@@ -140,7 +140,7 @@ def build_switches(
 
 
 def _place(rules: CacheRules) -> tuple[object, ...]:
-    """What a cache is built from."""
+    """The inputs of a cache."""
     if not rules.shared:
         return rules.url, rules.max_entries
     login = rules.username, rules.password_env, rules.password_file, rules.ca_file

@@ -22,7 +22,7 @@ def build_chain(
     tracer: Tracer,
     clock: Clock,
 ) -> DecisionEngine:
-    """What every decision passes through, cheapest first when read from the end."""
+    """Build the layers of every decision; the last one built is the cheapest and runs first."""
     chain: DecisionEngine = Fallback(engines)
     chain = CacheWriter(chain, cache=cache, codec=codec, rules=rules.cache)
     chain = SingleFlight(chain, clock=clock)

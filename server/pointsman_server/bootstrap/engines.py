@@ -40,7 +40,7 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePart:
-    """An engine as the chain calls it, and what else its owner needs of it."""
+    """An engine for the chain, with the handles that its owner needs."""
 
     name: str
     engine: DecisionEngine
@@ -115,7 +115,7 @@ WIRES: Mapping[Source, Callable[[str, PolicyFile, LocalEngine], Wire]] = {
 
 
 class EngineBuilder:
-    """Builds engines over what they share."""
+    """Builds engines over shared resources."""
 
     def __init__(
         self, *, turns: FairScheduler, ambient: SystemResources, telemetry: Telemetry

@@ -1,4 +1,4 @@
-"""Variables that nothing reads: a misspelt setting must not leave open what it should close."""
+"""Find unknown variables: a misspelt setting must not leave the service open."""
 
 from __future__ import annotations
 

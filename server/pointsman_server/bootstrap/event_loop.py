@@ -1,4 +1,4 @@
-"""Which event loop a server runs on."""
+"""The event loop of the server."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ LoopName: TypeAlias = Literal["auto", "uvloop", "asyncio"]
 
 
 def run(work: Coroutine[Any, Any, None], *, loop: LoopName = "auto") -> None:
-    """Run `work` to its end; `auto` is uvloop where it is installed.
+    """Run `work` to its end; `auto` is uvloop if it is installed.
 
-    Raises `ModuleNotFoundError` where uvloop is asked for by name and missing.
+    Raises `ModuleNotFoundError` if uvloop is requested by name and missing.
     """
     if loop == "asyncio" or (loop == "auto" and importlib.util.find_spec("uvloop") is None):
         asyncio.run(work)

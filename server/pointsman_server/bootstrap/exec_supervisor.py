@@ -20,9 +20,9 @@ MARGIN = 10.0
 def launch(settings: Settings, arguments: Sequence[str]) -> NoReturn:
     """Become the supervisor; `arguments` are those of `pointsman serve`.
 
-    In place of this process, whose libraries the supervisor does without: it keeps the process id
-    and some twenty megabytes. Workers are processes of their own, never forks: gRPC's threads
-    would not survive one. Raises `SettingInvalid` where they must not listen.
+    It replaces this process without its libraries: the supervisor has the same process id and uses
+    about 20 MB. Workers are separate processes, never forks: gRPC's threads would not survive a
+    fork. Raises `SettingInvalid` for a forbidden address.
     """
     check_addresses(settings, environment=os.environ)
     if settings.listen.startswith(UNIX):
@@ -38,7 +38,7 @@ def launch(settings: Settings, arguments: Sequence[str]) -> NoReturn:
     )
     sys.stdout.flush()
     sys.stderr.flush()
-    # -P: what lies in the working directory is no module of the service.
+    # -P: files in the working directory are not modules of the service.
     room = "pointsman_server.supervisor"
     command = [sys.executable, "-P", "-m", room, plan_text(plan), *arguments]
     os.execv(sys.executable, command)  # noqa: S606  (no shell is wanted)

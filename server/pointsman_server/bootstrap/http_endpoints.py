@@ -46,7 +46,7 @@ class EndpointSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointParts:
-    """What an endpoint is built from."""
+    """The parts of an endpoint."""
 
     local: LocalEngine
     rules: PolicyFile

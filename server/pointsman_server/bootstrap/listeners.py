@@ -1,4 +1,4 @@
-"""Where the process listens, and how safely: settings -> gRPC servers that listen."""
+"""Listening gRPC servers from the settings, with TLS or permitted plaintext."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Ports:
 
 
 def check_addresses(settings: Settings, *, environment: Mapping[str, str]) -> None:
-    """Refuse plaintext where other machines reach it, unless the settings ask for it in words.
+    """Refuse plaintext on non-loopback addresses, unless the settings permit it.
 
-    Of many workers, their supervisor asks. Raises `SettingInvalid`, which says what to set.
+    The supervisor checks for all workers. Raises `SettingInvalid` with the setting to change.
     """
     encrypted = settings.tls_cert_file is not None
     _check("rpc", "POINTSMAN_LISTEN", settings.listen, settings, encrypted=encrypted)

@@ -1,4 +1,4 @@
-"""What is in force: built whole for each version of the policy file, and swapped at once."""
+"""The runtime of one policy file: built as a whole for each version, and swapped at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pointsman_server.transport.fast_path.fast_path import FastPath
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """One version of the policy file and what was built for it."""
+    """One version of the policy file with its parts."""
 
     rules: PolicyFile
     engines: tuple[EnginePart, ...]
@@ -75,7 +75,7 @@ class Runtime:
         self._leaving: set[asyncio.Task[None]] = set()
 
     def service(self) -> _Parts:
-        """What answers under the version in force: a `transport.service.Service`."""
+        """The service of the version in force: a `transport.service.Service`."""
         if self._parts is None:
             raise RuntimeError("no policy file has been applied")
         return self._parts
@@ -86,7 +86,7 @@ class Runtime:
         return self.service().rules
 
     def cache_size(self) -> int:
-        """Entries kept in this process."""
+        """Entries in this process."""
         return self.service().cache.size()
 
     def circuits(self) -> dict[str, str]:
@@ -110,7 +110,7 @@ class Runtime:
     async def describe(
         self, *, loaded_at: float, reload_problems: tuple[Problem, ...]
     ) -> Description:
-        """What is in force now."""
+        """The configuration in force."""
         parts = self.service()
         switches = await parts.switches.current()
         return Description(
@@ -159,7 +159,7 @@ class Runtime:
                 cache.slots, codec=self._codec, keys=self._keys, ttl=rules.cache.ttl
             ),
             switches=switches,
-            # Classification is independent of who decides.
+            # Classification is independent of the deciding engine.
             classification=BackgroundClassifier(
                 local,
                 budget=rules.classify_budget,
@@ -216,7 +216,7 @@ class Runtime:
         )
 
     def _retire(self, before: _Parts, after: _Parts) -> None:
-        """Move the log, and close what the new version does without once its calls have ended."""
+        """Move the log, and close unused parts once their calls have ended."""
         if before.rules.log != after.rules.log:
             self._telemetry.log_to(after.rules.log)
         for engine in before.engines:

@@ -1,4 +1,4 @@
-"""How the system is to schedule the server's threads."""
+"""The scheduling policy of the server's threads."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def schedule(policy: Scheduling) -> None:
 
     `batch` is Linux's SCHED_BATCH (sched(7)): a thread that wakes up interrupts no other. gRPC's
     poller wakes up five times a call, and each time interrupts the very thread that answers calls;
-    so it waits until that has nothing to do, and finds several events at once. Whatever else runs
-    on the same processor is not interrupted either. Raises `SettingInvalid` elsewhere than on
-    Linux, where it cannot be honoured.
+    with this policy it waits until that thread is idle, and finds several events at once. Other
+    processes on the same processor are not interrupted either. Raises `SettingInvalid` on systems
+    other than Linux.
     """
     if policy == "normal":
         return

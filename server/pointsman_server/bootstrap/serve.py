@@ -47,7 +47,7 @@ class Serving:
     watcher: PolicyWatcher
     telemetry: Telemetry
     config: PolicyConfig
-    """What is set over the policy file; `set` works while the server runs."""
+    """Overrides of the policy file; `set` works while the server runs."""
 
 
 @contextlib.asynccontextmanager
@@ -173,7 +173,7 @@ async def serve(
             serving(settings, ambient=ambient, assignments=assignments, duty=duty)
         )
         reloads = asyncio.create_task(_reload_when(wanted, running.watcher))
-        # What was built to serve lives as long as the process: the collector need not walk it.
+        # Objects built at startup live as long as the process: the collector need not walk them.
         gc.collect()
         gc.freeze()
         line = start_line(settings, running)
@@ -195,7 +195,7 @@ async def _reload_when(wanted: asyncio.Event, watcher: PolicyWatcher) -> None:
 
 
 def start_line(settings: Settings, running: Serving) -> str:
-    """What is in force, in one line."""
+    """The configuration in force, in one line."""
     rules = running.runtime.rules
     return (
         f"pointsman serving on {_address(settings.listen, running.port)}"
@@ -212,7 +212,7 @@ def start_line(settings: Settings, running: Serving) -> str:
 
 
 def _address(listen: str, port: int | None) -> str:
-    """Where it listens; of a Unix socket the port says nothing."""
+    """The listening address; a Unix socket has no port."""
     if port is None:
         return "off"
     return listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
@@ -231,12 +231,12 @@ def _named_variables(loaded: Loaded) -> list[str]:
 
 
 def _speaks(duty: WorkerAssignment | None) -> bool:
-    """Of several workers, which have one environment, the first says what is wrong with it."""
+    """Whether to warn: of several workers with one environment, only the first does."""
     return duty is None or duty.index == 0
 
 
 def _warn(settings: Settings, loaded: Loaded, duty: WorkerAssignment | None) -> None:
-    """What is likely not meant."""
+    """Warn of settings that are probably mistakes."""
     if not _speaks(duty):
         return
     if settings.cuts_streams:

@@ -22,7 +22,7 @@ class SystemClock:
 class Entropy:
     """Random bytes from the system, fetched a page at a time.
 
-    A system call costs as much as the key of a kept decision. A process that forks makes another.
+    A system call costs as much as the key of a cached decision. A process that forks makes another.
     """
 
     PAGE = 4_096
@@ -50,4 +50,4 @@ class SystemResources:
     entropy: Callable[[int], bytes] = field(default_factory=Entropy)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     secrets: KnownSecrets = field(default_factory=KnownSecrets)
-    """What was read from outside that no log line may show."""
+    """Secrets that no log line may contain."""

@@ -17,7 +17,7 @@ from pointsman_server.supervisor.protocol import (
 
 
 class SupervisorLink:
-    """What the supervisor wants, and that it is still there."""
+    """The assignment from the supervisor, and its liveness."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

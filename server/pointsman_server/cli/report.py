@@ -1,4 +1,4 @@
-"""`pointsman report`: what the decision log says of serving, for whoever decides on it."""
+"""`pointsman report`: cost and savings of serving, from the decision log."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def _printed(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pointsman report",
-        description="What the decision log says of serving: how often and for which models"
-        " decisions differ from the static picks, and what serving them would cost. See"
+        description="Evaluate the decision log: the share of decisions that differ from the static"
+        " picks, the models, and the cost of serving them. See"
         " docs/report.md.",
         epilog="Nothing is said about the quality of answers.",
     )
@@ -140,7 +140,7 @@ def _opened(name: str, opened: ExitStack) -> io.BufferedReader:
 
 
 def _twice(names: Sequence[str], streams: Sequence[io.BufferedReader]) -> str | None:
-    """What is wrong where one file was named twice."""
+    """The error if one file was named twice."""
     seen: dict[tuple[int, int], str] = {}
     for name, stream in zip(names, streams, strict=True):
         found = os.fstat(stream.fileno())

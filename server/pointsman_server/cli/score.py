@@ -97,7 +97,7 @@ def _run(scorer: Scorer, lines: BinaryIO) -> int:
             # Each at once: a program at the other end of two pipes may wait for it.
             print(json.dumps(answer, separators=(",", ":")), flush=True)
     except BrokenPipeError:
-        # Whoever read has read enough; without this the interpreter fails once more at its end.
+        # The reader has closed the pipe; without this, the interpreter fails again at exit.
         discard_stdout()
         return _BAD_LINES
     if bad:

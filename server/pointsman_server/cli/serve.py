@@ -42,7 +42,7 @@ def serve(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--plaintext-beyond-loopback",
         metavar="rpc,admin,http,metrics",
-        help="what may listen without TLS where other machines reach it",
+        help="listeners that may use non-loopback addresses without TLS",
     )
     add_set_option(parser)
     given = {k: v for k, v in vars(parser.parse_args(argv)).items() if v is not None}
