@@ -1,11 +1,11 @@
-"""A tour in three acts: a dozen prompts routed, the same conversations again, Morph gone.
+"""Tour in three acts: a dozen requests decided, the same conversations again, a remote router gone.
 
-Starts a Pointsman server and a Morph-compatible endpoint on free ports of this machine and asks
-through the Python client. No key, no network. Exits 0 when every act went as it should.
+Starts Pointsman servers and a Morph-compatible endpoint on free ports of this machine and asks
+through the Python client. It needs no key and no network. Exits 0 if every act went as expected.
 
     python examples/demo.py [--address HOST:PORT]
 
-With `--address` it asks a server that runs already, and shows the first two acts only.
+With `--address` it asks a running server, and shows the first two acts only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -28,146 +28,247 @@ from pathlib import Path
 import yaml
 from pointsman_client import Choice, RoutingClient
 
-FRONTIER, BALANCED, SMALL = "kilo-auto/frontier", "kilo-auto/balanced", "kilo-auto/small"
 STATIC_PICKS = {
-    FRONTIER: "anthropic/claude-opus-4.8",
-    BALANCED: "anthropic/claude-haiku-4.5",
-    SMALL: "deepseek/deepseek-v4-flash:discounted",
+    "kilo-auto/frontier": "anthropic/claude-opus-4.8",
+    "kilo-auto/balanced": "google/gemini-3.5-flash",
+    "kilo-auto/small": "deepseek/deepseek-v4-flash:discounted",
 }
+FRONTIER = "kilo-auto/frontier"
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One prompt of one conversation."""
+    """One request; `title` is its short form in the table."""
 
-    tier: str
     prompt: str
+    title: str = ""
+    continues: bool = False
+    """Whether it is a turn of the conversation that the request before began."""
 
+
+LOG = """\
+2026-11-30T06:12:44Z orders-7f9c ERROR pool timeout after 30000 ms (size 20, idle 0, waiting 143)
+2026-11-30T06:12:44Z orders-7f9c WARN  GET /v1/orders/88121 503 30002 ms
+2026-11-30T06:12:45Z orders-7f9c ERROR pool timeout after 30000 ms (size 20, idle 0, waiting 151)
+2026-11-30T06:12:45Z orders-7f9c INFO  GET /healthz 200 1 ms
+2026-11-30T06:12:46Z orders-7f9c ERROR pool timeout after 30000 ms (size 20, idle 0, waiting 160)
+"""
 
 ASKS = (
-    Ask(FRONTIER, "What is the capital of Portugal?"),
-    Ask(FRONTIER, "Rename the variable `foo` to `user_count` in this one-line function."),
-    Ask(FRONTIER, "Write a Python function that returns the n-th Fibonacci number, with tests."),
-    Ask(FRONTIER, "Explain what a mutex is to someone who has never programmed."),
+    Ask("What is the capital of Portugal?"),
+    Ask("Übersetze ins Englische: Wir melden uns nächste Woche."),
     Ask(
-        FRONTIER,
-        "Our Go service deadlocks about once a day under load. The goroutine dump shows three"
-        " workers waiting on the same RWMutex while one holds a read lock and waits for a channel"
-        " that only a writer drains. Find the lock-order inversion and propose a fix that keeps"
-        " readers non-blocking.",
+        f"How many of these lines are errors?\n\n{LOG}", "How many of these lines are errors? [log]"
     ),
+    Ask("Write an SQL query for the ten customers with the highest revenue last year."),
+    Ask("Explica a un principiante qué es un índice de base de datos."),
+    Ask("Add OAuth2 login with PKCE to our Express app, with refresh tokens and tests."),
+    Ask("yes, go on", continues=True),
     Ask(
-        FRONTIER,
-        "Prove that every finite group of order p^2, p prime, is abelian, and classify the groups"
-        " of that order up to isomorphism.",
-    ),
-    Ask(BALANCED, "Summarise this paragraph in one sentence: the meeting moved to Tuesday."),
-    Ask(BALANCED, "Write an SQL query for the ten customers with the highest revenue last year."),
-    Ask(
-        BALANCED,
         "Design the schema and the consistency model of a multi-region ledger that must never"
-        " double-spend, tolerate the loss of a region, and answer balance queries under 50 ms.",
+        " double-spend, tolerates the loss of a region and answers balance queries within 50 ms."
     ),
-    Ask(BALANCED, "A train leaves at 14:10 and arrives at 17:45. How long is the journey?"),
-    Ask(SMALL, "Translate 'good morning' into French."),
     Ask(
-        SMALL,
-        "Derive the closed form of the Kullback-Leibler divergence between two multivariate normal"
-        " distributions and say when it is infinite.",
+        "Our Go service deadlocks about once a day under load. Three workers wait for the same"
+        " RWMutex while one holds a read lock and waits for a channel that only a writer drains."
+        " Find the cause in the repository and fix it without blocking readers."
+    ),
+    Ask(
+        "Implement a lock-free MPMC queue in C++20 with hazard pointers, and prove that it is"
+        " linearizable."
+    ),
+    Ask(
+        "Beweise, dass es unendlich viele Primzahlen p gibt, so dass p+2 höchstens zwei"
+        " Primfaktoren hat."
+    ),
+    Ask(
+        "Migrate our payment monolith to event sourcing without downtime: plan the whole system,"
+        " its invariants, the double-write phase, the proofs of equivalence and the way back."
     ),
 )
 
 
 async def main(address: str | None) -> int:
     """Run the acts; the exit status."""
+    run = secrets.token_hex(4)
     if address is not None:
         async with RoutingClient(address, decide_timeout=5) as client:
-            run = secrets.token_hex(4)
-            first = await act("1  A dozen prompts", client, ASKS, run=run)
-            again = await act("2  The same conversations again", client, ASKS, run=run)
-        return verdict(
-            *(f"act 1: {c.result or c.error}" for c in first if source_of(c) is None),
-            *(f"act 2: {c.result or c.error}" for c in again if not cached(c)),
-        )
+            first = await first_act(client, run=run)
+            again = await second_act(client, run=run)
+        return verdict(*unrouted(first), *uncached(again))
+    async with (
+        server() as (_, own_address),
+        RoutingClient(own_address, decide_timeout=5) as client,
+    ):
+        first = await first_act(client, run=run)
+        again = await second_act(client, run=run)
+        described = await client.describe()
     async with (
         morph_api() as (morph, morph_url),
-        server(morph_url) as (_, free_address),
-        RoutingClient(free_address, decide_timeout=5) as client,
+        server(morph_url) as (_, both_address),
+        RoutingClient(both_address, decide_timeout=5) as client,
     ):
-        run = secrets.token_hex(4)
-        first = await act("1  A dozen prompts, decided by the router", client, ASKS, run=run)
-        again = await act("2  The same conversations again", client, ASKS, run=run)
+        heading("3  A remote router in front, and then it is gone")
+        there = [await remote(client, ask, run=run) for ask in ASKS[:2]]
         await stop(morph)
-        gone = await act("3  The router is gone", client, ASKS[4:8], run=secrets.token_hex(4))
-        described = await client.describe()
-    print(f"Mode {described.mode}: every decision above is recorded, none is served yet;")
+        gone = [await remote(client, ask, run=run) for ask in ASKS[2:4]]
+    print(f"\nMode {described.mode}: every decision above is recorded, none is served yet;")
     print("gateways keep their static pick until the policy file says `mode: serve`.")
     return verdict(
-        *(f"act 1: {c.result or c.error}" for c in first if source_of(c) != "morph"),
-        *(f"act 2: {c.result or c.error}" for c in again if not cached(c)),
+        *unrouted(first),
+        *one_model(first),
+        *uncached(again),
+        *(f"act 3: {c.result or c.error}" for c in there if source_of(c) != "morph"),
         *(f"act 3: {c.result or c.error}" for c in gone if source_of(c) != "local"),
     )
 
 
+LEGEND = """
+effort 1: any model answers it well. effort 5: the best models often fail.
+conf: the probability that the difficulty is right. A request that could be harder counts as harder.
+A turn such as "yes, go on" keeps the model of its conversation."""
+
+
 def verdict(*problems: str) -> int:
-    """Print unexpected results; return the exit status."""
+    """Print the unexpected; the exit status."""
     for problem in problems:
         print(f"NOT AS EXPECTED  {problem}", file=sys.stderr)
     return 1 if problems else 0
 
 
-async def act(
-    title: str, client: RoutingClient, asks: tuple[Ask, ...], *, run: str
-) -> list[Choice]:
-    """Ask everything once and show it as a table."""
+Decided = Mapping[str, Choice]
+"""The choice of each tier."""
+
+
+def unrouted(decided: Sequence[Decided]) -> list[str]:
+    """Requests without a decision."""
+    return [
+        f"act 1: {choice.result or choice.error}"
+        for choices in decided
+        for choice in choices.values()
+        if source_of(choice) is None
+    ]
+
+
+def one_model(decided: Sequence[Decided]) -> list[str]:
+    """Tiers that picked one model for everything."""
+    picks = {
+        t: {c.result.decision.model for d in decided if (c := d[t]).result} for t in STATIC_PICKS
+    }
+    return [f"act 1: {tier} picks {models}" for tier, models in picks.items() if len(models) < 2]
+
+
+def uncached(decided: Sequence[Decided]) -> list[str]:
+    """Decisions that were made once more."""
+    return [
+        f"act 2: {choice.result or choice.error}"
+        for choices in decided
+        for choice in choices.values()
+        if not cached(choice)
+    ]
+
+
+def heading(title: str) -> None:
+    """Print the title of an act."""
     print(f"\n{title}\n")
-    print(ROW.format(*HEADINGS))
-    print(ROW.format(*("-" * len(h) for h in HEADINGS)))
-    choices = []
-    for number, ask in enumerate(asks):
-        started = time.perf_counter()
-        choice = await client.decide(
-            ask.prompt,
-            tier=ask.tier,
-            user_id="demo",
-            session_id=f"{run}-{number}-{ask.prompt[:8]}",
-            static_pick=STATIC_PICKS[ask.tier],
+
+
+HEADINGS = ("request", "effort", "difficulty", "conf", *(t.partition("/")[2] for t in STATIC_PICKS))
+WIDTHS = (44, 6, 10, 4, 14, 16, 17)
+ROW = "{:<44} {:>6} {:<10} {:>4}  {:<14} {:<16} {:<17}"
+
+
+async def dozen(client: RoutingClient, *, run: str) -> AsyncIterator[tuple[Ask, Decided]]:
+    """Ask everything of every tier."""
+    number = 0
+    for ask in ASKS:
+        number += not ask.continues
+        yield (
+            ask,
+            {
+                tier: await client.decide(
+                    ask.prompt,
+                    tier=tier,
+                    user_id="demo",
+                    session_id=f"{run}-{number}-{tier}",
+                    static_pick=pick,
+                )
+                for tier, pick in STATIC_PICKS.items()
+            },
         )
-        print(row(ask, choice, milliseconds=(time.perf_counter() - started) * 1000))
-        choices.append(choice)
-    return choices
 
 
-HEADINGS = ("tier", "prompt", "static pick", "routed model", "difficulty", "conf", "source",
-            "cached", "ms")  # fmt: skip
-ROW = "{:<9} {:<34} {:<18} {:<23} {:<10} {:>4} {:<6} {:<6} {:>6}"
+async def first_act(client: RoutingClient, *, run: str) -> list[Decided]:
+    """Decide everything and print a table with a row a request."""
+    heading("1  A dozen requests, in order of effort")
+    print(ROW.format(*HEADINGS))
+    print(ROW.format("static pick", "", "", "", *map(short, STATIC_PICKS.values())))
+    print(ROW.format(*("-" * width for width in WIDTHS)))
+    decided, started = [], time.perf_counter()
+    async for ask, choices in dozen(client, run=run):
+        print(row(ask, choices))
+        decided.append(choices)
+    print(timing(decided, started=started))
+    print(LEGEND)
+    return decided
 
 
-def row(ask: Ask, choice: Choice, *, milliseconds: float) -> str:
-    """One line of the table."""
-    decision = choice.result.decision if choice.result else None
-    prompt = ask.prompt if len(ask.prompt) <= 34 else ask.prompt[:33] + "…"
-    tier, pick = short(ask.tier), short(STATIC_PICKS[ask.tier])
-    if decision is None:
-        why = choice.result.reason if choice.result else choice.error
-        return ROW.format(tier, prompt, pick, "-", str(why), "", "", "", f"{milliseconds:.1f}")
+async def second_act(client: RoutingClient, *, run: str) -> list[Decided]:
+    """Ask everything once more and print who answered."""
+    heading("2  The same conversations again")
+    started = time.perf_counter()
+    decided = [choices async for _, choices in dozen(client, run=run)]
+    hits = sum(cached(choice) for choices in decided for choice in choices.values())
+    print(f"{timing(decided, started=started)}; {hits} from the cache, without an engine call")
+    return decided
+
+
+def timing(decided: Sequence[Decided], *, started: float) -> str:
+    """Tell how long the decisions took."""
+    count = sum(map(len, decided))
+    each = (time.perf_counter() - started) * 1000 / count
+    return f"{count} decisions, {each:.1f} ms each with client and network"
+
+
+def row(ask: Ask, choices: Decided) -> str:
+    """Format one line of the table."""
+    title = ask.title or ask.prompt
+    title = title if len(title) <= 44 else title[:43] + "…"
+    picks = [picked(choice) for choice in choices.values()]
+    result = choices[FRONTIER].result
+    decision = result.decision if result else None
+    if ask.continues or decision is None:
+        return ROW.format(title, "", "turn" if ask.continues else "-", "", *picks)
+    effort = "" if decision.effort is None else f"{decision.effort:.1f}"
     sure = "" if decision.confidence is None else f"{decision.confidence:.2f}"
-    return ROW.format(
-        tier,
-        prompt,
-        pick,
-        short(decision.model),
-        decision.difficulty or "-",
-        sure,
-        decision.source,
-        "yes" if decision.cached else "no",
-        f"{milliseconds:.1f}",
-    )
+    return ROW.format(title, effort, decision.difficulty or "-", sure, *picks)
+
+
+def picked(choice: Choice) -> str:
+    """Name the decided model, or tell why there is none."""
+    decision = choice.result.decision if choice.result else None
+    if decision is None:
+        return str(choice.result.reason if choice.result else choice.error)
+    return short(decision.model)
+
+
+async def remote(client: RoutingClient, ask: Ask, *, run: str) -> Choice:
+    """Ask once and print who decided."""
+    started = time.perf_counter()
+    choice = await client.decide(
+        ask.prompt, tier=FRONTIER, user_id="demo", session_id=f"{run}-{ask.prompt[:8]}",
+        static_pick=STATIC_PICKS[FRONTIER],
+    )  # fmt: skip
+    milliseconds = (time.perf_counter() - started) * 1000
+    title = (ask.title or ask.prompt)[:44]
+    print(f"{title:<44} decided by {source_of(choice)}: {picked(choice)}, {milliseconds:.1f} ms")
+    return choice
 
 
 def short(public_id: str) -> str:
-    """The part of an id that tells models apart."""
-    return public_id.partition("/")[2].partition(":")[0]
+    """Give the part of an id that tells models apart."""
+    name = public_id.partition("/")[2].partition(":")[0]
+    return name.removeprefix("claude-").removesuffix("-preview")
 
 
 def source_of(choice: Choice) -> str | None:
@@ -190,10 +291,15 @@ async def morph_api() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
 
 
 @asynccontextmanager
-async def server(morph_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """A Pointsman server that asks `morph_url` first, with the flag on."""
+async def server(
+    morph_url: str | None = None,
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A Pointsman server with the embedded engine, behind the router at `morph_url` if given."""
     policy = yaml.safe_load(files("pointsman_server.policies").joinpath("default.yaml").read_text())
-    policy["engines"].setdefault("morph", {})["url"] = morph_url
+    if morph_url is None:
+        policy["engines"]["order"] = ["local"]
+    else:
+        policy["engines"]["morph"]["url"] = morph_url
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(yaml.safe_dump(policy, sort_keys=False))
@@ -231,7 +337,7 @@ async def process(
                 break
         else:
             raise SystemExit("\n".join([f"{command[0]} did not start:", *lines]))
-        print(line)
+        print(line.partition(" | ")[0])
         drain = asyncio.create_task(child.stderr.read())
         yield child, found[1]
         drain.cancel()
