@@ -37,6 +37,8 @@ def _decided(decision: Decision) -> Iterator[_Row]:
     yield "source", decision.source.value
     yield "policy", decision.policy
     yield "difficulty", _sure(decision.difficulty, confidence=decision.confidence)
+    if decision.effort is not None:
+        yield "effort", f"{decision.effort:.1f} of 5"
     yield "ambiguity", _sure(decision.ambiguity, confidence=decision.ambiguity_confidence)
     yield "domain", _sure(decision.domain, confidence=decision.domain_confidence)
     yield "cached", "yes" if decision.cached else "no"

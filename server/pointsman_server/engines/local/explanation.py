@@ -62,7 +62,8 @@ def explain_effort(labels: Labels, choice: EffortChoice) -> str:
             f" {_anchored(best, figures)}{_saving(chosen, best)}"
         )
     else:
-        parts.append(f"{_anchored(best, figures)} is the strongest{_rejected(choice, figures)}")
+        rank = "strongest" if choice.heavy else "best"
+        parts.append(f"{_anchored(best, figures)} is the {rank}{_rejected(choice, figures)}")
     missing = {
         f"{short(public_id)} has no {' and '.join(anchor.missing[at])} figure, counted low"
         for public_id, anchor in choice.anchors.items()
@@ -108,7 +109,7 @@ def _rejected(choice: EffortChoice, figures: dict[str, str]) -> str:
     best = choice.ranked[0]
     rejected = _cheaper(choice.ranked, than=best)
     if rejected is None:
-        return " and nothing as good is cheaper"
+        return "" if best.cost is None else " and the cheapest"
     return f"; {_anchored(rejected, figures)} falls short{_saving(rejected, best)}"
 
 
