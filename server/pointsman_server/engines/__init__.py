@@ -1,1 +1,1 @@
-"""Who decides: `morph` over HTTP, `local` embedded."""
+"""The engines: `morph` over HTTP, `local` embedded."""

@@ -51,7 +51,7 @@ def _question(question: Question) -> dict[str, Any]:
         "instructions": question.instructions,
     }
     if question.kind is Kind.YES_NO:
-        # A predicate has no criteria of its own.
+        # A predicate has no criteria.
         sides = " ".join(f"It is {label} if {text}." for label, text in question.options)
         return record | {"instructions": f"{question.instructions} {sides}"}
     name = _OPTION[question.kind]

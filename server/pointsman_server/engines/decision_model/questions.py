@@ -1,7 +1,7 @@
-"""The questions of one request, and the estimate that their answers add up to.
+"""The questions of one request, and the estimate from their answers.
 
-A question has ordered options; its answer is one probability for each, in the same order, whatever
-the wire format. `confidence` is never read: servers define it in different ways.
+A question has ordered options; its answer is one probability for each, in the same order, in both
+wire formats. `confidence` is never read: servers define it in different ways.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pointsman_server.core.engine_rules import DOMAINS, DecisionModelRules, YesN
 from pointsman_server.engines.local.readers import DIFFICULTIES, RequestEstimate
 
 SUM_TOLERANCE = 0.05
-"""How far probabilities may be from adding up to 1: servers round them."""
+"""The allowed difference of a sum of probabilities from 1: servers round them."""
 _REVERSED = "_reversed"
 
 Probabilities = tuple[float, ...]
 
 
 class Kind(Enum):
-    """What a question's options are."""
+    """The kind of a question's options."""
 
     SCALE = auto()
     CHOICE = auto()
@@ -37,7 +37,7 @@ class Question:
     kind: Kind
     instructions: str
     options: tuple[tuple[str, str], ...]
-    """Label and description, in the order in which they are asked."""
+    """Label and description, in order."""
 
     @property
     def labels(self) -> tuple[str, ...]:

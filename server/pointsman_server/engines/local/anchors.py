@@ -1,4 +1,4 @@
-"""Anchors: how well each candidate of a request does routine and heavy work."""
+"""Anchors: each candidate's results at routine and heavy work."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class AnchorBook:
 
     def pool(self, candidates: tuple[CatalogModel, ...]) -> PoolAnchors:
         """Give the anchors of `candidates`."""
-        # Identities are safe keys: what is kept keeps the models that they belong to alive.
+        # Identities are safe keys: a cached entry holds references to its models.
         key = tuple(map(id, candidates))
         found = self._kept.get(key)
         if found is None:

@@ -1,4 +1,4 @@
-"""The trained file: what is in it, how it is read and checked, how it is written.
+"""The trained file: its content, and how to read, check and write it.
 
 Layout: the line `POINTSMAN LOCAL 1`, the SHA-256 of all that follows in hex, the length of the
 header, the header as JSON (metadata, and name, type and shape of every array), then the arrays,
@@ -37,7 +37,7 @@ class Artefact:
     """The weights of all heads.
 
     Columns of `table`, `dense` and `bias`, in this order: `hidden` (the topic head's narrow
-    middle), difficulty, leverage, what is added to it on the topic `leverage_topic`, one per
+    middle), difficulty, leverage, its correction on the topic `leverage_topic`, one per
     domain, vague.
     """
 
@@ -52,22 +52,22 @@ class Artefact:
     bias: NDArray[np.float32]
     """columns."""
     center: NDArray[np.float32]
-    """dense features: what standardising subtracts."""
+    """dense features: means for standardisation."""
     deviation: NDArray[np.float32]
-    """dense features: what standardising divides by."""
+    """dense features: deviations for standardisation."""
     project: NDArray[np.float32]
     """hidden x topics."""
     topic_bias: NDArray[np.float32]
     """topics."""
     easiness: NDArray[np.float32]
-    """topics: how much easier than the average topic, in logits, for the models of the training
+    """topics: easiness relative to the average topic, in logits, for the models of the training
     sets."""
     output_tokens: NDArray[np.float32]
     """topics: expected length of an answer."""
 
     @property
     def version(self) -> str:
-        """Identifies the weights: what a decision can be traced back to."""
+        """Identifies the weights behind a decision."""
         return str(self.meta["version"])
 
     @property

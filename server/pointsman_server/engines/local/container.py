@@ -2,7 +2,7 @@
 
 Layout: a magic line, the SHA-256 of everything after it in hex, the length of the header, the
 header as JSON (`meta`, and name, type and shape of each array), then the arrays one after the
-other, uncompressed, little-endian. Equal content gives equal bytes, whatever clock and machine.
+other, uncompressed, little-endian. Equal content gives equal bytes on every machine.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ Candidates' costs are compared under the same lengths."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffortChoice:
-    """What the rule decided, and all that it was made of."""
+    """The rule's decision with all its inputs."""
 
     ranked: tuple[Scored, ...]
     """Best first."""

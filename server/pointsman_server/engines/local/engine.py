@@ -37,7 +37,7 @@ from pointsman_server.engines.local.reading import Reader, TextScores
 NAME: Final = "local"
 
 TURN_THRESHOLD: Final = 0.5
-"""The probability from which a request counts as a turn without a task of its own."""
+"""The probability from which a request counts as a turn without a task."""
 
 _MEETS: Final = {"difficulty": 0.5, "ambiguity": 0.5, "domain": 0.6}
 """The confidence from which a label may be acted on, by head."""

@@ -21,7 +21,7 @@ _DECLARED = (Basis.CAPABILITY, Basis.SIZE)
 
 
 class Kept(StrEnum):
-    """Why a request keeps the default model."""
+    """The reason why a request gets the default model."""
 
     NEEDS_INFO = "needs_info"
     TURN = "turn"
@@ -34,7 +34,7 @@ def short(public_id: str) -> str:
 
 
 def explain_default(reason: Kept | InputQuality, *, labels: Labels, default: str) -> str:
-    """Explain why the default model was kept."""
+    """Explain the choice of the default model."""
     kept = f"keeps the default {short(default)}"
     match reason:
         case Kept.NEEDS_INFO:
@@ -105,7 +105,7 @@ def _anchored(scored: Scored, figures: dict[str, str]) -> str:
 
 
 def _rejected(choice: EffortChoice, figures: dict[str, str]) -> str:
-    """Name the best of the cheaper candidates, which the bound kept out."""
+    """Name the best of the cheaper candidates outside the bound."""
     best = choice.ranked[0]
     rejected = _cheaper(choice.ranked, than=best)
     if rejected is None:

@@ -1,7 +1,7 @@
 """From text to numbers: hashed words and word pairs, and a few dense measurements.
 
-Vector operations over the bytes, without a Python loop over words. Training calls this very
-function, so what is learnt and what is served cannot drift apart.
+Vector operations over the bytes, without a Python loop over words. Training calls the same
+function, so training and serving cannot diverge.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VERSION: Final = 1
 
 HEAD: Final = 1_500
 TAIL: Final = 500
-"""What is read of a long text, in code points: its start and its end."""
+"""The lengths read of a long text, in code points: at its start and at its end."""
 
 LEAD: Final = 12
 
@@ -97,7 +97,7 @@ def bounded(text: str) -> str:
 def unwrapped(text: str) -> str:
     """`text` without a tag around it all, quotes around it all, or a mark at its end.
 
-    They say how a request was put, not what it asks.
+    They are the form of a request, not its content.
     """
     text = text.strip()
     if text.startswith("<") and (tag := _TAG.fullmatch(text)):
@@ -150,11 +150,11 @@ def _lexicon() -> tuple[Hashes, NDArray[np.float32]]:
 
 _LEXICON_HASHES, _LEXICON_GROUPS = _lexicon()
 _AT_OR_BEFORE: Final = np.concatenate((_LEXICON_HASHES, _LEXICON_HASHES[:1]))
-"""The same, and one more for what lies past the last; that is not the first, at any rate."""
+"""The same, and one more for positions past the last."""
 _ALL_AND_LEAD: Final = np.array(
     [[1.0] * BYTES_MAX, [1.0] * LEAD + [0.0] * (BYTES_MAX - LEAD)], np.float32
 )
-"""What adds up the rows of all words, and of the first `LEAD`."""
+"""Sums the rows of all words, and of the first `LEAD`."""
 _LOG1P: Final = np.log1p(np.arange(2 * BYTES_MAX), dtype=np.float32)
 """By how often something occurs."""
 
@@ -184,7 +184,7 @@ def _measure(raw: bytes, low: bytes, found: Tokens) -> list[float]:
     marks = np.frombuffer(raw.translate(_MARKS), np.uint8)
     counts = np.bincount(marks, minlength=len(_COUNTED))[: len(_COUNTED)].tolist()
     upper, digit, wide = counts[:3]
-    # What no text has is not looked for: lower case adds neither digits nor lines.
+    # Skip searches without a chance: lower case adds neither digits nor lines.
     options, stem = _options(low) if counts[3] else (0, len(low))
     longest = int(np.maximum.reduce(found.lengths)) if number else 0
     return [

@@ -4,8 +4,8 @@ The hash of a word is a polynomial over its bytes, modulo 2**64: its share of th
 the text, divided by the power at which the word begins. That division is a product, since every odd
 base has an inverse there.
 
-Between other work of a server, an operation on arrays costs two or three microseconds whatever its
-size, so their number is what counts.
+Between other work of a server, an operation on arrays of any size costs two or three
+microseconds, so the number of operations determines the cost.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def buckets(hashes: Hashes) -> tuple[Integers, Integers]:
     buckets.sort()
     if not len(buckets):
         return buckets, buckets
-    # Where each begins, and one past the last.
+    # The start of each, and one past the last.
     edges = np.empty(len(buckets) + 1, np.bool_)
     edges[0] = edges[-1] = True
     np.not_equal(buckets[1:], buckets[:-1], out=edges[1:-1])
@@ -121,7 +121,7 @@ def buckets(hashes: Hashes) -> tuple[Integers, Integers]:
 
 
 def distinct(hashes: Hashes) -> int:
-    """How many different ones there are."""
+    """The number of distinct hashes."""
     if not len(hashes):
         return 0
     ordered = hashes.copy()

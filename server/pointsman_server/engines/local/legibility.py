@@ -14,7 +14,7 @@ from pointsman_server.engines.local.lexicon import GROUP_NAMES
 
 
 class InputQuality(StrEnum):
-    """Why a text says nothing to the heads, or that it does."""
+    """Whether the heads can read a text, and the reason if they cannot."""
 
     CLEAR = "clear"
     TOO_SHORT = "too short"

@@ -1,7 +1,7 @@
 """Word groups that hint at a domain or a kind of request, and the code marks that go with them.
 
-The hashed words learn what the training sets say; these groups carry what everybody knows and what
-no training set of ours is broad enough to teach. Each group becomes one dense feature.
+The hashed words learn from the training sets; these groups add common knowledge that the training
+sets are not broad enough to teach. Each group becomes one dense feature.
 """
 
 from __future__ import annotations
@@ -117,4 +117,4 @@ GROUPS: dict[str, str] = {
 GROUP_NAMES = tuple(GROUPS)
 
 TOPICAL = ("code", "data", "summary", "design", "math", "writing")
-"""The groups whose share of all words is measured too: one such word says much in a short text."""
+"""Groups whose share of all words is a feature too: evidence in a short text."""

@@ -25,13 +25,13 @@ _CERTAIN: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeChoice:
-    """What the rule decided, and all that it was made of."""
+    """The rule's decision with all its inputs."""
 
     ranked: tuple[Scored, ...]
     """Best first."""
     chosen: Scored
     basis: dict[str, Basis]
-    """Where each candidate's skill is known from, by public id."""
+    """The source of each candidate's skill, by public id."""
 
 
 class OutcomeRule:
@@ -78,7 +78,7 @@ def predicted_quality(
     mixed: list[float] = (pool.chances @ scores.topics).tolist()
     if not with_difficulty:
         return mixed
-    # A handful of candidates: plain numbers take a fifth of what operations on arrays do.
+    # A handful of candidates: plain numbers take a fifth of the time of array operations.
     moved = [_moved(chance, by=scores.relative) for chance in mixed]
     middle = sum(moved) / len(moved)
     leverage = scores.leverage if pool.measured else scores.length_leverage

@@ -1,4 +1,4 @@
-"""What the heads say of one text."""
+"""The outputs of the heads for one text."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Floats = NDArray[np.floating]
 
 _CLIP = 4.0
 _FEW_WORDS = 10.0
-"""Words at which half of what a text's own difficulty and leverage seem to be is believed."""
+"""Words at which half of a text's own difficulty and leverage counts."""
 
 _LEVERAGE = (-0.8, 3.0)
 """Its bounds: a choice always matters a little, and never so much that one text decides all."""
 
 _USUAL_WORDS, _SPREAD, _SLOPE = 60.0, 0.9, 0.25
-"""Length as leverage: usual words, spread of their logarithm, and what one spread adds. Chosen on
+"""Length as leverage: usual words, spread of their logarithm, and effect of one spread. Chosen on
 training sets that were each left out in turn, as were its bounds, in spreads:"""
 
 _SHORT, _LONG = -1.0, 2.5
@@ -38,10 +38,10 @@ class TextScores:
     difficulty: float
     """Log odds that an average model of the training sets fails."""
     relative: float
-    """How much harder than its topics' average, in logits of predicted quality."""
+    """Difficulty beyond its topics' average, in logits of predicted quality."""
     leverage: float
-    """How much more than elsewhere the choice of a model matters: 0 as usual, 1 twice as much.
-    Learnt from outcomes, and of use where the candidates' skills were measured by topic."""
+    """Leverage of the choice of a model: 0 average, 1 twice the average.
+    Learned from outcomes, and useful if the candidates' skills were measured by topic."""
     length_leverage: float
     """The same by the text's length alone: less, but it holds on unknown ground."""
     domains: Floats
@@ -101,7 +101,7 @@ def _length_leverage(words: int) -> float:
 
 def softmax(scores: Floats) -> Floats:
     """Scores as probabilities."""
-    # What `max` and `sum` call, in half the time.
+    # The functions behind `max` and `sum`, in half the time.
     powers: Floats = np.exp(scores - np.maximum.reduce(scores))
     powers /= np.add.reduce(powers)
     return powers

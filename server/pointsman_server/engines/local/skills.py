@@ -1,4 +1,4 @@
-"""How good a candidate is at each topic, from whatever the catalog knows of it."""
+"""A candidate's skill at each topic, from its catalog entry."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _FLOOR: Final = 0.02
 _MOST_KEPT: Final = 4_096
 
 SIZE_SCORE: Final = {"small": 0.55, "medium": 0.68, "large": 0.78, "frontier": 0.86}
-"""The overall score that a declared size class stands for: the middle of what models sold under
-such a name reach on MMLU-Pro."""
+"""The overall score that a declared size class stands for: the middle of the MMLU-Pro scores of
+models sold under such a name."""
 
 CAPABILITY_SPAN: Final = (0.35, 0.90)
 """The overall scores that a declared capability of 0 and of 1 stand for."""
 
 
 class Basis(StrEnum):
-    """Where a candidate's skill is known from, best knowledge first."""
+    """The source of a candidate's skill, best source first."""
 
     TOPICS = "topic scores"
     SCORE = "score"
@@ -49,7 +49,7 @@ class Skill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateSkills:
-    """The candidates of one query with what is known of their skills."""
+    """The candidates of one query with their skills."""
 
     candidates: tuple[CatalogModel, ...]
     skills: tuple[Skill, ...]
@@ -60,7 +60,7 @@ class CandidateSkills:
 
 
 def logit(share: float) -> float:
-    """A share as log odds, kept away from 0 and 1."""
+    """A share as log odds, clipped away from 0 and 1."""
     share = min(max(share, _FLOOR), 1.0 - _FLOOR)
     return float(np.log(share / (1.0 - share)))
 
@@ -81,7 +81,7 @@ class SkillBook:
 
     def pool(self, candidates: tuple[CatalogModel, ...]) -> CandidateSkills:
         """The skills of a query's candidates."""
-        # Identities are safe keys: what is kept keeps the models that they belong to alive.
+        # Identities are safe keys: a cached entry holds references to its models.
         key = tuple(map(id, candidates))
         pool = self._pools.get(key)
         if pool is None:

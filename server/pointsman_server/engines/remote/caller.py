@@ -1,4 +1,4 @@
-"""One call of a remote engine: key, deadline, bounds, and a failure stage for what goes wrong."""
+"""One call of a remote engine: key, deadline, bounds, and a stage for each failure."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class RemoteCaller:
 
 
 def call_budget(timeout: float, *, deadline: float | None, now: float) -> tuple[float, bool]:
-    """Seconds for a call, and whether the caller's deadline is what bounds them."""
+    """Seconds for a call, and whether the caller's deadline bounds them."""
     if deadline is None:
         return timeout, False
     left = deadline - now - ANSWER_MARGIN

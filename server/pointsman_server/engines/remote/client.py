@@ -13,7 +13,7 @@ RESPONSE_BYTES = 64 * 1024
 """The longest response body that is read."""
 UNIX_SCHEME = "unix:"
 _UNIX_HOST = "http://localhost"
-"""What a Unix domain socket's server sees as its host."""
+"""The host in requests to a Unix domain socket."""
 
 
 def build_client(rules: RemoteRules) -> httpx.AsyncClient:

@@ -1,4 +1,4 @@
-"""aiohttp connections that report reuse and bound what precedes a response."""
+"""aiohttp connections that report reuse and bound the data before a response."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
 class BoundedResponses(ResponseHandler):
     """aiohttp's protocol, which gives up on a response head that does not end.
 
-    aiohttp parses whatever arrives at once and queues every interim response (100 Continue), so a
+    aiohttp parses all received data at once and queues every interim response (100 Continue), so a
     server that sends nothing else would fill the memory and stall the event loop.
     """
 
@@ -100,7 +100,7 @@ class _ReuseTracking(aiohttp.BaseConnector):
         attempt = current_attempt.get()
         connection = await super().connect(*args, **kwargs)
         while attempt.fresh and connection.protocol in self._used:
-            # What broke the last one, a restart or a load balancer, seldom breaks only one.
+            # A restart or a load balancer that broke the last one seldom breaks only one.
             connection.close()
             connection = await super().connect(*args, **kwargs)
         attempt.reused = connection.protocol in self._used

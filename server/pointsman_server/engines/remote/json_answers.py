@@ -1,4 +1,4 @@
-"""Readers of what a remote engine may answer: JSON, labels, shares."""
+"""Parsers of a remote engine's answer: JSON, labels, shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the key of a remote engine comes from; read again when it changes."""
+"""Sources of a remote engine's key; reloaded when it changes."""
 
 from __future__ import annotations
 

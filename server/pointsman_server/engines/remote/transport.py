@@ -28,7 +28,7 @@ class KeptAliveTransport(httpx.AsyncBaseTransport):
     TLS is verified against httpx's default authorities. No redirects, no cookies, no proxies from
     the environment; bodies arrive as sent, compressed or not. It has no time-outs and ignores a
     request's: the caller bounds the whole call, and cancelling it closes the connection.
-    `unix_socket`: connect to this path whatever host a URL names. Raises httpx's errors. Build it
+    `unix_socket`: connect to this path instead of a URL's host. Raises httpx's errors. Build it
     inside a running loop.
     """
 

@@ -1,4 +1,4 @@
-"""Readers: what a request takes (effort), what it is about (domain) and of which kind it is."""
+"""Readers: estimates of a request's effort, domain and kind."""
 
 from pointsman_server.engines.local.readers.default import DefaultReader
 from pointsman_server.engines.local.readers.estimate import (
