@@ -171,12 +171,18 @@ class MorphApi:
 
 
 @contextlib.contextmanager
-def morph_api(folder: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[MorphApi]:
-    """A Morph-compatible endpoint whose answers can be scripted."""
+def morph_api(
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    policy: Path | None = None,
+    command: str = "morph-api",
+) -> Iterator[MorphApi]:
+    """A Morph-compatible endpoint, or another one, whose answers can be scripted."""
     address = f"127.0.0.1:{free_port()}"
-    command = (*_POINTSMAN, "morph-api", "--listen", address, "--key-env", "MORPH_API_KEY",
-               "--faults")  # fmt: skip
+    whole = (*_POINTSMAN, command, "--listen", address, "--key-env", "MORPH_API_KEY", "--faults")
+    whole += () if policy is None else ("--policy-file", policy)
     variables = {"MORPH_API_KEY": MORPH_KEY, **(environment or {})}
-    with program(command, name="morph-api", folder=folder, environment=variables) as running:
+    with program(whole, name=command, folder=folder, environment=variables) as running:
         running.said(r"serving on \S+")
         yield MorphApi(running, f"http://{address}")
