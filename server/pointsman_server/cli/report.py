@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TextIO, cast
 
 from pointsman_server.core.errors import PolicyInvalid
+from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.lib.console import complain, discard_stdout
 from pointsman_server.policies.check import rendered as problems_of
 from pointsman_server.policies.config import PolicyConfig
@@ -22,6 +23,7 @@ from pointsman_server.report.prices import Assumptions, Prices
 from pointsman_server.report.text import rendered
 
 _STDIN: Final = "-"
+_THOUSAND: Final = 1_000
 _MOST: Final = 1e9
 """Tokens of a request, dollars per thousand calls: more is a mistake."""
 
@@ -38,15 +40,11 @@ def report(argv: Sequence[str]) -> int:
         parser.error("standard input is closed: name a file of the decision log")
     if not arguments.files and sys.stdin.isatty():
         parser.error("name a file of the decision log, or - for standard input")
-    assumed = Assumptions(
-        output_tokens=arguments.output_tokens,
-        input_tokens=arguments.input_tokens,
-        router_price=arguments.router_price,
-    )
     try:
         policy = PolicyConfig(arguments.policy_file).load().policy_file
     except PolicyInvalid as error:
         return complain(["the policy file has problems:", *problems_of(error.problems)])
+    assumed = _assumed(arguments, policy)
     account = Account(Prices(policy.catalog, assumed=assumed))
     try:
         with ExitStack() as opened:
@@ -67,6 +65,22 @@ def report(argv: Sequence[str]) -> int:
         built_in=arguments.policy_file is None,
     )
     return _printed(as_json(figures) if arguments.json else rendered(figures))
+
+
+def _assumed(arguments: argparse.Namespace, policy: PolicyFile) -> Assumptions:
+    """Take prices of engines from the command line, else from the policy file."""
+    router, model = arguments.router_price, arguments.decision_model_price
+    if router is None:
+        router = policy.morph.price_per_call * _THOUSAND
+    if model is None and policy.decision_models:
+        called = policy.decision_models.values()
+        model = max(rules.price_per_call for rules in called) * _THOUSAND
+    return Assumptions(
+        output_tokens=arguments.output_tokens,
+        input_tokens=arguments.input_tokens,
+        router_price=router,
+        decision_model_price=model,
+    )
 
 
 def _print_anything() -> None:
@@ -116,8 +130,13 @@ def _parser() -> argparse.ArgumentParser:
         "--router-price",
         metavar="DOLLARS",
         type=_amount,
-        default=5.0,
-        help="of a thousand calls of engine morph; default 5",
+        help="of a thousand calls of engine morph; default: by the policy file, 5",
+    )
+    parser.add_argument(
+        "--decision-model-price",
+        metavar="DOLLARS",
+        type=_amount,
+        help="of a thousand calls of a decision model; default: the highest of the policy file",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser

@@ -27,11 +27,18 @@ class Assumptions:
     """`None`: of each line by its size, or `UNSIZED_TOKENS`."""
     router_price: float = 5.0
     """US dollars per thousand calls of engine `morph`."""
+    decision_model_price: float | None = None
+    """US dollars per thousand calls of a decision model; `None`: there is none. The log does not
+    say which decision model answered, so that of several the dearest counts.
+    """
 
     @property
     def router_prices(self) -> dict[str, float]:
         """Engine -> US dollars per thousand calls; the embedded engine has no price."""
-        return {Source.MORPH: self.router_price, Source.LOCAL: 0.0}
+        prices = {Source.MORPH.value: self.router_price, Source.LOCAL.value: 0.0}
+        if self.decision_model_price is not None:
+            prices[Source.DECISION_MODEL.value] = self.decision_model_price
+        return prices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

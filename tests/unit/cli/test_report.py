@@ -191,3 +191,35 @@ def test_names_that_a_terminal_cannot_show_are_shown_escaped(tmp_path: Path) -> 
 def test_the_built_in_catalog_is_called_that(log: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert report([log]) == 0
     assert "built-in catalog (--policy-file)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "prices"),
+    [
+        ([], {"morph": 5, "local": 0, "decision_model": 0.4}),
+        (["--router-price", "3"], {"morph": 3, "local": 0, "decision_model": 0.4}),
+        (["--decision-model-price", "2"], {"morph": 5, "local": 0, "decision_model": 2}),
+    ],
+    ids=str,
+)
+def test_prices_of_engines_are_the_policy_files_unless_they_are_given(
+    tmp_path: Path,
+    log: str,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    prices: dict[str, float],
+) -> None:
+    models = {
+        name: {"url": "https://jev.test", "format": "systemone", "model": "m", "price_per_call": p}
+        for name, p in (("cheap", 0.0001), ("dear", 0.0004))
+    }
+    policy = tmp_path / "policy.yaml"
+    document = {
+        "tiers": {"kilo-auto/frontier": {"policy": "balanced", "candidates": ["a/x", "a/y"]}},
+        "catalog": {name: {"router_id": name} for name in ("a/x", "a/y")},
+        "engines": {"order": ["cheap", "dear", "local"], "decision_models": models},
+    }
+    policy.write_text(yaml.safe_dump(document))
+    assert report([log, "--json", "--policy-file", str(policy), *options]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["assumed"]["router_price"] == prices

@@ -94,3 +94,9 @@ def test_output_tokens_and_the_routers_price_are_assumed() -> None:
     found = cost(decided(source=MORPH), assumed)
     assert found is not None
     assert (found.static, found.decided, found.router) == (25, 5, 2)
+
+
+def test_a_decision_model_has_a_price_of_its_own() -> None:
+    assert Assumptions(router_price=5.0).router_prices == {"morph": 5.0, "local": 0.0}
+    assumed = Assumptions(router_price=5.0, decision_model_price=0.4)
+    assert assumed.router_prices == {"morph": 5.0, "local": 0.0, "decision_model": 0.4}
