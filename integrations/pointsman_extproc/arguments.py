@@ -24,7 +24,9 @@ def parser_of() -> argparse.ArgumentParser:
         prog="pointsman ext-proc",
         description="Answer Envoy's external processing filter: set the decided model in requests "
         "for a tier, or only record the decision.",
-        epilog="Exit status: 0 ended by a signal, 1 cannot start, 2 bad usage.",
+        epilog="example:\n  pointsman ext-proc --serve --tier kilo-auto/frontier=openai/gpt-5.5\n\n"
+        "Exit status: 0 ended by a signal, 1 cannot start, 2 bad usage.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add(

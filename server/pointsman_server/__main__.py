@@ -14,6 +14,24 @@ from pointsman_server.lib.console import USAGE, discard_stdout
 
 _EXTRAS = {"pointsman_server": "server", "pointsman_extproc": "ext-proc"}
 """The extra of a package whose commands need more than the client."""
+SUMMARIES = {
+    "serve": "serve routing decisions over gRPC and HTTP",
+    "decide": "ask a running service about one prompt",
+    "describe": "show what is in force at a running service",
+    "resolve": "ask a running service which LLM configs to try for a purpose",
+    "health": "ask a running service whether it serves, for probes",
+    "init": "write a commented policy file to start from",
+    "check": "check a policy file",
+    "test": "run the tests of a policy file",
+    "report": "say from the decision log whether serving would pay",
+    "score": "run the embedded engine over prompts, without a server",
+    "train": "fine-tune the embedded engine on your own labelled requests",
+    "morph-api": "serve a Morph-compatible HTTP endpoint",
+    "decision-api": "serve a scripted decision-model endpoint",
+    "ext-proc": "answer Envoy's external processing filter",
+    "completion": "print a completion script for your shell",
+}
+"""One line a command, in the order of the help; commands of other packages follow."""
 _CUT_OFF = 141
 """128 + SIGPIPE, as a shell reports it."""
 
@@ -52,8 +70,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _help(commands: dict[str, EntryPoint]) -> str:
-    names = "\n".join(f"  pointsman {name} --help" for name in sorted(commands))
-    return f"usage: pointsman COMMAND ...\n\ncommands:\n{names}"
+    known = [name for name in SUMMARIES if name in commands]
+    others = sorted(commands.keys() - SUMMARIES.keys())
+    width = max(map(len, commands))
+    lines = [f"  {name:<{width}}  {_summary(commands[name])}" for name in (*known, *others)]
+    return "\n".join(
+        [
+            "usage: pointsman COMMAND ...",
+            "",
+            *lines,
+            "",
+            "`pointsman COMMAND --help` has the options and an example. To begin:",
+            "  pointsman serve",
+            "  pointsman decide 'What is the capital of Portugal?'    (in another terminal)",
+        ]
+    )
+
+
+def _summary(command: EntryPoint) -> str:
+    return SUMMARIES.get(command.name, f"from {command.module.partition('.')[0]}")
 
 
 if __name__ == "__main__":

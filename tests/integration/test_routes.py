@@ -18,7 +18,7 @@ from grpc_status import rpc_status
 from pointsman.v1 import describe_routing_pb2, route_decision_pb2
 from pointsman.v1 import resolve_route_pb2 as pb
 from pointsman_client import RoutingClient
-from pointsman_client.resolve_cli import resolve as resolve_command
+from pointsman_client.cli.resolve import resolve as resolve_command
 from support.otlp_sink import OtlpSink, grpc_collector
 from support.served import FRONTIER, Peer, Starter, policy_text
 

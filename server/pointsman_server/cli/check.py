@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pointsman_server.cli.options import add_set_option
+from pointsman_server.cli.options import add_set_option, parser_of
+from pointsman_server.core.errors import Problem
 from pointsman_server.lib.console import say
+from pointsman_server.policies.check import CheckReport
 from pointsman_server.policies.check import check as check_policy
 from pointsman_server.policies.schema import json_schema
 
@@ -17,15 +19,35 @@ _FAILED = 1
 
 def check(argv: Sequence[str]) -> int:
     """Check a policy file; 0: it would be put in force, 1: it would not."""
-    parser = argparse.ArgumentParser(prog="pointsman check", description="Check a policy file.")
+    parser = parser_of(
+        "check",
+        description="Check a policy file: every error and warning, each with its path.",
+        example="pointsman check policy.yaml --set mode=serve",
+    )
     parser.add_argument("file", nargs="?", type=Path, help="default: the built-in one")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema instead")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     add_set_option(parser)
     arguments = parser.parse_args(argv)
     if arguments.schema:
         say(json.dumps(json_schema(), indent=2))
         return 0
     report = check_policy(arguments.file, assignments=arguments.assignments)
-    for line in report.lines():
-        say(line)
+    if arguments.json:
+        say(json.dumps(_as_json(report), indent=2))
+    else:
+        for line in report.lines():
+            say(line)
     return 0 if report.ok else _FAILED
+
+
+def _as_json(report: CheckReport) -> dict[str, Any]:
+    def listed(problems: Sequence[Problem]) -> list[dict[str, str]]:
+        return [{"path": each.path, "message": each.message} for each in problems]
+
+    return {
+        "ok": report.ok,
+        "errors": listed(report.problems),
+        "warnings": listed(report.warnings),
+        "summary": report.summary,
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from pointsman_server.bootstrap.http_endpoints import (
     EndpointSettings,
     serve_endpoint,
 )
+from pointsman_server.cli.options import parser_of
 from pointsman_server.cli.running import run_until_done
 from pointsman_server.lib.console import open_standard_streams, tell
 from pointsman_server.telemetry.service_log.formatters import configure_logging
@@ -42,7 +42,10 @@ def decision_api(argv: Sequence[str]) -> int:
 
 def _serve(endpoint: Endpoint, argv: Sequence[str], *, port: int, description: str) -> int:
     open_standard_streams()
-    parser = argparse.ArgumentParser(prog=f"pointsman {endpoint.command}", description=description)
+    command = endpoint.command
+    parser = parser_of(
+        command, description=description, example=f"KEY=secret pointsman {command} --key-env KEY"
+    )
     parser.add_argument("--listen", metavar="HOST:PORT", default=f"127.0.0.1:{port}")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
     keys = parser.add_mutually_exclusive_group(required=True)

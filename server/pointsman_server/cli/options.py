@@ -5,6 +5,16 @@ from __future__ import annotations
 import argparse
 
 
+def parser_of(command: str, *, description: str, example: str) -> argparse.ArgumentParser:
+    """A parser whose help ends with an example."""
+    return argparse.ArgumentParser(
+        prog=f"pointsman {command}",
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def add_set_option(parser: argparse.ArgumentParser) -> None:
     """Add `--set PATH=VALUE`, which overrides the policy file."""
     parser.add_argument(

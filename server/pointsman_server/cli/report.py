@@ -105,10 +105,11 @@ def _printed(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pointsman report",
-        description="Evaluate the decision log: the share of decisions that differ from the static"
-        " picks, the models, and the cost of serving them. See"
-        " docs/report.md.",
-        epilog="Nothing is said about the quality of answers.",
+        description="Report from the decision log how often and for which models decisions differ"
+        " from the static\npicks, and what serving them would cost. See docs/report.md.",
+        epilog="example:\n  pointsman report decisions.jsonl\n\n"
+        "The report says nothing about the quality of answers.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="decision logs, gzip or not; -: standard input"

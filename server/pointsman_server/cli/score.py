@@ -46,10 +46,12 @@ def score(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pointsman score",
-        description="Score prompts with the embedded engine. In: JSON lines with `prompt` and, at"
-        " will, `id`, `candidates`, `policy`. Out: a line for each, with all heads, every"
-        " candidate's score and the pick, or with an `error`. See docs/local-engine.md.",
-        epilog="Exit status 1 says that some line had an error.",
+        description="Score prompts with the embedded engine. In: JSON lines with `prompt` and,"
+        " optionally, `id`,\n`candidates`, `policy`. Out: a line for each, with all heads, every"
+        " candidate's score and the pick,\nor with an `error`. See docs/local-engine.md.",
+        epilog='example:\n  echo \'{"id": 1, "prompt": "What is 17 * 23?"}\' | pointsman score\n\n'
+        "Exit status 1 says that some line had an error.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: stdin")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")

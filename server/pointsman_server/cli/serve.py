@@ -27,9 +27,11 @@ def serve(argv: Sequence[str]) -> int:
     open_standard_streams()
     parser = argparse.ArgumentParser(
         prog="pointsman serve",
-        description="Serve routing decisions over gRPC.",
-        epilog="Further settings are environment variables, all POINTSMAN_*; telemetry follows"
-        " OTEL_*. See docs/operating.md.",
+        description="Serve routing decisions over gRPC and HTTP.",
+        epilog="example:\n  pointsman serve --policy-file policy.yaml --set mode=serve\n\n"
+        "Further settings are environment variables, all POINTSMAN_*; telemetry follows OTEL_*.\n"
+        "See docs/operating.md.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:50051")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")

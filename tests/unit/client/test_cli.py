@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pointsman.v1 import describe_routing_pb2 as describe_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_client import Reason
-from pointsman_client.cli import decide
+from pointsman_client.cli import decide, describe
 from pointsman_client.testing import FakeService, Refusal, not_routed, routed
 
 
@@ -222,8 +223,6 @@ def test_a_service_that_is_not_there_is_said_with_its_address(
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        ([], "prompt"),
-        (["Fix it"], "--tier"),
         (["Fix it", "--tier", "t", "--timeout", "0"], "more than 0"),
         (["Fix it", "--tier", "t", "--timeout", "soon"], "soon"),
         (["Fix it", "--tier", "t", "--colour"], "--colour"),
@@ -249,3 +248,73 @@ def test_no_argument_is_forgotten_in_help(capsys: pytest.CaptureFixture[Any]) ->
     printed = capsys.readouterr().out
     for name in ("candidate", "static-pick", "session", "dry-run", "json", "token-file", "ca"):
         assert f"--{name}" in printed
+
+
+# ---------------------------------------------------------------- what is left out
+
+
+def described() -> Any:
+    tiers = [
+        {"name": "t/small", "policy": "balanced", "default_candidates": ["vendor/s", "vendor/t"]},
+        {"name": "t/large", "policy": "capability_heavy", "default_candidates": ["vendor/a"]},
+    ]
+    models = [{"model": "vendor/a", "router_model": "a", "routable": True, "input_price": 5.0}]
+    return describe_pb.DescribeRoutingResponse(tiers=tiers, models=models, policy_version="v1")
+
+
+def test_without_flags_it_decides_and_says_what_it_assumed(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.description = described()
+    fake.answer(routed("vendor/b"))
+    assert run(fake) == 0
+    printed = capsys.readouterr().out
+    assert "assumed tier         t/large" in printed
+    assert "assumed static pick  vendor/a" in printed
+    asked = fake.calls[0].request
+    assert (asked.routing.auto_model, asked.routing.resolved_model) == ("t/large", "vendor/a")
+    assert asked.prompt.user_prompt_prefix in printed
+
+
+def test_what_is_given_is_not_assumed(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.description = described()
+    fake.answer(routed("vendor/t"))
+    assert run(fake, "Hi", "--tier", "t/small", "--static-pick", "vendor/s") == 0
+    assert "assumed" not in capsys.readouterr().out
+
+
+def test_an_unknown_tier_is_answered_with_the_known_ones(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.description = described()
+    fake.answer(not_routed("skipped", reason=Reason.UNKNOWN_TIER))
+    assert run(fake, "Hi", "--tier", "t/huge") == 0
+    assert "unknown tier 't/huge'; known tiers: t/small, t/large" in capsys.readouterr().out
+
+
+def test_assumptions_stay_out_of_json(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.description = described()
+    fake.answer(routed("vendor/b"))
+    assert run(fake, "--json") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["serve_model"] == "vendor/b"
+    assert "assumed tier" in printed.err
+
+
+def test_describe_shows_what_is_in_force(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.description = described()
+    fake.description.engines.add(name="local")
+    fake.description.warnings.add(path="catalog.a", message="has no scores")
+    assert describe(["--address", fake.target]) == 0
+    printed = capsys.readouterr().out
+    for text in ("t/large", "capability_heavy", "vendor/a", "5", "local", "has no scores", "v1"):
+        assert text in printed
+    assert describe(["--address", fake.target, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["policy_version"] == "v1"
+    assert describe(["--address", "127.0.0.1:1", "--timeout", "1"]) == 1

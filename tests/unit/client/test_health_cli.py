@@ -13,7 +13,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from pointsman_client.health_cli import health
+from pointsman_client.cli.health import health
 
 TLS = Path(__file__).parent / "tls"
 State = health_pb2.HealthCheckResponse.ServingStatus

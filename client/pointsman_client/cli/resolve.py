@@ -3,58 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 
-from pointsman_client.channel import Tls
-from pointsman_client.cli import ANSWERED, BAD_USAGE, add_connection, complain, explain, tls_of
-from pointsman_client.client import RoutingClient
-from pointsman_client.errors import RoutingError
+from pointsman_client.cli.common import Called, add_connection, parser_of, run
 from pointsman_client.routes import Attempt, ResolvedRoute
-from pointsman_client.tokens import TokenFile
 
 
 def resolve(argv: Sequence[str]) -> int:
     """Run the command; returns 0 answered, 1 no answer, 2 bad usage, 3 refused."""
-    try:
-        arguments = _parser().parse_args(argv)
-    except SystemExit as left:  # argparse leaves after --help and after bad usage
-        return left.code if isinstance(left.code, int) else BAD_USAGE
-    try:
-        token = TokenFile(arguments.token_file)() if arguments.token_file else None
-        tls = tls_of(arguments)
-        prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
-    except (OSError, UnicodeDecodeError) as error:
-        return complain(f"cannot read: {error}", status=BAD_USAGE, command="resolve")
-    except ValueError as error:
-        return complain(str(error), status=BAD_USAGE, command="resolve")
-    try:
-        route = asyncio.run(_ask(prompt, arguments=arguments, token=token, tls=tls))
-    except RoutingError as error:
-        return explain(error, arguments=arguments, command="resolve")
-    sys.stdout.write(json.dumps(asdict(route), indent=2) + "\n" if arguments.json else shown(route))
-    return ANSWERED
+    return run(_parser(), argv, command="resolve", ask=_ask, show=shown)
 
 
-async def _ask(
-    prompt: str | None, *, arguments: argparse.Namespace, token: str | None, tls: Tls | bool
-) -> ResolvedRoute:
-    async with RoutingClient(arguments.address, token=token, tls=tls) as client:
-        asked = {"profile_override": arguments.profile, "timeout": arguments.timeout}
-        if prompt is None:
-            return await client.resolve(arguments.purpose, arguments.run_id, **asked)
-        return await client.resolve(
-            arguments.purpose,
-            arguments.run_id,
-            **asked,
-            prompt=prompt,
-            user_id=arguments.user,
-            session_id=arguments.run_id,
-            dry_run=True,
-        )
+def _ask(called: Called) -> ResolvedRoute:
+    given = called.arguments
+    asked = {"profile_override": given.profile, "timeout": given.timeout}
+    if called.prompt is None:
+        return called.client.resolve(given.purpose, given.run_id, **asked)
+    return called.client.resolve(
+        given.purpose,
+        given.run_id,
+        **asked,
+        prompt=called.prompt,
+        user_id=given.user,
+        session_id=given.run_id,
+        dry_run=True,
+    )
 
 
 def shown(route: ResolvedRoute) -> str:
@@ -90,10 +63,10 @@ def _row(number: int, attempt: Attempt) -> tuple[str, ...]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pointsman resolve",
+    parser = parser_of(
+        "resolve",
         description="Ask a running service which LLM configs to try for a purpose, in which order.",
-        epilog="Exit status: 0 answered, 1 no answer from the service, 2 bad usage, 3 refused.",
+        example="pointsman resolve plan_create --run-id r-1",
     )
     add = parser.add_argument
     add("purpose", help="the purpose of the LLM call, e.g. plan_create")

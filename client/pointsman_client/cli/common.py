@@ -1,21 +1,19 @@
-"""`pointsman decide`: ask a running service about one prompt, and print the answer and its why."""
+"""Parts that the client's commands share: options of the connection, errors, exit statuses."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import math
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from pointsman_client.channel import Tls
-from pointsman_client.client import RoutingClient
 from pointsman_client.errors import Denied, InvalidRequest, NotFound, RoutingError, Unsupported
-from pointsman_client.results import RouteResult
-from pointsman_client.table import render
+from pointsman_client.sync_client import SyncRoutingClient
 from pointsman_client.tokens import TokenFile
 
 ADDRESS_VARIABLE = "POINTSMAN_ADDRESS"
@@ -25,13 +23,41 @@ ANSWERED = 0
 UNREACHABLE = 1
 BAD_USAGE = 2
 REFUSED = 3
+STATUSES = "Exit status: 0 answered, 1 no answer from the service, 2 bad usage, 3 refused."
 
 _REFUSALS = (InvalidRequest, Denied, NotFound, Unsupported)
+Answer = TypeVar("Answer")
 
 
-def decide(argv: Sequence[str]) -> int:
-    """Run the command; returns 0 answered, 1 no answer, 2 bad usage, 3 refused."""
-    parser = _parser()
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A command line that was read, and the client that its options describe."""
+
+    arguments: argparse.Namespace
+    client: SyncRoutingClient
+    prompt: str | None
+    """The prompt, read from standard input where it is `-`."""
+
+
+def parser_of(command: str, *, description: str, example: str) -> argparse.ArgumentParser:
+    """A parser whose help ends with an example and the exit statuses."""
+    return argparse.ArgumentParser(
+        prog=f"pointsman {command}",
+        description=description,
+        epilog=f"example:\n  {example}\n\n{STATUSES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def run(
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str],
+    *,
+    command: str,
+    ask: Callable[[Called], Answer],
+    show: Callable[[Answer], str],
+) -> int:
+    """Read the command line, ask the service, and print the answer; returns the exit status."""
     try:
         arguments = parser.parse_args(argv)
     except SystemExit as left:  # argparse leaves after --help and after bad usage
@@ -39,37 +65,23 @@ def decide(argv: Sequence[str]) -> int:
     try:
         token = TokenFile(arguments.token_file)() if arguments.token_file else None
         tls = tls_of(arguments)
-        prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+        prompt = getattr(arguments, "prompt", None)
+        prompt = sys.stdin.read() if prompt == "-" else prompt
     except (OSError, UnicodeDecodeError) as error:
-        return complain(f"cannot read: {error}", status=BAD_USAGE, command="decide")
+        return complain(f"cannot read: {error}", status=BAD_USAGE, command=command)
     except ValueError as error:
-        return complain(str(error), status=BAD_USAGE, command="decide")
+        return complain(str(error), status=BAD_USAGE, command=command)
     try:
-        result = asyncio.run(_ask(prompt, arguments=arguments, token=token, tls=tls))
+        with SyncRoutingClient(arguments.address, token=token, tls=tls) as client:
+            answer = ask(Called(arguments, client, prompt))
     except RoutingError as error:
-        return explain(error, arguments=arguments, command="decide")
-    if arguments.json:
-        _print(json.dumps(asdict(result), indent=2))
-    else:
-        _print(render(result, static_pick=arguments.static_pick), end="")
+        return explain(error, arguments=arguments, command=command)
+    sys.stdout.write(_json(answer) if arguments.json else show(answer))
     return ANSWERED
 
 
-async def _ask(
-    prompt: str, *, arguments: argparse.Namespace, token: str | None, tls: Tls | bool
-) -> RouteResult:
-    async with RoutingClient(arguments.address, token=token, tls=tls) as client:
-        return await client.route(
-            prompt,
-            timeout=arguments.timeout,
-            user_id=arguments.user,
-            session_id=arguments.session,
-            tier=arguments.tier,
-            candidates=arguments.candidate,
-            static_pick=arguments.static_pick,
-            classify=arguments.classify,
-            dry_run=arguments.dry_run,
-        )
+def _json(answer: Any) -> str:
+    return json.dumps(asdict(answer), indent=2, default=str) + "\n"
 
 
 def explain(error: RoutingError, *, arguments: argparse.Namespace, command: str) -> int:
@@ -78,7 +90,9 @@ def explain(error: RoutingError, *, arguments: argparse.Namespace, command: str)
     if arguments.json:
         fields = [asdict(each) for each in error.violations]
         facts = {"status": error.status, "reason": error.reason, "violations": fields}
-        _print(json.dumps({"error": str(error), "kind": error.fallback, **facts}, indent=2))
+        sys.stdout.write(
+            json.dumps({"error": str(error), "kind": error.fallback, **facts}, indent=2) + "\n"
+        )
     if error.violations:
         complain("the request was refused:", status=status, command=command)
         for each in error.violations:
@@ -93,35 +107,6 @@ def complain(message: str, *, status: int, command: str) -> int:
     """Print an error; returns the exit status."""
     sys.stderr.write(f"pointsman {command}: {message}\n")
     return status
-
-
-def _print(text: str, *, end: str = "\n") -> None:
-    sys.stdout.write(text + end)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pointsman decide",
-        description="Ask a running service which model should serve a prompt, and why.",
-        epilog="Exit status: 0 answered, 1 no answer from the service, 2 bad usage, 3 refused.",
-    )
-    add = parser.add_argument
-    add("prompt", help="the prompt; - reads it from standard input")
-    add("--tier", required=True, help="the tier that the user selected, e.g. kilo-auto/frontier")
-    add(
-        "--candidate",
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="a model that may serve, best first; repeat it. Without any, those of the tier",
-    )
-    add("--static-pick", metavar="MODEL", help="the model that your own rules would take")
-    add("--session", help="the conversation; decisions are cached for it")
-    add("--user", default="pointsman-decide", help="the user (default: %(default)s)")
-    add("--classify", action="store_true", help="also classify the prompt")
-    add("--dry-run", action="store_true", help="decide and explain, but keep and record nothing")
-    add_connection(parser)
-    return parser
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:

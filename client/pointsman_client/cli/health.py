@@ -19,7 +19,7 @@ import grpc.aio
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
 from pointsman_client.channel import Tls, open_channel
-from pointsman_client.cli import (
+from pointsman_client.cli.common import (
     ANSWERED,
     BAD_USAGE,
     REFUSED,
@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pointsman health",
         description="Ask a running service whether it serves.",
-        epilog="Exit status: 0 serving, 1 no answer, 2 bad usage, 3 an answer, but not serving.",
+        epilog="example:\n  pointsman health --address 127.0.0.1:50051\n\n"
+        "Exit status: 0 serving, 1 no answer, 2 bad usage, 3 an answer, but not serving.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--service",
