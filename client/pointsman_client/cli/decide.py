@@ -18,7 +18,7 @@ EXAMPLE_PROMPT = "Prove that every group of order p^2 is abelian."
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What is asked, after everything that was left out has been assumed."""
+    """The request, with assumptions in place of omitted options."""
 
     prompt: str
     tier: str
@@ -50,7 +50,7 @@ def decide(argv: Sequence[str]) -> int:
 
 
 def _complete(called: Called) -> _Request:
-    """Assume what the command line leaves out, from what the service describes."""
+    """Fill omitted options from the description of the service."""
     given = called.arguments
     asked = _Request(
         prompt=EXAMPLE_PROMPT if called.prompt is None else called.prompt,
