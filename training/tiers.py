@@ -1,4 +1,4 @@
-"""Picks of the built-in tiers on labelled requests: what light, moderate and heavy work gets.
+"""Picks of the built-in tiers on labelled requests, by labelled effort.
 
     python -m training.tiers --data FOLDER
 

@@ -1,4 +1,4 @@
-"""Arithmetic of the effort rule: what a request's effort does to quality and to the bound.
+"""Arithmetic of the effort rule: quality and bound as functions of a request's effort.
 
 Effort is 1 (any model is right) to 5 (the best models often fail). A model has two anchors, its
 success 0..1 at routine and at heavy work; quality lies between them in logits.
@@ -15,14 +15,14 @@ HEAVY: Final = 3.4
 """The judged effort from which work is heavy. Chosen on folds that leave whole sources out: 79 % of
 the light requests (1 and 2) are judged below it, and 90 % of the heavy ones (4 and 5) above."""
 UNKNOWN_ROUTINE: Final = 0.9
-"""Where no candidate has a routine figure, all of them count as equally good at it."""
+"""The routine figure of all candidates if none has one."""
 
 _LOW: Final = 4
 _FLOOR: Final = 0.01
 
 
 def logit(share: float) -> float:
-    """Give a share as log odds, kept away from 0 and 1."""
+    """Give a share as log odds; shares near 0 and 1 are clipped."""
     share = min(max(share, _FLOOR), 1.0 - _FLOOR)
     return math.log(share / (1.0 - share))
 
@@ -52,5 +52,5 @@ def effort_bound(loss: float, *, policy: str, effort: float) -> float:
 
 
 def low_figure(figures: list[float]) -> float:
-    """Give what a missing figure counts as: the upper end of the lowest quarter of the others'."""
+    """Give the figure for a candidate without one: the upper end of the others' lowest quarter."""
     return sorted(figures)[(len(figures) - 1) // _LOW]
