@@ -20,7 +20,6 @@ PENDING_PAGES: set[str] = set()
 PENDING_ROOMS = {
     "integrations/pointsman_extproc",
     "server/pointsman_server/core",
-    "server/pointsman_server/telemetry",
     "server/pointsman_server/transport",
 }
 

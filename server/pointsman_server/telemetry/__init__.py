@@ -1,7 +1,6 @@
 """Spans, metrics and the decision log: the only room that knows the OpenTelemetry SDK.
 
-What other rooms report reaches `Telemetry.metrics` through callbacks that the composition root
-hands them.
+Other rooms report to `Telemetry.metrics` through callbacks from the composition root.
 """
 
 from pointsman_server.telemetry.build import build_telemetry

@@ -1,6 +1,6 @@
-"""What spans and metrics say of a decision: `pointsman.*` attributes.
+"""Attributes of decisions in spans and metrics: `pointsman.*`.
 
-Values are names that the policy file knows, closed sets, hashes and numbers; never text of callers.
+Values are names from the policy file, closed sets, hashes and numbers; never text of callers.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ AttributeValue: TypeAlias = str | bool | int | float | Sequence[str]
 
 
 def decision_attributes(record: DecisionRecord) -> dict[str, AttributeValue]:
-    """The server span's account of `record`; what is not known is left out."""
+    """The server span's attributes for `record`, without unknown values."""
     outcome = record.outcome
     facts: dict[str, AttributeValue | None] = {
         OUTCOME: outcome.verdict.value,
@@ -115,7 +115,7 @@ def dropped_of(outcome: Outcome) -> tuple[Dropped, ...]:
 
 
 def dropped_by_reason(dropped: Iterable[Dropped]) -> Mapping[str, int]:
-    """How many candidates each reason took out. Their names are the caller's text: left out."""
+    """The number of dropped candidates by reason, without their names, which are callers' text."""
     return Counter(item.reason.value for item in dropped)
 
 
@@ -136,7 +136,7 @@ class SpanAttributes:
 
 
 def resolution_attributes(record: ResolutionRecord) -> dict[str, AttributeValue]:
-    """The server span's account of `record`; what is not known is left out."""
+    """The server span's attributes for `record`, without unknown values."""
     facts: dict[str, AttributeValue | None] = {
         PURPOSE: record.purpose,
         PROFILE: record.profile,

@@ -56,12 +56,12 @@ async def build_telemetry(
     dice: Callable[[], float] = random.random,
     worker: int | None = None,
 ) -> Telemetry:
-    """What the `OTEL_*` variables of `environment` ask for, running.
+    """Start the telemetry that the `OTEL_*` variables of `environment` configure.
 
-    `environment` is the process's own: exporters read some variables themselves. `prometheus` is
-    `host:port` (0: a free one) and wins over the variables. The `worker`th of several processes
+    `environment` must be the process's: exporters read some variables themselves. `prometheus` is
+    `host:port` (0: a free one) and overrides the variables. The `worker`th of several processes
     listens that many ports above. Raises `ValueError` for a bad address, and
-    `SettingInvalid` where it cannot be listened on.
+    `SettingInvalid` if listening fails.
     """
     rules = read_environment(environment)
     rules.warn()

@@ -1,4 +1,4 @@
-"""What the standard `OTEL_*` variables ask for, as values.
+"""The configuration in the standard `OTEL_*` variables, as values.
 
 Follows the OpenTelemetry specification's "environment variables" and "OTLP exporter" pages, with
 one difference: nothing is exported unless an endpoint or an exporter is named.
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtlpTarget:
-    """Where one signal goes."""
+    """The destination of one signal."""
 
     protocol: str
     endpoint: str | None
@@ -56,7 +56,7 @@ class SignalRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerRules:
-    """Which calls are recorded."""
+    """Rules for recording calls."""
 
     share: float
     """Of the calls without a caller's decision, 0 to 1."""

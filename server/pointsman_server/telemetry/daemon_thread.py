@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 
 
 async def in_daemon_thread(call: Callable[[], Result], *, name: str) -> Result:
-    """Run `call` in a thread of its own and await its result or error.
+    """Run `call` in a daemon thread and await its result or error.
 
     Not `asyncio.to_thread`: the threads of its pool are joined when the loop closes, so that one
-    hanging collector would keep the process from ending.
+    hanging collector would prevent the process from ending.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[Result] = loop.create_future()

@@ -16,7 +16,7 @@ Record = TypeVar("Record")
 
 
 class LoggedOnce(Generic[Record]):
-    """Tells one observer; what it raises is logged the first time, by type and frames."""
+    """Calls one observer; its first exception is logged, by type and frames."""
 
     def __init__(self, tell: Callable[[Record], None]) -> None:
         self._tell = tell
@@ -35,7 +35,7 @@ class LoggedOnce(Generic[Record]):
 
 
 class SafeObserver:
-    """A `DecisionObserver` that does not raise, whatever the one inside does."""
+    """A `DecisionObserver` that never raises, even if the one inside does."""
 
     def __init__(self, inside: DecisionObserver) -> None:
         self.on_decision: Callable[[DecisionView], None] = LoggedOnce(inside.on_decision)

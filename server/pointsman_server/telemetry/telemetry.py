@@ -31,12 +31,12 @@ from pointsman_server.telemetry.tracing.light_span import CallSpans
 from pointsman_server.telemetry.tracing.provider import Spans
 
 CLOSING = 3.0
-"""Seconds that a collector gets at the end to take what is left."""
+"""Seconds for the last export at shutdown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What `Telemetry` owns."""
+    """The parts that `Telemetry` owns."""
 
     spans: Spans
     metric_export: OtlpBridge
@@ -67,11 +67,11 @@ class Telemetry:
     """Reads and writes trace headers."""
     metrics: Metrics
     observers: tuple[DecisionObserver, ...]
-    """To be told of every decision, inside the span that it was made in."""
+    """Observers of every decision, called inside its span."""
     resolution_observers: tuple[ResolutionObserver, ...]
     """The same for every resolution of a purpose."""
     prometheus_port: int | None
-    """Where `/metrics` is served, if it is."""
+    """The port of `/metrics`, if it is served."""
     parts: Parts
 
     @property
@@ -98,7 +98,7 @@ class Telemetry:
         self.parts.decision_log.write_to(rules)
 
     def watch_cache_size(self, size: Callable[[], int]) -> None:
-        """Ask `size`, and no former one, for the number of decisions kept in this process."""
+        """Use `size`, and no earlier one, for the number of cache entries in this process."""
         self.metrics.watch(CACHE_ENTRIES, lambda: {(): size()})
 
     def watch_circuits(self, states: Callable[[], Mapping[str, str]]) -> None:
@@ -132,5 +132,5 @@ class Telemetry:
         self.metrics.watch(LOOP_TASKS, lambda: {(): len(asyncio.all_tasks(loop))})
 
     async def aclose(self, *, bound: float = CLOSING) -> None:
-        """Stop serving metrics; send and write what is left, for little over `bound` seconds."""
+        """Stop serving metrics, and flush everything, for little over `bound` seconds."""
         await self.parts.aclose(bound=bound)

@@ -187,7 +187,7 @@ class Environment:
         return frozenset(self._problems) | {n for n, v in self._given.items() if not v}
 
     def read(self, model: type[Model], prefix: str) -> Model:
-        """Read the variables of `model`; what cannot be used is noted and gets its default."""
+        """Read the variables of `model`; an invalid value is noted and replaced by its default."""
         given: dict[str, Any] = {
             field: value
             for field in model.model_fields

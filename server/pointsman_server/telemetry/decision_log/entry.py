@@ -1,4 +1,4 @@
-"""One line of the decision log. `docs/decision-log.md` says what each field means."""
+"""One line of the decision log; `docs/decision-log.md` explains the fields."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Field: TypeAlias = str | int | float | bool | dict[str, int] | list[dict[str, st
 
 
 class Line(Protocol):
-    """What is to be written as one line."""
+    """A record that is written as one line."""
 
     def fields(self) -> dict[str, Field]:
         """Every field of the line."""
@@ -32,7 +32,7 @@ class LogEntry:
 
     record: DecisionRecord
     sampled: bool
-    """The dice chose this line; `False`: it is written whatever they said."""
+    """Whether this line was sampled; `False`: it is written in any case."""
     sample_rate: float
     trace_id: str | None
 

@@ -1,4 +1,4 @@
-"""The decision log: which decisions are written, and when. Writing happens off the event loop."""
+"""The decision log: selects decisions to write. Writing happens off the event loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNLOGGED = frozenset({Reason.NO_ROUTING_CONTEXT, Reason.FLAG_OFF, Reason.MODE_OF
 
 
 class DecisionLog:
-    """A `DecisionObserver`: samples what is usual, keeps all failures and model switches."""
+    """A `DecisionObserver`: samples usual decisions, and writes all failures and model switches."""
 
     def __init__(self, writer: LineWriter, *, random: Callable[[], float]) -> None:
         """`random` throws the dice: a number in [0, 1)."""
@@ -29,7 +29,7 @@ class DecisionLog:
         self._rate: Callable[[], float] = _default_rate
 
     def sample_with(self, rate: Callable[[], float]) -> None:
-        """Ask `rate` for each decision which share of them is to be drawn."""
+        """Use `rate` as the sample rate of each decision."""
         self._rate = rate
 
     def write_to(self, rules: LogRules) -> None:
@@ -37,11 +37,11 @@ class DecisionLog:
         self._writer.write_to(build_sinks(rules))
 
     def samples(self, rate: float) -> bool:
-        """Throw the dice for a call that is about to be decided: it is drawn at this rate."""
+        """Decide whether to sample a call before its decision."""
         return self._random() < rate
 
     def on_decision(self, told: DecisionView) -> None:
-        """Write it, if it is drawn or one of those that always are."""
+        """Write it, if it is sampled or of a kind that is always written."""
         outcome = told.outcome
         if told.dry_run or outcome.reason in UNLOGGED:
             return
@@ -54,13 +54,13 @@ class DecisionLog:
             )
 
     def resolved(self, record: ResolutionRecord) -> None:
-        """Write `record`, if it is drawn."""
+        """Write `record`, if it is sampled."""
         rate = self._rate()
         if not record.dry_run and self._random() < rate:
             self._writer.put(ResolutionEntry(record=record, sample_rate=rate, trace_id=_trace_id()))
 
     async def aclose(self, *, bound: float) -> None:
-        """Write what is queued, for `bound` seconds at most."""
+        """Flush the queue, for `bound` seconds at most."""
         await self._writer.aclose(bound=bound)
 
 

@@ -1,4 +1,4 @@
-"""Where the decision log's lines end up: standard output, a rotating file."""
+"""Sinks of the decision log: standard output, a rotating file."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class DescriptorSink:
 class RotatingFile:
     """A file that is renamed to `<name>.1`, `.2`, ... when the next lines would make it too long.
 
-    Several processes may write to one file: each locks it for a batch, and whoever finds after
-    that that it was moved away, by another one or by somebody else, opens it anew.
+    Several processes may write to one file: each locks it for a batch. A process that finds its
+    file moved, by another process or by external rotation, reopens it.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
@@ -67,7 +67,7 @@ class RotatingFile:
         self._descriptor: int | None = None
 
     def write(self, lines: bytes) -> None:
-        """Append `lines`. Raises `OSError`, after which the next call tries anew."""
+        """Append `lines`. Raises `OSError`; the next call tries again."""
         try:
             while lines:
                 lines = self._write_some(lines)
@@ -93,7 +93,7 @@ class RotatingFile:
         if cut == 0 and size > 0:
             self._rotate()
             return lines
-        # A line longer than a whole file gets a file of its own.
+        # A line longer than a file gets a separate file.
         cut = cut or lines.find(b"\n") + 1
         self._append(descriptor, lines[:cut])
         return lines[cut:]
@@ -106,7 +106,7 @@ class RotatingFile:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not self._moved(descriptor):
                 break
-            self.close()  # which unlocks
+            self.close()  # also unlocks
         try:
             yield descriptor
         finally:
@@ -150,7 +150,7 @@ class RotatingFile:
 
 
 def _end_of_piece(lines: bytes, start: int) -> int:
-    """Where the lines from `start` on end that a pipe takes whole; after one that is too long."""
+    """The end of the lines from `start` on that a pipe writes atomically, or of one long line."""
     if len(lines) - start <= select.PIPE_BUF:
         return len(lines)
     end = lines.rfind(b"\n", start, start + select.PIPE_BUF) + 1

@@ -1,4 +1,4 @@
-"""Writes the decision log from a thread of its own, so that no disk and no pipe stops a call."""
+"""Write the decision log from a dedicated thread, so that no disk or pipe blocks a call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMPLAINT_PAUSE = 60.0
 class LineWriter:
     """A bounded queue and the thread that empties it into sinks.
 
-    `put` is called on the event loop and never waits. What is lost is counted.
+    `put` is called on the event loop and never waits. Lost lines are counted.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class LineWriter:
         self._work.set()
 
     async def aclose(self, *, bound: float) -> None:
-        """Write what is queued and stop, or give up after `bound` seconds."""
+        """Flush the queue and stop, or give up after `bound` seconds."""
         self._closing.set()
         self._work.set()
         if not await within(bound, self._thread.join, name="pointsman-decision-log-end"):

@@ -19,7 +19,7 @@ LIMIT = 2_000
 """Cells per instrument (the OpenTelemetry specification's default cardinality limit)."""
 
 OVERFLOW: Key = ("otel.metric.overflow",)
-"""The key of the one cell that takes what comes after the limit."""
+"""The key of the cell for all keys beyond the limit."""
 
 
 class Count:
@@ -34,8 +34,8 @@ class Count:
 class Counters:
     """Sums by key.
 
-    `zero` are keys that are there from the start: who looks for an increase sees the first event
-    only if there was a reading before it.
+    `zero` are keys that exist from the start: a query for an increase sees the first event only
+    if there was a reading before it.
     """
 
     __slots__ = ("_cells", "_limit")
@@ -45,7 +45,7 @@ class Counters:
         self._limit = limit
 
     def cell(self, key: Key) -> Count:
-        """The cell of `key`, for who adds to it again and again."""
+        """The cell of `key`, for repeated additions."""
         cell = self._cells.get(key)
         if cell is None:
             key = key if len(self._cells) < self._limit else OVERFLOW
@@ -62,28 +62,28 @@ class Counters:
 
 
 class Histogram:
-    """One histogram: how often, how much, least and most."""
+    """One histogram: count, sum, minimum and maximum."""
 
     __slots__ = ("bounds", "buckets", "highest", "lowest", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = bounds
         self.buckets = [0] * (len(bounds) + 1)
-        """The n-th counts what is at most the n-th bound and above the one before it."""
+        """The n-th counts values up to the n-th bound and above the previous one."""
         self.total = 0.0
         self.lowest = inf
         self.highest = -inf
 
     @property
     def count(self) -> int:
-        """How many values were recorded."""
+        """The number of recorded values."""
         return sum(self.buckets)
 
     def record(self, value: float) -> None:
         """Take `value` in."""
         self.buckets[bisect_left(self.bounds, value)] += 1
         self.total += value
-        # `min` and `max` would double what this method costs.
+        # `min` and `max` would double the cost of this method.
         if value < self.lowest:  # noqa: PLR1730
             self.lowest = value
         if value > self.highest:  # noqa: PLR1730
@@ -101,7 +101,7 @@ class Histograms:
         self._limit = limit
 
     def cell(self, key: Key) -> Histogram:
-        """The distribution of `key`, for who records to it again and again."""
+        """The histogram of `key`, for repeated recording."""
         cell = self._cells.get(key)
         if cell is None:
             key = key if len(self._cells) < self._limit else OVERFLOW

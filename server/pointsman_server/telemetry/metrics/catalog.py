@@ -18,7 +18,7 @@ DURATION_BOUNDS: Final = (
 
 
 class Kind(Enum):
-    """How an instrument's numbers add up."""
+    """The aggregation of an instrument."""
 
     COUNTER = auto()
     """Only grows."""
@@ -27,7 +27,7 @@ class Kind(Enum):
     GAUGE = auto()
     """A state; does not add up."""
     HISTOGRAM = auto()
-    """How often a duration fell within each bound of `DURATION_BOUNDS`."""
+    """Counts of durations within each bound of `DURATION_BOUNDS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ CACHE_LOOKUPS = Instrument(
     name="pointsman.cache.lookups",
     kind=Kind.COUNTER,
     unit="{lookup}",
-    description="Reads of the cache: kept decisions, and the models that conversations are on.",
+    description="Cache lookups: decisions, and current models of conversations.",
     attributes=(a.CACHE_RESULT,),
 )
 CACHE_WRITE_FAILURES = Instrument(
@@ -148,7 +148,7 @@ CACHE_SHARED_REACHABLE = Instrument(
     name="pointsman.cache.shared.reachable",
     kind=Kind.GAUGE,
     unit="{cache}",
-    description="1 while the shared cache is asked, 0 while it rests.",
+    description="1 if the shared cache is in use, 0 while its circuit is open.",
 )
 CIRCUIT = Instrument(
     name="pointsman.circuit.state",
@@ -193,7 +193,7 @@ CALLS = Instrument(
     name="pointsman.calls",
     kind=Kind.COUNTER,
     unit="{call}",
-    description="Calls, and decisions of streams and batches, answered or refused, by who called.",
+    description="Calls, and decisions of streams and batches, answered or refused, by caller.",
     attributes=(a.RPC_METHOD, a.CALLER, a.RPC_STATUS),
 )
 TLS_EXPIRY = Instrument(
@@ -234,7 +234,7 @@ BUILD_INFO = Instrument(
     name="pointsman.build.info",
     kind=Kind.GAUGE,
     unit="{build}",
-    description="Always 1; its attributes say what runs.",
+    description="Always 1; its attributes identify the version.",
     attributes=(a.VERSION, a.PYTHON_VERSION),
 )
 LOG_LINES = Instrument(

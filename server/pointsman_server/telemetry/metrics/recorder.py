@@ -1,4 +1,4 @@
-"""What is counted. Other rooms get these methods as callbacks; all run on the event loop."""
+"""Recording of metrics. Other rooms get these methods as callbacks; all run on the event loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pointsman_server.telemetry.metrics.families import Family
 logger = logging.getLogger(__name__)
 
 NOT_CALLED = "circuit_open"
-"""The failure stage of an engine that was not even asked: it has no duration."""
+"""The failure stage of an engine that was not called: it has no duration."""
 
 TAKEN, REFUSED = "taken", "refused"
 
@@ -81,10 +81,10 @@ class Metrics(Collector):
             self._dropped.add((dropped.reason,))
 
     def counts_kept(self, mark: CachedDecisionLabels) -> Callable[[float], None]:
-        """What counts a kept decision that is sent as it lies there, and the seconds it took.
+        """Return the counter of cached decisions with these labels; it takes the seconds.
 
-        The cells are found once for all decisions that look alike: an enum in a key is hashed in
-        Python, and that for each of them.
+        The cells are looked up once per set of labels: an enum in a key is hashed in Python, for
+        each of them.
         """
         routed = Verdict.ROUTED
         key = (routed, mark.reason, mark.source, mark.auto_model, mark.policy, mark.agreement)
@@ -110,7 +110,7 @@ class Metrics(Collector):
         self._resolution_seconds.record((record.tier,), record.total_seconds)
 
     def engine_call(self, engine: str, *, seconds: float, stage: str | None = None) -> None:
-        """One engine was asked: `stage` says at what it failed, `None` that it answered."""
+        """Record one engine call; `stage` is the stage of its failure, `None` for an answer."""
         if stage is not None:
             self._engine_failures.add((engine, stage))
         if stage != NOT_CALLED:
@@ -129,7 +129,7 @@ class Metrics(Collector):
         self._shared_failures.add((stage,))
 
     def shared_cache_reachable(self, reachable: bool) -> None:
-        """The shared cache is asked from now on, or rests."""
+        """Record whether the shared cache is in use from now on."""
         self._shared_reachable = reachable
 
     def engine_refused(self, engine: str) -> None:
@@ -137,7 +137,7 @@ class Metrics(Collector):
         self._engine_refused.add((engine,))
 
     def engine_failures(self, engine: str) -> dict[str, int]:
-        """How often `engine` could not answer so far, by stage."""
+        """Failures of `engine` so far, by stage."""
         return {str(key[1]): n for key, n in self._engine_failures if key[0] == engine}
 
     def circuit_entered(self, engine: str, state: str) -> None:
@@ -165,7 +165,7 @@ class Metrics(Collector):
         self._reloads.add((TAKEN if ok else REFUSED,))
 
     def policy(self, *, version: str, mode: Mode) -> None:
-        """Which policy file is in force from now on."""
+        """Record the policy file in force from now on."""
         self._policy = (version, mode.value)
 
     def watch(self, instrument: i.Instrument, read: Watched) -> None:

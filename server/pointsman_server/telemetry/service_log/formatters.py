@@ -1,7 +1,7 @@
 """The process's own log: one line per event on standard error, for machines or for people.
 
-What callers sent must never be in it. So errors are told by type and place, not by their text,
-which may quote a request; only errors of this service and of the system speak for themselves.
+It must never contain callers' data. So errors are logged by type and location, not by their text,
+which may quote a request; only errors of this service and of the system keep their text.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class TextLines(logging.Formatter):
         self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
-        """`record` as one line, an error's places on lines of their own."""
+        """`record` as one line, with an error's locations on separate lines."""
         pairs = "".join(f" {name}={value}" for name, value in extras_of(record))
         clock = rfc3339(record.created)[11:23]
         message = " ".join(safe_message(record).splitlines())
@@ -113,14 +113,14 @@ class TextLines(logging.Formatter):
 
 
 def extras_of(record: logging.LogRecord) -> Iterator[tuple[str, str | float | bool | None]]:
-    """What the logging call gave as `extra`, as far as it is plain."""
+    """Plain values of the logging call's `extra`."""
     for name, value in vars(record).items():
         if name not in _STANDARD and (value is None or isinstance(value, (str, int, float))):
             yield name, value
 
 
 def error_lines(error: BaseException) -> list[str]:
-    """What went wrong and where, outermost call first; causes follow."""
+    """Type and location of an error, outermost call first; causes follow."""
     lines: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error

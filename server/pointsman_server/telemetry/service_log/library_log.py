@@ -33,9 +33,9 @@ def safe_message(record: logging.LogRecord) -> str:
 
 
 class SdkLog(logging.Handler):
-    """Passes on one line per SDK module and minute, and says how many it kept back.
+    """Passes on one line per SDK module and minute, with the number of suppressed ones.
 
-    Tracebacks are left out: an exporter's fill a page and say no more than the line does.
+    Tracebacks are left out: an exporter's fill a page without further information.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -27,10 +27,10 @@ _PATTERNS = (
 
 
 class Redaction:
-    """Replaces what looks like a credential, and every secret that it is told of."""
+    """Replaces text that looks like a credential, and every known secret."""
 
     def __init__(self, secrets: Callable[[], Iterable[str]] = tuple) -> None:
-        """`secrets` is asked for each line, so that a rotated key is covered at once."""
+        """`secrets` is called for each line, so that a rotated key is masked at once."""
         self._secrets = secrets
 
     def __call__(self, text: str) -> str:

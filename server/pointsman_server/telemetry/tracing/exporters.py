@@ -47,7 +47,7 @@ class CountingSpanExporter(SpanExporter):
         self._closed = False
         self.failures = 0
         self.given = 0
-        """Spans that came to be sent, whatever became of them."""
+        """Spans passed to the exporter, sent or not."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send `spans`; blocks. After the end they are lost and counted, and no line is logged."""
@@ -65,7 +65,7 @@ class CountingSpanExporter(SpanExporter):
         return result
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Send what the delegate holds back."""
+        """Flush the delegate."""
         return self._delegate.force_flush(timeout_millis)
 
     def shutdown(self) -> None:

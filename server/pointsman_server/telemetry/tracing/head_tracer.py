@@ -39,20 +39,20 @@ from pointsman_server.telemetry.config import SamplerRules
 
 _SAMPLED_ROOT_KEY = create_key("pointsman-drawn")
 SAMPLED_ROOT = Context({_SAMPLED_ROOT_KEY: True})
-"""The context of a root span that was drawn to be recorded."""
+"""The context of a sampled root span."""
 RECORDED = Decision.RECORD_AND_SAMPLE
 
 
 class HeadTracer(Tracer):
     """Decides before the SDK is touched, since even a span that it drops costs microseconds.
 
-    * A span of kind `SERVER` follows its caller's trace or throws the dice.
+    * A span of kind `SERVER` follows its caller's trace or is sampled.
     * Any other starts only below a span that records. An SDK's tracer would make each engine call
-      of an unrecorded request the root of a trace of its own.
+      of an unrecorded request the root of a separate trace.
     * An error that leaves a span marks it by its stage or type, never by its text, which may quote
-      a prompt; so exceptions are not recorded as events, whatever is asked for.
+      a prompt; so exceptions are never recorded as events.
 
-    What is not recorded still hands the caller's trace on.
+    An unrecorded span still propagates the caller's trace.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class HeadTracer(Tracer):
         return _HandedOn(span)
 
     def _unrecorded(self, parent: Span, kind: SpanKind) -> Span | None:
-        """What stands for a span that is not to be recorded; `None`: the SDK is to be asked."""
+        """The placeholder of an unrecorded span; `None`: use the SDK."""
         if self._delegate is None:
             return parent
         if kind is not SpanKind.SERVER:
@@ -174,7 +174,7 @@ def mark_failed(span: Span, error: Exception) -> None:
 
 
 class HeadSampler(Sampler):
-    """The SDK's sampler: records what was drawn, and asks the standard sampler of all else."""
+    """The SDK's sampler: records sampled spans, and uses the standard sampler for all others."""
 
     def __init__(self, rules: SamplerRules) -> None:
         root = root_sampler(rules.share)

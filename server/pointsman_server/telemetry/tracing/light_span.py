@@ -1,12 +1,12 @@
-"""Spans of calls: most of those that are recorded are of kept decisions, and never an SDK's span.
+"""Spans of calls: recorded calls with a cached decision never use the SDK's span.
 
-An SDK's span can be written on from any thread until it ends, and pays for that with locks, bounded
-attributes and checks: four times as much as everything that a kept decision says. So a recorded
-call begins as a `LightSpan`, which is little more than two moments and two ids. It becomes an SDK's
-span where the call goes on; where it was answered at once, it goes to the same processors and
-exporters as any other. What it says is worked out when it is sent, not in the call.
+An SDK span can be modified from any thread until it ends, which costs locks, bounded attributes and
+checks: four times the cost of a cached decision's attributes. So a recorded call starts as a
+`LightSpan`, which is little more than two times and two ids. It becomes an SDK span if the call
+goes on; if the call is answered at once, it goes to the same processors and exporters as any other.
+Its attributes are computed at export, not during the call.
 
-`tests/unit/telemetry/test_call_spans.py` holds both kinds against each other.
+`tests/unit/telemetry/test_call_spans.py` compares both kinds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pointsman_server.telemetry.safe_observer import LoggedOnce
 from pointsman_server.telemetry.tracing.head_tracer import SAMPLED_ROOT, HeadTracer
 
 OF_ITS_OWN: Final = (a.DECISION_ID, a.CONFIDENCE, a.AMBIGUITY, a.DOMAIN)
-"""Attributes in which kept decisions that are sent alike differ."""
+"""Attributes in which cached decisions of one template differ."""
 REMEMBERED: Final = 1_024
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _UNSET = Status()
@@ -58,9 +58,9 @@ class CallSpans:
         scope: InstrumentationScope | None = None,
         limited: bool = False,
     ) -> None:
-        """`processors` get what was answered at once; without `ids` nothing is recorded.
+        """`processors` get calls that were answered at once; without `ids` nothing is recorded.
 
-        `limited` says that spans have limits, which are the SDK's to keep.
+        `limited`: spans have limits, which only the SDK enforces.
         """
         self.tracer = tracer
         self.ids = ids
@@ -82,13 +82,13 @@ class CallSpans:
         return LightSpan(self, method, self.ids, trace, caller if caller.is_valid else None)
 
     def unrecorded(self, method: str, trace: Context | None) -> Span:
-        """What stands for the span of a call that is not: it hands the caller's trace on."""
+        """The placeholder of an unrecorded call's span, which propagates the caller's trace."""
         if trace is None or not get_current_span(trace).get_span_context().is_valid:
             return INVALID_SPAN
         return self.tracer.start_span(method, trace, SpanKind.SERVER)
 
     def alike(self, record: DecisionRecord) -> Mapping[str, a.AttributeValue]:
-        """What all spans of decisions sent like `record` say: one value for one record."""
+        """Common attributes of all spans of decisions like `record`: one value per record."""
         found = self._alike.get(id(record))
         if found is None or found[0] is not record:
             said = a.decision_attributes(record) | {a.RPC_SYSTEM: a.GRPC, a.RPC_STATUS: "OK"}
@@ -107,9 +107,9 @@ class CallSpans:
 
 
 class LightSpan(ReadableSpan):
-    """A call that began, and once `kept` is told, the finished span of a kept decision."""
+    """A started call and, after `kept`, the finished span of a cached decision."""
 
-    # Of an SDK's span, what is the same for all of these; its own constructor is not called.
+    # Attributes of an SDK span that all of these share; its constructor is not called.
     _kind = SpanKind.SERVER
     _status = _UNSET
     _events = _links = ()
@@ -147,7 +147,7 @@ class LightSpan(ReadableSpan):
         decision_id: str,
         detail: Callable[[], CachedDecisionDetail],
     ) -> None:
-        """End it: a kept decision like `record` was the answer. Never raises."""
+        """End it with a cached decision like `record`. Never raises."""
         ids, parent, spans = self._ids, self._parent, self._spans
         self._context = SpanContext(
             ids.generate_trace_id() if parent is None else parent.trace_id,

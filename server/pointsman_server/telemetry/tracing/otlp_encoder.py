@@ -1,9 +1,9 @@
 """Finished spans as the bytes of an OTLP request, in a third of the SDK's time.
 
 The SDK's encoder builds a message object for every attribute of every span, in the interpreter
-that answers calls: with every call sampled it takes longer than the calls. This module is ugly so
-that nothing else has to be; it writes what the SDK's encoder writes, which
-`tests/unit/telemetry/test_otlp_encoding.py` holds it to, message by message.
+that answers calls: with every call sampled it takes longer than the calls. This module
+produces the same bytes as the SDK's encoder; `tests/unit/telemetry/test_otlp_encoding.py` compares
+them, message by message.
 
 Field numbers are those of opentelemetry-proto 1.x (`trace.proto`, `common.proto`,
 `resource.proto`); each tag is the number shifted by three, with the wire type in its lower bits.
@@ -157,7 +157,7 @@ class SpanEncoder:
         )
 
     def _kept(self, span: LightSpan) -> bytes:
-        """The same of a kept decision, which has neither events nor links and lost nothing."""
+        """The same for a cached decision, which has no events, no links and no losses."""
         alike, method, parent = span.alike, span.name, span.parent
         known = self._alike.get((id(alike), method))
         if known is None or known[0] is not alike:
@@ -192,7 +192,7 @@ class SpanEncoder:
             encoded = remembered.get(item) if type(item[1]) is str else None
             if encoded is None:
                 encoded = _attribute(b"\x4a", *item)
-                # An id never comes again, and would push out what does.
+                # An id never repeats, and would evict values that do.
                 short = type(item[1]) is str and len(encoded) <= _LONGEST_REMEMBERED
                 if short and item[0] != DECISION_ID:
                     remembered.remember(item, encoded)

@@ -1,4 +1,4 @@
-"""Builds what records spans from `TelemetryRules`, and closes it within a bound."""
+"""Build the span pipeline from `TelemetryRules`, and close it within a bound."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ MOST_ATTRIBUTES = 64
 
 
 class CountingSpanProcessor(BatchSpanProcessor):
-    """Drops spans, and counts them, where as many wait as may; the log gets a line a minute.
+    """Drops and counts spans when the queue is full; the log gets one line a minute.
 
-    The SDK's own would drop the oldest, and log a line for each. Told of spans by one thread.
+    The SDK's processor would drop the oldest, and log a line for each. Called by one thread.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Spans:
             self.tracer = self._provider.get_tracer(SCOPE, version("pointsman"))
 
     def calls(self, tracer: HeadTracer) -> CallSpans:
-        """Those of calls, of which `tracer` opens what goes on."""
+        """Spans of calls; `tracer` opens those that go on."""
         if self._provider is None:
             return CallSpans(tracer)
         return CallSpans(
@@ -132,7 +132,7 @@ class Spans:
         return sum(processor.dropped for processor in self._processors)
 
     async def aclose(self, *, bound: float) -> None:
-        """Send what is queued, for `bound` seconds at most."""
+        """Flush the queue, for `bound` seconds at most."""
         if self._provider is None:
             return
         flushed = await within(bound, self._provider.shutdown, name="pointsman-span-flush")

@@ -23,7 +23,7 @@ async def tracing(
     dice: Callable[[], float] = random.random,
     bound: float = CLOSING,
 ) -> AsyncIterator[Tracer]:
-    """A tracer as the `OTEL_*` variables ask for; leaving sends what is left, for `bound` seconds.
+    """A tracer from the `OTEL_*` variables; leaving flushes spans, for `bound` seconds.
 
     `service` is the program's name unless the variables give one.
     """
