@@ -1,7 +1,7 @@
 """Limits on a connection, as gRPC's channel arguments.
 
-The names are those of gRPC core (`grpc/impl/channel_arg_names.h`). `Limits` holds what an operator
-tunes; the other arguments are constants of this module.
+The names are those of gRPC core (`grpc/impl/channel_arg_names.h`). `Limits` holds the
+operator's settings; the other arguments are constants of this module.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Limits:
     age: float = 300.0
     """gRPC varies it by a tenth for each connection, so that not all close at once."""
     age_grace: float = 3_660.0
-    """Above the age of a stream: gRPC cancels what is still open after it."""
+    """Above the age of a stream: gRPC cancels the calls that are still open after it."""
     idle: float = 0.0
     keepalive: float = 60.0
 

@@ -1,4 +1,4 @@
-"""What is in force -> wire response."""
+"""Configuration in force -> wire response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pointsman_server.core.weighted_split import share
 
 
 def to_description(description: Description) -> pb.DescribeRoutingResponse:
-    """The response that says what is in force."""
+    """The response with the configuration in force."""
     rules = description.rules
     return pb.DescribeRoutingResponse(
         mode=f"MODE_{rules.mode.name}",

@@ -38,7 +38,7 @@ NAMED_IN_TEXT = 4
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one error class looks on the wire: status, reason of the contract, fixed text."""
+    """The wire form of one error class: status, reason of the contract, fixed text."""
 
     code: grpc.StatusCode
     reason: str

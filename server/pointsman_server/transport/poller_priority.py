@@ -1,7 +1,7 @@
-"""gRPC's poller, and how much of the processor it is to take from those who answer.
+"""The priority of gRPC's poller thread.
 
-It is a thread of its own, which wakes up six times a call and each time interrupts the very thread
-that answers calls, where they share a processor. docs/performance.md has the figures.
+The poller wakes up six times per call. If it shares a processor with the thread that answers calls,
+it interrupts that thread each time. docs/performance.md has the figures.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ busy: at 10 a call takes a third longer then, at 19 seven times as long."""
 
 
 def give_way(thread: threading.Thread) -> None:
-    """Have `thread`, which runs, interrupt others less.
+    """Lower the priority of a running `thread`.
 
-    On Linux, where a thread has a niceness of its own (nice(2)); elsewhere nothing changes.
+    On Linux, where each thread has its niceness (nice(2)); on other systems, nothing changes.
     """
     if sys.platform != "linux" or thread.native_id is None:
         return

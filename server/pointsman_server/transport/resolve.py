@@ -40,9 +40,9 @@ def to_resolve_request(message: pb.ResolveRouteRequest) -> ResolveRequest:
 
 
 def _ask(message: pb.ResolveRouteRequest, fields: Fields) -> RouteRequest | None:
-    """What a tier is decided from; `None` where the request has neither prompt nor caller.
+    """The request for a tier's decision; `None` without prompt and caller.
 
-    With one of the two, the other one is missing.
+    If only one of the two is present, the other is reported as missing.
     """
     if not (message.HasField("prompt") or message.HasField("caller")):
         return None
@@ -71,7 +71,7 @@ def _ask(message: pb.ResolveRouteRequest, fields: Fields) -> RouteRequest | None
 
 
 def to_resolve_response(request: ResolveRequest, resolution: Resolution) -> pb.ResolveRouteResponse:
-    """The response that says what to try."""
+    """The response with the attempts."""
     return pb.ResolveRouteResponse(
         purpose=request.purpose,
         run_id=request.run_id,

@@ -20,8 +20,8 @@ from pointsman_server.transport.wire_parsing import parsed, reader, whole
 
 METHOD = f"{SERVICE}/RouteDecision"
 LOOKS = 8
-"""Calls of `DescribeRouting` at once. They have places of their own, since whoever runs the service
-looks at it when it sheds; so few that nobody loads it with them."""
+"""Concurrent calls of `DescribeRouting`. They have a separate limit, because operators need them
+while the service sheds load; it is low, so that they cannot load the service."""
 
 
 class RoutingServicer:
@@ -45,11 +45,11 @@ class RoutingServicer:
 
     @property
     def rpc(self) -> CallRunner:
-        """What its calls share, for what else a server has."""
+        """The call runner, shared with other services of the server."""
         return self._rpc
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """What a server is given. What decides gets bytes and gives bytes."""
+        """The handler for a server. Decision RPCs take and return bytes."""
         stream, unary = grpc.stream_stream_rpc_method_handler, grpc.unary_unary_rpc_method_handler
         resolve, describe = resolve_route_pb2, describe_routing_pb2
         return grpc.method_handlers_generic_handler(
@@ -72,7 +72,7 @@ class RoutingServicer:
         )
 
     def end_streams(self) -> None:
-        """Take nothing more from streams; each ends when what it took is answered."""
+        """Stop reading streams; each ends when its decisions in flight are answered."""
         self._streams.end()
 
     async def RouteDecision(self, wire: bytes, context: Context) -> bytes:  # noqa: N802
@@ -96,7 +96,7 @@ class RoutingServicer:
     async def ResolveRoute(  # noqa: N802  (the contract's name)
         self, request: resolve_route_pb2.ResolveRouteRequest | None, context: Context
     ) -> resolve_route_pb2.ResolveRouteResponse:
-        """Say what to try for a purpose."""
+        """Resolve a purpose to attempts."""
 
         async def body(deadline: float | None) -> resolve_route_pb2.ResolveRouteResponse:
             asked = to_resolve_request(whole(request, resolve_route_pb2.ResolveRouteRequest))
@@ -108,7 +108,7 @@ class RoutingServicer:
     async def DescribeRouting(  # noqa: N802  (the contract's name)
         self, request: describe_routing_pb2.DescribeRoutingRequest | None, context: Context
     ) -> describe_routing_pb2.DescribeRoutingResponse:
-        """Say what is in force."""
+        """Describe the configuration in force."""
 
         async def body(_deadline: float | None) -> describe_routing_pb2.DescribeRoutingResponse:
             whole(request, describe_routing_pb2.DescribeRoutingRequest)

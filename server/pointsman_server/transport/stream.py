@@ -1,8 +1,8 @@
 """`StreamRouteDecisions`: many decisions in flight on one call, each answered when it is ready.
 
-A stream reads while it has room, so that a client which does not read its answers stops being
-read: gRPC's flow control does the rest. What is kept is answered by the reader itself; only what
-takes time becomes a task, and every task belongs to its stream.
+A stream reads while it has room, so a client that does not read its answers is not read either:
+gRPC's flow control does the rest. The reader itself answers cached decisions; only others become
+tasks, and every task belongs to its stream.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CORRELATION_ID, _RESPONSE, _STATUS = 1, 2, 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamRules:
-    """What a stream may take: decisions in flight, and seconds until it ends (0: none)."""
+    """Limits of a stream: decisions in flight, and seconds until it ends (0: unlimited)."""
 
     in_flight: int = 256
     max_age: float = 3_600.0
@@ -71,7 +71,7 @@ class Streams:
             await broken.end(context)
 
     def end(self) -> None:
-        """Take nothing more; each stream ends when what it took is answered."""
+        """Stop reading; each stream ends when its decisions in flight are answered."""
         self._ended = True
         for stream in self._open:
             stream.end()
@@ -91,7 +91,7 @@ class _Stream:
         self._deadline = rpc.deadline(context)
         self._most = most
         self._in_flight = 0
-        """Decisions taken and not yet handed to gRPC: what this stream holds in memory."""
+        """Decisions that were read and not yet passed to gRPC: the stream's memory."""
         self._answers: deque[bytes] = deque()
         self._more = asyncio.Event()
         self._fewer = asyncio.Event()
@@ -100,7 +100,7 @@ class _Stream:
         self._broken: RpcError | None = RpcError(to_status(StreamEnded()))
 
     async def serve(self) -> RpcError | None:
-        """How the stream was ended, or `None` where its client had no more to ask."""
+        """Serve the stream; returns the error that ended it, or `None` if the client ended it."""
         async with asyncio.TaskGroup() as tasks:
             reading = self._reading = tasks.create_task(self._read(tasks))
             reading.add_done_callback(lambda _: self._more.set())

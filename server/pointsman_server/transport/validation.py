@@ -11,7 +11,7 @@ from pointsman_server.core.errors import FieldViolation, InvalidRequest
 
 IDENTIFIER_CODE_POINTS = 256
 NAMED_ENTRIES = 4
-"""How many bad entries of one list are named: the status must fit gRPC's 8 KiB of metadata."""
+"""The bad entries of one list that are named: the status must fit gRPC's 8 KiB of metadata."""
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ ITEM_BYTES = REQUEST_BYTES + 4 * 1024
 BATCH_REQUESTS = 256
 
 _ITEM_FIELDS, _BATCH_FIELDS = 16, 2 * BATCH_REQUESTS
-"""How many fields of a large message are looked at; some may be of a newer contract."""
+"""The number of fields of a large message that are read; some may be of a newer contract."""
 _ITEM_TEXTS, _BATCH_REQUEST = (1, 4, 5), 1
 
 
@@ -48,7 +48,7 @@ def parsed_batch(wire: bytes) -> Iterable[tuple[pb.RouteDecisionRequest | None, 
         try:
             requests = batch_pb.BatchRouteDecisionsRequest.FromString(wire).requests
         except DecodeError:
-            pass  # all but what is unreadable can be read alone
+            pass  # the readable requests can be read separately
         else:
             _check_count(len(requests))
             return zip(requests, repeat(0))
@@ -56,7 +56,7 @@ def parsed_batch(wire: bytes) -> Iterable[tuple[pb.RouteDecisionRequest | None, 
     try:
         found.extend(f for f in frames(wire, most=_BATCH_FIELDS) if f.number == _BATCH_REQUEST)
     except ValueError:
-        _check_count(len(found) or 1)  # where it was given up, there may be too many already
+        _check_count(len(found) or 1)  # parsing may have stopped after too many
         raise _invalid("request", "must be a BatchRouteDecisionsRequest") from None
     _check_count(len(found))
     return ((parsed(wire[start:end]), end - start) for _, start, end in found)
@@ -86,7 +86,7 @@ def parsed_item(wire: bytes) -> stream_pb.StreamRouteDecisionsRequest | None:
 
 
 def _beside_request(wire: bytes) -> bytes:
-    """The texts of a message of a stream that is too large; none where they are what is."""
+    """The texts beside the request in an oversized stream message; none if they are too large."""
     try:
         found = list(frames(wire, most=_ITEM_FIELDS))
     except ValueError:
@@ -126,7 +126,7 @@ def reader(kind: type[M]) -> Callable[[bytes], M | None]:
 
 
 def whole(message: M | None, kind: type[M]) -> M:
-    """What a `reader` read, if it was a message. Raises `InvalidRequest`."""
+    """The message of a `reader`. Raises `InvalidRequest` if it could not be parsed."""
     if message is None:
         raise _invalid("request", _must_be(kind.DESCRIPTOR.name))
     return message

@@ -74,7 +74,7 @@ class CallContext:
 
 
 class StreamContext(CallContext):
-    """Context of a bidirectional stream: reads messages as bytes, and buffers what is written."""
+    """Context of a bidirectional stream: reads messages as bytes, and buffers written ones."""
 
     def __init__(self, requests: AsyncIterator[Message], **call: Any) -> None:
         super().__init__(**call)
@@ -94,7 +94,7 @@ class StreamContext(CallContext):
         await self._written.put(message)
 
     async def responses(self, serving: asyncio.Task[None]) -> AsyncIterator[bytes]:
-        """Yield what `serving` writes, until it ends. Raises what it raises."""
+        """Yield the messages that `serving` writes, until it ends. Raises its exceptions."""
         serving.add_done_callback(lambda _: self._end())
         try:
             while (message := await self._written.get()) is not None:

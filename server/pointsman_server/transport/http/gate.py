@@ -1,4 +1,4 @@
-"""What stands before the RPCs over HTTP: tokens, probes, metrics, origins, time for a body."""
+"""Checks before the RPCs over HTTP: tokens, probes, metrics, origins, time for a body."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class _TimedBody:
             self._late = True
             return {"type": "http.disconnect"}
         if not message.get("more_body", False):
-            self._end = None  # what follows is the client's leaving, which has time
+            self._end = None  # only the client's disconnect follows, without a time limit
         return message
 
     async def send(self, message: MutableMapping[str, Any]) -> None:

@@ -23,9 +23,9 @@ from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.lib.watched_file import LIST_BYTES, FileUnreadable, read_file
 
 SETTLING = 0.5
-"""Seconds that new handshakes wait, once, when certificates change. gRPC frees what it had at once,
-also where a thread that was just told to go on with it has not begun to (grpc/grpc#36693). It asks
-under a lock, so meanwhile nobody else is told so, and whoever was gets the time to begin."""
+"""Seconds that new handshakes wait, once, when certificates change. gRPC frees the old context at
+once, even if a thread is about to use it (grpc/grpc#36693). The wait, under gRPC's lock, gives
+such a thread the time to start."""
 
 _NO_CHECK_TIME = 0x20_0000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the module `ssl` does not name."""
@@ -42,7 +42,7 @@ class PemFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _Pems:
-    """What the files held at one moment."""
+    """The contents of the files at one time."""
 
     certificate: bytes
     key: bytes
@@ -50,7 +50,7 @@ class _Pems:
 
 
 class Certificates:
-    """What the addresses show, and whom they let in: with `client_ca`, only whom it vouches for."""
+    """The certificates of both addresses; with `client_ca`, only its clients are accepted."""
 
     def __init__(
         self, *, certificate: PemFile, key: PemFile, client_ca: PemFile | None = None
@@ -112,7 +112,7 @@ class Certificates:
         return int(self._expiry)
 
     def reloads(self) -> Mapping[str, int]:
-        """How often changed files were `taken` and `refused`."""
+        """Counts of changed files: `taken` and `refused`."""
         return {"taken": self._taken, "refused": self._refused}
 
     def _refreshed(self) -> _Pems:
@@ -131,7 +131,7 @@ class Certificates:
         self._seen = found
         expiry = self._checked(found)
         if self._read() != found:
-            self._seen = self._in_force  # still being written: what was checked is something else
+            self._seen = self._in_force  # still being written: the checked version is outdated
             return
         self._in_force, self._expiry, self._problem = found, expiry, ""
         self._taken += 1
@@ -193,10 +193,10 @@ def _certificates(pem: bytes, file: PemFile) -> str:
 
 
 def _rehearse(certificate: Path, key: Path, *, chain: str) -> float:
-    """When the certificate expires, in seconds since the epoch.
+    """Test a certificate in memory and return its expiry, in seconds since the epoch.
 
-    `chain` is what the file `certificate` holds. Raises `ssl.SSLError`, `OSError`, or `ValueError`
-    for a key that is encrypted.
+    `chain` is the content of the file `certificate`. Raises `ssl.SSLError`, `OSError`, or
+    `ValueError` for an encrypted key.
     """
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key, password=_refuse_password)
@@ -209,7 +209,7 @@ def _rehearse(certificate: Path, key: Path, *, chain: str) -> float:
 
 
 def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> dict[str, object]:
-    """What the client saw of the server's certificate."""
+    """The server's certificate as the client received it."""
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     asking = client.wrap_bio(down, up)
     left = [asking, server.wrap_bio(up, down, server_side=True)]
