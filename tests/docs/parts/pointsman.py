@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-SERVES = {"serve", "morph-api"}
+SERVES = {"serve", "morph-api", "decision-api"}
 PRODUCT = [sys.executable, "-m", "pointsman_server"]
 PATIENCE = 60.0
 
