@@ -38,15 +38,15 @@ async def test_whatever_is_asked_both_ways_answer_the_same(peer: Peer) -> None:
         try:
             value = to_request(message)
         except InvalidRequest:
-            assert service.fast_path.answer(message) is None
+            assert not isinstance(service.fast_path.answer(message), bytes)
             continue
         await service.decider.decide(value)
         wire = service.fast_path.answer(message)
         outcome = await service.decider.decide(value)
-        if wire is not None:
+        if isinstance(wire, bytes):
             went += 1
             assert told(pb.RouteDecisionResponse.FromString(wire)) == told(to_response(outcome))
-    assert went > 40
+    assert went > 30
 
 
 async def test_plain_repetitions_go_the_short_way_and_are_answered_the_same(peer: Peer) -> None:
@@ -57,7 +57,7 @@ async def test_plain_repetitions_go_the_short_way_and_are_answered_the_same(peer
         value = to_request(message)
         first = await service.decider.decide(value)
         wire = service.fast_path.answer(message)
-        assert wire is not None, message
+        assert isinstance(wire, bytes), message
         short = pb.RouteDecisionResponse.FromString(wire)
         assert short.decision.cached
         assert told(short) == told(to_response(await service.decider.decide(value)))
@@ -93,7 +93,8 @@ async def test_a_span_of_what_goes_the_long_way_is_told_nothing_by_the_short_one
     peer = await start()
     service: Any = peer.running.runtime.service()
     exporter = InMemorySpanExporter()
-    assert service.fast_path.answer(request(), recording(exporter).sample("call", None)) is None
+    found = service.fast_path.answer(request(), recording(exporter).sample("call", None))
+    assert not isinstance(found, bytes)
     assert exporter.get_finished_spans() == ()
 
 
@@ -102,7 +103,7 @@ async def test_a_span_of_what_goes_the_long_way_is_told_nothing_by_the_short_one
     [
         {"classify": True},
         {"dry_run": True},
-        {"constraints": pb.Constraints(keep_provider=True)},
+        {"routing": pb.RoutingContext(incumbent_model="openai/gpt-5.5")},
         {"requested_model": "openai/gpt-5.5"},
         {"caller": pb.Caller(user_id=" user-1")},
     ],
@@ -112,8 +113,8 @@ async def test_what_is_no_plain_repetition_goes_the_long_way(start: Starter, fie
     peer = await start()
     service: Any = peer.running.runtime.service()
     await peer.decide(request())
-    assert service.fast_path.answer(request()) is not None
-    assert service.fast_path.answer(request(**fields)) is None
+    assert isinstance(service.fast_path.answer(request()), bytes)
+    assert not isinstance(service.fast_path.answer(request(**fields)), bytes)
 
 
 async def test_what_is_remembered_holds_no_word_and_no_id_of_a_caller(start: Starter) -> None:
@@ -121,7 +122,7 @@ async def test_what_is_remembered_holds_no_word_and_no_id_of_a_caller(start: Sta
     service: Any = peer.running.runtime.service()
     message = request("canary prompt", caller=pb.Caller(user_id="canary-user", session_id="canary"))
     await service.decider.decide(to_request(message))
-    assert service.fast_path.answer(message) is not None
+    assert isinstance(service.fast_path.answer(message), bytes)
     assert service.fast_path._contexts
     assert "canary" not in repr(service.fast_path._contexts)
 
@@ -132,7 +133,7 @@ async def test_an_estimate_of_its_own_keeps_no_request_from_the_short_way(start:
     for tokens in range(1_000, 1_100):
         message = request(constraints=pb.Constraints(prompt_tokens_estimate=tokens))
         assert (await peer.decide(message)).decision.cached == (tokens > 1_000)
-        assert service.fast_path.answer(message) is not None
+        assert isinstance(service.fast_path.answer(message), bytes)
     assert len(service.fast_path._contexts) == 1
 
 
@@ -145,7 +146,7 @@ async def test_an_estimate_that_fits_other_models_is_another_context(start: Star
         message = request(constraints=pb.Constraints(prompt_tokens_estimate=tokens))
         long = await service.decider.decide(to_request(message))
         wire = service.fast_path.answer(message)
-        assert wire is not None
+        assert isinstance(wire, bytes)
         short = pb.RouteDecisionResponse.FromString(wire)
         assert short.decision.candidate_count == long.decision.candidate_count
         assert len(short.decision.dropped) == (tokens > 10_000)
@@ -170,19 +171,19 @@ async def test_what_was_learned_first_is_forgotten_for_what_is_new(start: Starte
     ]
     await peer.decide(asked[0])
     for message in asked:
-        assert service.fast_path.answer(message) is not None
+        assert isinstance(service.fast_path.answer(message), bytes)
     assert len(service.fast_path._contexts) == CONTEXTS
-    assert service.fast_path.answer(asked[0]) is not None
+    assert isinstance(service.fast_path.answer(asked[0]), bytes)
 
 
 async def test_what_the_cache_does_not_hold_goes_the_long_way(start: Starter) -> None:
     peer = await start()
     service: Any = peer.running.runtime.service()
-    assert service.fast_path.answer(request()) is None
+    assert not isinstance(service.fast_path.answer(request()), bytes)
     await peer.decide(request())
-    assert service.fast_path.answer(request()) is not None
+    assert isinstance(service.fast_path.answer(request()), bytes)
     await peer.running.runtime._parts.cache.cache._backend.clear()  # type: ignore[union-attr]
-    assert service.fast_path.answer(request()) is None
+    assert not isinstance(service.fast_path.answer(request()), bytes)
     again = await peer.decide(request())
     assert not again.decision.cached
 

@@ -72,7 +72,7 @@ async def test_a_prompt_that_may_not_leave_does_not(start: Starter, fields: Any)
     async with listening_socket() as (port, seen):
         engines = {"order": ["morph", "local"], "morph": {"url": f"http://127.0.0.1:{port}"}}
         peer = await start(
-            policy=policy_text(engines=engines),
+            policy=policy_text(engines=engines, organizations="local_only"),
             environment={"MORPH_API_KEY": "key", "POINTSMAN_MORPH_ROUTER_ENABLED": "true"},
         )
         answer = await peer.decide(request(**fields))

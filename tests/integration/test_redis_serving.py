@@ -12,6 +12,7 @@ from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.bootstrap.caches import NEEDS_HASH_KEY
 from pointsman_server.bootstrap.serve import serving
 from pointsman_server.bootstrap.system import SystemResources
+from pointsman_server.core.conversation_slot import load
 from pointsman_server.core.errors import PolicyInvalid
 from pointsman_server.settings import Settings
 from pointsman_server.transport.fast_path.answer_codec import WireCodec
@@ -92,7 +93,8 @@ async def test_nothing_that_a_caller_sent_lies_in_the_shared_cache(start: Starte
         "organization_id": "canary-organisation",
     }
     with RealServer() as server:
-        peer = await start(policy=policy_text(cache={"url": server.url}))
+        policy = policy_text(cache={"url": server.url}, organizations="local_only")
+        peer = await start(policy=policy)
         asked = request("canary-prompt: sort this list", caller=pb.Caller(**canaries))
         asked.prompt.system_prompt_prefix = "canary-system"
         await peer.decide(asked)
@@ -100,11 +102,11 @@ async def test_nothing_that_a_caller_sent_lies_in_the_shared_cache(start: Starte
         assert len(names) == 2  # the decision, and the model that the conversation is on
         for name in names:
             assert name.startswith(b"pointsman:2:")
-            assert len(bytes.fromhex(name.decode().rpartition(":")[2])) in {15, 30}
+            assert len(bytes.fromhex(name.decode().rpartition(":")[2])) == 15
             value = server("GET", name)
-            answer = WireCodec().load(value[8:].partition(b" ")[2])
-            assert answer is not None
-            assert answer.model in FRONTIER
+            raw = value[8:].partition(b" ")[2]
+            slot, answer = load(raw), WireCodec().load(raw)
+            assert (slot.routed if slot else answer.model) in FRONTIER
             assert b"canary" not in name + value
             assert 0 < server("PTTL", name) <= 1_800_000
 
@@ -121,7 +123,7 @@ async def test_what_was_damaged_in_the_shared_cache_is_decided_again_and_replace
         assert (len(found), len(explained)) == (2, 1)
         for name, raw in found.items():
             # A message as before, in which one letter of what stands last is another.
-            server("SET", name, raw[:-1] + b"?")
+            server("SET", name, raw[:-1] + bytes([raw[-1] ^ 1]))
         again = await second.decide(request())
         assert not again.decision.cached
         assert again.decision == decided.decision

@@ -442,7 +442,7 @@ def _logged(peer: Peer) -> list[str]:
 async def test_whatever_is_mixed_each_request_is_answered_once_as_a_call_would_be(
     start: Starter, seed: int
 ) -> None:
-    peer = await start(stream_in_flight=7)
+    peer = await start(policy=policy_text(stickiness="conversation"), stream_in_flight=7)
     asked = dict(_mixture(random.Random(seed), 150))
     alone = {name: await _alone(peer, message) for name, message in asked.items()}
     call = peer.stub.StreamRouteDecisions()

@@ -39,6 +39,8 @@ class CachePart:
     """For the current model of a conversation, which changes."""
     peek: Callable[[bytes], bytes | None]
     """Looks a key of `cache` up without waiting."""
+    writes: Callable[[], int] | None
+    """Writes to it so far; `None`: other processes write to it, too."""
     size: Callable[[], int]
     """Entries in this process."""
     text: Callable[[str], Awaitable[str | None]] | None = None
@@ -69,7 +71,14 @@ async def build_cache(
             rules, near=near, ambient=ambient, telemetry=telemetry, seal_key=seal_key
         )
     cache = AiocacheDecisionCache(near, meter=telemetry.metrics)
-    return CachePart(rules=rules, cache=cache, slots=cache, peek=near.peek, size=lambda: len(near))
+    return CachePart(
+        rules=rules,
+        cache=cache,
+        slots=cache,
+        peek=near.peek,
+        writes=lambda: near.writes,
+        size=lambda: len(near),
+    )
 
 
 async def _build_shared(
@@ -120,6 +129,7 @@ async def _build_shared(
         cache=decisions,
         slots=levelled(0.0),
         peek=decisions.peek,
+        writes=None,
         size=lambda: len(near),
         text=store.text,
     )

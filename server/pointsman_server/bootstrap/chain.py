@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opentelemetry.trace import Tracer
-
-from pointsman_server.chain.cached import CacheReader, CacheWriter
+from pointsman_server.chain.cached import CacheWriter
+from pointsman_server.chain.effort_advice import EffortAdvice
 from pointsman_server.chain.fallback import Fallback
 from pointsman_server.chain.singleflight import SingleFlight
 from pointsman_server.core.policy_file import PolicyFile
@@ -19,11 +18,10 @@ def build_chain(
     engines: Mapping[str, DecisionEngine],
     cache: DecisionCache,
     codec: AnswerCodec,
-    tracer: Tracer,
     clock: Clock,
 ) -> DecisionEngine:
-    """Build the layers of every decision; the last one built is the cheapest and runs first."""
+    """Build the layers of a decision that no cache holds; the last one built runs first."""
     chain: DecisionEngine = Fallback(engines)
+    chain = EffortAdvice(chain)
     chain = CacheWriter(chain, cache=cache, codec=codec, rules=rules.cache)
-    chain = SingleFlight(chain, clock=clock)
-    return CacheReader(chain, cache=cache, codec=codec, tracer=tracer)
+    return SingleFlight(chain, clock=clock)

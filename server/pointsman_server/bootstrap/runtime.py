@@ -11,17 +11,19 @@ from pointsman_server.bootstrap.caches import CachePart, build_cache, build_swit
 from pointsman_server.bootstrap.chain import build_chain
 from pointsman_server.bootstrap.engines import EngineBuilder, EnginePart, settings_of
 from pointsman_server.bootstrap.system import SystemResources
+from pointsman_server.chain.cached import CachedConversations
 from pointsman_server.chain.fair_scheduling import FairScheduler
 from pointsman_server.chain.parallel_classification import BackgroundClassifier
+from pointsman_server.core.candidate_plan import Planner
 from pointsman_server.core.decider import Decider
 from pointsman_server.core.description import Description
 from pointsman_server.core.errors import Problem
 from pointsman_server.core.ids import DecisionIds
-from pointsman_server.core.incumbents import ConversationModels
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.resolver import Resolver
 from pointsman_server.engines.local import LocalEngine
+from pointsman_server.engines.local.turns import LexicalTurnReader
 from pointsman_server.flags import RememberedSwitches
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.telemetry import Telemetry
@@ -149,15 +151,25 @@ class Runtime:
             engines={e.name: e.engine for e in engines},
             cache=cache.cache,
             codec=self._codec,
-            tracer=telemetry.tracer,
             clock=ambient.clock,
         )
+        memory = CachedConversations(
+            cache=cache.cache,
+            slots=cache.slots,
+            codec=self._codec,
+            rules=rules.cache,
+            tracer=telemetry.tracer,
+            now=ambient.clock.time,
+            on_lookup=telemetry.metrics.cache_lookup,
+            writes=cache.writes,
+        )
+        planner = Planner(rules)
         decider = Decider(
             rules=rules,
+            planner=planner,
             engine=chain,
-            incumbents=ConversationModels(
-                cache.slots, codec=self._codec, keys=self._keys, ttl=rules.cache.ttl
-            ),
+            memory=memory,
+            reader=LexicalTurnReader(),
             switches=switches,
             # Classification is independent of the deciding engine.
             classification=BackgroundClassifier(
@@ -183,9 +195,11 @@ class Runtime:
         )
         fast_path = FastPath(
             rules=rules,
+            planner=planner,
             keys=self._keys,
             switches=switches.remembered,
             peek=cache.peek,
+            writes=cache.writes,
             new_id=self._new_id,
             clock=ambient.clock,
             meter=telemetry.metrics,

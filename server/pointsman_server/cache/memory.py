@@ -50,6 +50,8 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         self._sets: list[dict[Any, _Entry]] = [{} for _ in range(self._count)]
         """Each in order of use: a used entry is moved to the end."""
         self._alike: dict[bytes, bytes] = {}
+        self.writes = 0
+        """Writes so far: a miss stays one while this number stays."""
 
     def __len__(self) -> int:
         return sum(map(len, self._sets))
@@ -105,6 +107,7 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         return self._sets[hash(key) % self._count]
 
     def _put(self, key: Any, value: Any, *, ends: float) -> None:
+        self.writes += 1
         entries = self._set_of(key)
         entries.pop(key, None)
         if len(entries) >= self._places:

@@ -1,50 +1,107 @@
-"""Cached decisions: one layer reads them before an engine call, one writes answers."""
+"""Cached decisions and slots: reads before an engine is called, writes after it answered."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from opentelemetry.trace import Tracer
 
 from pointsman_server.chain.circuit_breaker import CUT_OFF
-from pointsman_server.core import entry
-from pointsman_server.core.model import EngineAnswer, EngineQuery
+from pointsman_server.core.candidates import contains_answer
+from pointsman_server.core.conversation_slot import (
+    ConversationSlot,
+    dump,
+    is_ageing,
+    load,
+    stamped,
+)
+from pointsman_server.core.effort import NEEDS_INFO
+from pointsman_server.core.model import EngineAnswer, EngineQuery, Retention
 from pointsman_server.core.policy_file import CacheRules
 from pointsman_server.core.ports import AnswerCodec, DecisionCache, DecisionEngine
-from pointsman_server.core.serving import NEEDS_INFO
+from pointsman_server.core.preparation import Prepared, Recalled
 
 
-class CacheReader:
-    """Answers from the cache where it can."""
+class CachedConversations:
+    """`core.ports.ConversationMemory` over one cache for answers and one for slots.
+
+    Answers and slots live in one store under keys of two kinds. `now` is in seconds since the
+    epoch; `on_lookup` counts, as the cache itself does, a lookup that the fast path made, which
+    holds while nothing was written since (`writes`; `None`: others write, too).
+    """
 
     def __init__(
         self,
-        delegate: DecisionEngine,
         *,
         cache: DecisionCache,
+        slots: DecisionCache,
         codec: AnswerCodec,
+        rules: CacheRules,
         tracer: Tracer,
+        now: Callable[[], float],
+        on_lookup: Callable[[str], None],
+        writes: Callable[[], int] | None,
     ) -> None:
-        self._delegate = delegate
         self._cache = cache
+        self._slots = slots
         self._codec = codec
+        self._rules = rules
         self._tracer = tracer
+        self._now = now
+        self._on_lookup = on_lookup
+        self._writes = writes
 
-    async def decide(self, query: EngineQuery) -> EngineAnswer:
-        """The cached answer for `query.key`, if it names one of this request's candidates."""
-        if query.key is not None:
-            with self._tracer.start_as_current_span("pointsman.cache.lookup") as span:
-                raw = await self._cache.get(query.key)
-                kept = self._codec.load(raw) if raw is not None else None
-                hit = kept is not None and entry.holds(kept, query.candidates)
-                span.set_attribute("pointsman.cached", hit)
-            if kept is not None and hit:
-                return kept
-        return await self._delegate.decide(query)
+    async def recall(self, prepared: Prepared) -> Recalled:
+        """The conversation's slot, and the answer cached for the request's key.
+
+        Where the store is shared, both are on their way at once.
+        """
+        lookup = prepared.lookup
+        if lookup is not None and self._writes is not None and lookup.writes == self._writes():
+            self._on_lookup("miss" if lookup.answer is None else "hit")
+            return Recalled(_slot(lookup.slot), self._loaded(lookup.answer))
+        if self._rules.shared:
+            slot, answer = await asyncio.gather(
+                self._slots.get(prepared.conversation), self._find(prepared.key)
+            )
+            return Recalled(_slot(slot), answer)
+        slot = await self._slots.get(prepared.conversation)
+        return Recalled(_slot(slot), await self._find(prepared.key))
+
+    async def hold(self, key: bytes, answer: EngineAnswer) -> None:
+        """Cache an answer that was weighed, in place of the engine's own."""
+        ttl = self._rules.fallback_ttl if answer.stand_in else self._rules.ttl
+        await self._cache.put(key, self._codec.dump(answer), ttl=ttl)
+
+    async def note(
+        self, conversation: bytes, slot: ConversationSlot, *, before: ConversationSlot | None
+    ) -> None:
+        """Write the slot where it changed, and again after half of its lifetime."""
+        now, ttl = self._now(), self._rules.ttl
+        if slot.same(before) and before and not is_ageing(before.time, now=now, ttl=ttl):
+            return
+        await self._slots.put(conversation, dump(stamped(slot, now=now, ttl=ttl)), ttl=ttl)
+
+    async def _find(self, key: bytes | None) -> EngineAnswer | None:
+        if key is None:
+            return None
+        with self._tracer.start_as_current_span("pointsman.cache.lookup") as span:
+            answer = self._loaded(await self._cache.get(key))
+            span.set_attribute("pointsman.cached", answer is not None)
+        return answer
+
+    def _loaded(self, raw: bytes | None) -> EngineAnswer | None:
+        return None if raw is None else self._codec.load(raw)
+
+
+def _slot(raw: bytes | None) -> ConversationSlot | None:
+    return None if raw is None else load(raw)
 
 
 class CacheWriter:
-    """Caches its delegate's answers. The first decision of a conversation wins."""
+    """Keeps what its delegate answers. The first decision for a key wins."""
 
     def __init__(
         self,
@@ -62,23 +119,33 @@ class CacheWriter:
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Return the delegate's answer, or one that another replica cached in the meantime.
 
-        An answer that stands in for a failing engine, or for a prompt without a task, is cached for
-        `fallback_ttl` only: neither an outage nor a "hello" decides for a whole conversation. An
-        answer that one caller's short deadline forced is not cached at all.
+        An answer that stands in for a failing engine, that found nothing to size or that a prompt
+        without a task got is cached for `fallback_ttl` at most: neither an outage nor a "hello"
+        decides for a whole conversation. An answer that one caller's short deadline forced is not
+        cached at all.
         """
         answer = await self._delegate.decide(query)
-        if query.key is None or any(f.stage == CUT_OFF for f in answer.failures):
+        ttl = self._ttl(query, answer)
+        if query.key is None or ttl is None:
             return answer
-        passing = answer.failures or answer.difficulty == NEEDS_INFO
-        ttl = self._rules.fallback_ttl if passing else self._rules.ttl
         value = self._codec.dump(answer)
         there = await self._cache.add(query.key, value, ttl=ttl)
         if there is None or there == value:
             return answer
         first = self._codec.load(there)
-        if first is not None and entry.holds(first, query.candidates):
-            # The failures are those of this request, even if another decision is used.
+        if first is not None and contains_answer(first, query.candidates):
+            # The failures are this request's own: they happened, whoever's decision holds.
             return replace(first, failures=answer.failures)
         # The existing entry is unreadable or no longer valid: replace it.
         await self._cache.put(query.key, value, ttl=ttl)
         return answer
+
+    def _ttl(self, query: EngineQuery, answer: EngineAnswer) -> float | None:
+        """Seconds that `answer` is cached for; `None`: not at all."""
+        if any(f.stage == CUT_OFF for f in answer.failures):
+            return None
+        vague = answer.difficulty == NEEDS_INFO
+        if vague and query.retention is Retention.TASKS_ONLY:
+            return None
+        brief = answer.failures or vague or query.retention is Retention.BRIEF
+        return self._rules.fallback_ttl if brief else self._rules.ttl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pointsman_server.core import entry
+from pointsman_server.core.candidates import contains_answer
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineAnswer, EngineFailure, EngineQuery
 from pointsman_server.core.ports import DecisionEngine
@@ -34,7 +34,7 @@ class ErrorBoundary:
             frames = frames_of(error)
             _log.error("engine %s raised %s\n%s", self._name, type(error).__name__, frames)
             raise self._failed(UNEXPECTED_ERROR) from None
-        if not entry.holds(answer, query.candidates):
+        if not contains_answer(answer, query.candidates):
             raise self._failed(INVALID_RESPONSE)
         return answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
@@ -25,5 +25,9 @@ class Fallback:
             except EngineFailed as error:
                 failures.append(error.failure)
             else:
-                return replace(answer, failures=tuple(failures)) if failures else answer
+                return _stand_in(answer, failures) if failures else answer
         raise EnginesFailed(failures)
+
+
+def _stand_in(answer: EngineAnswer, failures: Sequence[EngineFailure]) -> EngineAnswer:
+    return replace(answer, failures=tuple(failures), stand_in=True)

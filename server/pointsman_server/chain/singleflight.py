@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
-from pointsman_server.core import entry
+from pointsman_server.core.candidates import contains_answer
 from pointsman_server.core.model import EngineAnswer, EngineQuery
 from pointsman_server.core.ports import Clock, DecisionEngine
 
@@ -83,7 +83,7 @@ class SingleFlight:
             return await self._delegate.decide(query)
         answer = await self._fly(query.key, query)
         # Keys cover neither public ids nor fences: the model may not be one of this request's.
-        if answer is not None and entry.holds(answer, query.candidates):
+        if answer is not None and contains_answer(answer, query.candidates):
             return answer
         return await self._delegate.decide(query)
 

@@ -9,14 +9,17 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pointsman_server.core.candidates import Selection, default_model, select
+from pointsman_server.core.candidates import Selection, default_model, fails, select
+from pointsman_server.core.conversation_slot import ConversationSlot
 from pointsman_server.core.keys import fingerprint
 from pointsman_server.core.model import (
     NO_CONSTRAINTS,
     CatalogModel,
     Constraints,
+    RouteRequest,
     RoutingContext,
     Tier,
+    provider_of,
 )
 from pointsman_server.core.policy_file import PolicyFile
 
@@ -39,6 +42,9 @@ class Plan:
     default: CatalogModel | None
     """`None` where there are too few candidates to decide between."""
     fingerprint: bytes
+    """Of the candidates without a provider fence: a cached decision is found with and without."""
+    sole: CatalogModel | None = None
+    """The one candidate that is left, where the static pick fails the request's constraints."""
 
 
 class Planner:
@@ -51,9 +57,17 @@ class Planner:
         self._windows = sorted(windows)
 
     def plan(
-        self, routing: RoutingContext, constraints: Constraints, engines: tuple[str, ...]
+        self,
+        routing: RoutingContext,
+        constraints: Constraints,
+        engines: tuple[str, ...],
+        *,
+        provider: str | None = None,
     ) -> Plan | None:
-        """The plan; `None` where no tier is called like `routing.auto_model`."""
+        """The plan; `None` where no tier is called like `routing.auto_model`.
+
+        `provider` fences it: one candidate of that provider is then enough.
+        """
         if constraints.prompt_tokens_estimate is not None:
             alike = self.alike(constraints.prompt_tokens_estimate)
             constraints = replace(constraints, prompt_tokens_estimate=alike)
@@ -66,7 +80,22 @@ class Planner:
             routing.resolved_model,
             None if constraints is NO_CONSTRAINTS else constraints,
             engines,
+            provider,
         )
+
+    def fenced(
+        self,
+        plan: Plan,
+        request: RouteRequest,
+        slot: ConversationSlot | None,
+        *,
+        engines: tuple[str, ...],
+    ) -> Plan:
+        """`plan` within the provider that the conversation is held to, if it is held to one."""
+        provider = fence_provider(request, slot)
+        if provider is None or request.routing is None or plan.default is None:
+            return plan
+        return self.plan(request.routing, request.constraints, engines, provider=provider) or plan
 
     def alike(self, tokens: int) -> int:
         """The largest estimate of a prompt's tokens that fits the same models as `tokens`."""
@@ -74,23 +103,26 @@ class Planner:
         place = bisect_left(self._windows, tokens)
         return self._windows[place] if place < len(self._windows) else BEYOND
 
-    def _plan(
+    def _plan(  # noqa: PLR0917  (by position, for the memo around it)
         self,
         auto_model: str,
         candidate_models: tuple[str, ...],
         resolved_model: str | None,
         constraints: Constraints | None,
         engines: tuple[str, ...],
+        provider: str | None,
     ) -> Plan | None:
         rules = self._rules
         tier = rules.tiers.get(auto_model)
         if tier is None:
             return None
-        ids = rules.candidate_ids(candidate_models, tier)
-        selection = select(ids, rules=rules, constraints=constraints or NO_CONSTRAINTS)
-        if len(selection.eligible) < MINIMUM_CANDIDATES:
-            return Plan(tier, selection, None, b"")
+        given = constraints or NO_CONSTRAINTS
         static_pick = rules.catalog.get(resolved_model or "")
+        ids = rules.candidate_ids(candidate_models, tier)
+        selection = select(ids, rules=rules, constraints=given)
+        if len(selection.eligible) < MINIMUM_CANDIDATES:
+            sole = _sole(selection, resolved_model, static_pick, given)
+            return Plan(tier, selection, None, b"", sole)
         default = default_model(selection.eligible, static_pick)
         mark = fingerprint(
             policy=tier.policy,
@@ -99,4 +131,34 @@ class Planner:
             engines=engines,
             rules=rules.rules_digest,
         )
+        if provider is not None:
+            selection = select(ids, rules=rules, constraints=given, provider=provider)
+            own = selection.eligible
+            return Plan(tier, selection, default_model(own, static_pick) if own else None, mark)
         return Plan(tier, selection, default, mark)
+
+
+def _sole(
+    selection: Selection,
+    resolved_model: str | None,
+    static_pick: CatalogModel | None,
+    constraints: Constraints,
+) -> CatalogModel | None:
+    if len(selection.eligible) != 1 or resolved_model is None:
+        return None
+    denied = resolved_model in constraints.denied_models
+    unable = static_pick is not None and fails(static_pick, constraints)
+    return selection.eligible[0] if denied or unable else None
+
+
+def fence_provider(request: RouteRequest, slot: ConversationSlot | None) -> str | None:
+    """The provider that may read the conversation's state; `None`: any may.
+
+    That of the model served last: as the gateway says, else as the slot says, else that of the
+    static pick.
+    """
+    if not request.constraints.keep_provider:
+        return None
+    named = request.routing.incumbent_model if request.routing else None
+    served = named or (slot.served if slot else "") or request.static_pick
+    return provider_of(served) if served else None

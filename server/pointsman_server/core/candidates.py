@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pointsman_server.core.model import (
@@ -10,6 +10,7 @@ from pointsman_server.core.model import (
     Constraints,
     Dropped,
     DropReason,
+    EngineAnswer,
 )
 from pointsman_server.core.policy_file import PolicyFile
 
@@ -27,8 +28,12 @@ def select(
     *,
     rules: PolicyFile,
     constraints: Constraints,
+    provider: str | None = None,
 ) -> Selection:
-    """Drop what cannot serve this request; the first reason that holds is the one given."""
+    """Drop what cannot serve this request; the first reason that holds is the one given.
+
+    `provider`: the only one that may serve. Context windows are judged among what is left of it.
+    """
     eligible: list[CatalogModel] = []
     dropped: list[Dropped] = []
     seen: set[str] = set()
@@ -41,6 +46,10 @@ def select(
             eligible.append(model)
         else:
             dropped.append(Dropped(model=public_id, reason=reason or DropReason.UNMAPPED))
+    if provider is not None:
+        others = [m for m in eligible if m.provider != provider]
+        dropped += [Dropped(model=m.public_id, reason=DropReason.OTHER_PROVIDER) for m in others]
+        eligible = [m for m in eligible if m.provider == provider]
     fitting = _fitting(eligible, constraints.prompt_tokens_estimate)
     dropped += [
         Dropped(model=m.public_id, reason=DropReason.CONTEXT_TOO_SMALL)
@@ -71,6 +80,10 @@ def _why_unfit(
     if router_id in seen:
         return DropReason.DUPLICATE
     seen.add(router_id)
+    return _why_unable(model, constraints)
+
+
+def _why_unable(model: CatalogModel, constraints: Constraints) -> DropReason | None:
     # What is not known fails closed: the request would reach the user as a provider's 4xx.
     if not constraints.required_inputs <= (model.inputs or frozenset()):
         return DropReason.INPUT_UNSUPPORTED
@@ -91,15 +104,19 @@ def _fitting(models: list[CatalogModel], tokens: int | None) -> list[CatalogMode
     return [m for m in models if m.public_id not in windows or m.public_id in fits]
 
 
-def fence(selection: Selection, provider: str) -> Selection:
-    """Only the candidates of one provider: the conversation holds state that others cannot read."""
-    out = tuple(
-        Dropped(model=m.public_id, reason=DropReason.OTHER_PROVIDER)
-        for m in selection.eligible
-        if m.provider != provider
+def contains_answer(answer: EngineAnswer, candidates: Sequence[CatalogModel]) -> bool:
+    """Whether `answer` names one of this request's candidates."""
+    return any(
+        m.public_id == answer.model and m.router_id == answer.router_model for m in candidates
     )
-    kept = tuple(m for m in selection.eligible if m.provider == provider)
-    return Selection(kept, selection.dropped + out)
+
+
+def fails(model: CatalogModel, constraints: Constraints) -> bool:
+    """Whether a model of the catalog may not serve this request, whatever else may."""
+    if model.public_id in constraints.denied_models or _why_unable(model, constraints):
+        return True
+    tokens, window = constraints.prompt_tokens_estimate, model.context_window
+    return tokens is not None and window is not None and window < tokens
 
 
 def default_model(

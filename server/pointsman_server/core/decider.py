@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from pointsman_server.core import entry
-from pointsman_server.core import stickiness as sticky
-from pointsman_server.core.candidate_plan import MINIMUM_CANDIDATES, Plan, Planner
-from pointsman_server.core.candidates import Selection, fence
+from pointsman_server.core.candidate_plan import Planner
+from pointsman_server.core.candidates import contains_answer
+from pointsman_server.core.case import Case, Ended
 from pointsman_server.core.decision_record import LazyDecisionRecord
+from pointsman_server.core.effort import NEEDS_INFO
 from pointsman_server.core.eligible_engines import eligible_engines, may_classify
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
-from pointsman_server.core.incumbents import ConversationModels
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
-    ConversationSource,
-    Decision,
-    Dropped,
     EngineAnswer,
-    EngineQuery,
     Mode,
     Outcome,
     Reason,
     RouteRequest,
-    SwitchReason,
-    Tier,
+    Stickiness,
     Verdict,
-    provider_of,
 )
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import (
     ClassificationLeg,
     Clock,
+    ConversationMemory,
     DecisionEngine,
     DecisionObserver,
     Switches,
+    TurnReader,
 )
-from pointsman_server.core.serving import ServeDecision, is_served, serve
+from pointsman_server.core.preparation import Prepared, Recalled
+from pointsman_server.core.replay import replay, routed, slot_after
+from pointsman_server.core.serving import is_served
+from pointsman_server.core.stickiness import Weighed, incumbent_of, settle
+from pointsman_server.core.turn import Turn, is_probe, turn_of
+
+_OFF = frozenset({Reason.FLAG_OFF, Reason.ORGANIZATION_EXCLUDED})
+_NOTHING = Recalled(None, None)
 
 
 class Decider:
@@ -47,8 +49,10 @@ class Decider:
         self,
         *,
         rules: PolicyFile,
+        planner: Planner,
         engine: DecisionEngine,
-        incumbents: ConversationModels,
+        memory: ConversationMemory,
+        reader: TurnReader,
         switches: Switches,
         classification: ClassificationLeg,
         keys: Keys,
@@ -57,9 +61,10 @@ class Decider:
         observers: Sequence[DecisionObserver] = (),
     ) -> None:
         self._rules = rules
-        self._planner = Planner(rules)
+        self._planner = planner
         self._engine = engine
-        self._incumbents = incumbents
+        self._memory = memory
+        self._reader = reader
         self._switches = switches
         self._classification = classification
         self._keys = keys
@@ -73,92 +78,123 @@ class Decider:
         *,
         deadline: float | None = None,
         log_sampled: bool | None = None,
+        prepared: Prepared | None = None,
     ) -> Outcome:
         """Answer one request; `deadline` is on the monotonic clock. Engine failures are values.
 
         `log_sampled`: whether the decision log sampled this call; `None` leaves it to the log.
+        `prepared`: what the fast path worked out for this request.
         The answer leaves when the decision is ready, with the classification if that is ready.
         """
         started = self._clock.monotonic()
         if request.classify:
             remote = await self._classifies_remotely(request)
             async with self._classification.beside(request.prompt, remote=remote) as ready:
-                outcome = replace(await self._route(request, deadline), classification=ready())
+                outcome = await self._remembered(request, deadline, prepared)
+                outcome = replace(outcome, classification=ready())
         else:
-            outcome = await self._route(request, deadline)
-        self._tell(request, outcome, started, log_sampled)
+            outcome = await self._remembered(request, deadline, prepared)
+        self._record(request, outcome, started, log_sampled)
         return outcome
 
-    async def _route(self, request: RouteRequest, deadline: float | None) -> Outcome:
+    async def _remembered(
+        self, request: RouteRequest, deadline: float | None, prepared: Prepared | None
+    ) -> Outcome:
+        """The outcome, between reading the conversation's slot and writing what changed in it."""
         try:
-            case = await self._prepare(request, deadline)
-        except _Ended as end:
-            unrouted = self._unrouted(request, end.verdict, end.reason)
-            return replace(unrouted, dropped=end.dropped)
-        asked = self._clock.monotonic()
+            prepared = prepared or await self._prepare(request)
+        except Ended as end:
+            return self._unrouted(request, end)
+        known = _NOTHING if request.dry_run else await self._memory.recall(prepared)
+        weighed = None
         try:
-            answer = case.sole or await self._engine.decide(case.query)
-        except (EngineFailed, EnginesFailed) as error:
-            failed = self._unrouted(request, Verdict.FAILED, Reason.ENGINES_FAILED)
-            failures = error.failures
-            return replace(
-                failed, failures=failures, engine_seconds=self._clock.monotonic() - asked
-            )
-        waited = 0.0 if answer.cached else self._clock.monotonic() - asked
-        decision = self._decision(case, answer)
-        serving = serve(request, decision, rules=self._rules, conversation=case.conversation)
+            case = self._case(request, prepared, known)
+            outcome, weighed = await self._route(case, deadline)
+        except Ended as end:
+            outcome = self._unrouted(request, end)
         if not request.dry_run:
-            switch = await self._move(case, answer, serving)
-            decision = replace(decision, switch_reason=switch) if switch else decision
-        return Outcome(
-            verdict=Verdict.ROUTED,
-            serve_model=serving.model,
-            decision_id=self._new_id(),
-            policy_version=self._rules.version,
-            decision=decision,
-            shadow=serving.shadow,
-            reason=serving.reason,
-            failures=answer.failures,
-            engine_seconds=waited,
-        )
+            effort = weighed.effort if weighed else None
+            after = slot_after(known.slot, outcome, rules=self._rules, effort=effort)
+            await self._memory.note(prepared.conversation, after, before=known.slot)
+        return outcome
 
-    async def _prepare(self, request: RouteRequest, deadline: float | None) -> _Case:
-        """Everything up to the cache: what is asked, of whom, between which models."""
+    async def _prepare(self, request: RouteRequest) -> Prepared:
+        """The plan and the keys. Ends where routing is off."""
         rules, routing = self._rules, request.routing
         if routing is None:
-            raise _Ended(Verdict.OFF, Reason.NO_ROUTING_CONTEXT)
+            raise Ended(Verdict.OFF, Reason.NO_ROUTING_CONTEXT)
         if rules.mode is Mode.OFF:
-            raise _Ended(Verdict.OFF, Reason.MODE_OFF)
+            raise Ended(Verdict.OFF, Reason.MODE_OFF)
         switches = await self._switches.current()
         engines = eligible_engines(request, rules=rules, switches=switches)
         if engines.reason in _OFF:
-            raise _Ended(Verdict.OFF, engines.reason)
+            raise Ended(Verdict.OFF, engines.reason)
         plan = self._planner.plan(routing, request.constraints, engines.names)
-        if plan is None:
-            raise _Ended(Verdict.SKIPPED, Reason.UNKNOWN_TIER)
-        prompt = request.prompt.chosen()
-        if prompt is None:
-            raise _Ended(Verdict.SKIPPED, Reason.NO_PROMPT)
-        if plan.default is None:
-            dropped = plan.selection.dropped
-            raise _Ended(Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES, dropped)
-        if engines.reason is not None:
-            raise _Ended(Verdict.SKIPPED, engines.reason)
         conversation, source = self._keys.conversation(request)
-        query = EngineQuery(
-            prompt=prompt,
-            candidates=plan.selection.eligible,
-            policy=plan.tier.policy,
-            default=plan.default,
-            engines=engines.names,
-            deadline=deadline,
-            key=None if request.dry_run else self._key(request, plan, conversation),
-        )
-        case = _Case(plan.tier, plan.selection, query, conversation, source)
-        if request.constraints.keep_provider and not request.dry_run:
-            served = is_served(conversation, rules)
-            return _fenced(case, await self._incumbents.get(conversation, served=served))
-        return case
+        key = None
+        if plan is not None and plan.default is not None and not request.dry_run:
+            key = self._keys.decision(
+                conversation=conversation,
+                fingerprint=plan.fingerprint,
+                stickiness=plan.tier.stickiness,
+                prompt=request.prompt,
+            )
+        return Prepared(plan, engines, conversation, source, key)
+
+    def _case(self, request: RouteRequest, prepared: Prepared, known: Recalled) -> Case:
+        """What is decided, of whom, between which models. Ends where that is nothing."""
+        plan, prompt, slot = prepared.plan, request.prompt.chosen(), known.slot
+        if plan is None:
+            raise Ended(Verdict.SKIPPED, Reason.UNKNOWN_TIER)
+        plan = self._planner.fenced(plan, request, slot, engines=prepared.engines.names)
+        served = is_served(prepared.conversation, self._rules)
+        incumbent = incumbent_of(request, slot, plan.selection.eligible, served=served)
+        is_adaptive = plan.tier.stickiness is Stickiness.ADAPTIVE
+        if prompt is None and not (is_adaptive and incumbent):
+            raise Ended(Verdict.SKIPPED, Reason.NO_PROMPT)
+        if plan.default is None:
+            fenced = prepared.plan is not plan
+            reason = Reason.PROVIDER_FENCE if fenced else Reason.INSUFFICIENT_CANDIDATES
+            sole = plan.sole.public_id if plan.sole and served else None
+            raise Ended(Verdict.SKIPPED, reason, dropped=plan.selection.dropped, serve=sole)
+        if prepared.engines.reason is not None:
+            raise Ended(Verdict.SKIPPED, prepared.engines.reason)
+        return Case(request, prepared, known, plan, prompt, incumbent)
+
+    async def _route(self, case: Case, deadline: float | None) -> tuple[Outcome, Weighed]:
+        """The outcome, and the answer that it rests on."""
+        cached, slot = case.known.answer, case.known.slot
+        if cached is not None and contains_answer(cached, case.plan.selection.eligible):
+            again = replay(
+                case.request,
+                case.plan,
+                cached,
+                slot,
+                rules=self._rules,
+                conversation=case.conversation,
+            )
+            if again is not None:
+                weighed = Weighed(cached, sticky=True, effort=slot.effort if slot else None)
+                return replace(again, decision_id=self._new_id()), weighed
+            if not (case.is_adaptive and is_probe(case.request.prompt)):
+                return await self._settled(case, cached)
+        turn = self._turn(case)
+        incumbent = case.incumbent
+        if incumbent is not None and (case.only_incumbent or turn.decides_nothing):
+            stays = incumbent.stays(turn)
+            return self._routed(case, stays), stays
+        if turn.decides_nothing:
+            raise Ended(Verdict.SKIPPED, turn.reason)
+        asked = self._clock.monotonic()
+        try:
+            answer = await self._engine.decide(case.query(deadline, turn))
+        except (EngineFailed, EnginesFailed) as error:
+            waited = self._clock.monotonic() - asked
+            raise Ended(
+                Verdict.FAILED, Reason.ENGINES_FAILED, failures=error.failures, seconds=waited
+            ) from None
+        waited = 0.0 if answer.cached else self._clock.monotonic() - asked
+        return await self._settled(case, answer, waited=waited)
 
     async def _classifies_remotely(self, request: RouteRequest) -> bool:
         """Whether the prompt may be sent to the engine that the policy file has classify."""
@@ -168,63 +204,64 @@ class Decider:
         switches = await self._switches.current()
         return may_classify(engine, request, rules=self._rules, switches=switches)
 
-    def _key(self, request: RouteRequest, plan: Plan, conversation: bytes) -> bytes:
-        return self._keys.decision(
-            conversation=conversation,
-            fingerprint=plan.fingerprint,
-            stickiness=plan.tier.stickiness,
-            prompt=request.prompt,
+    def _turn(self, case: Case) -> Turn:
+        """What the turn is; under stickiness `exact`, always a task."""
+        stickiness = case.plan.tier.stickiness
+        if stickiness is Stickiness.EXACT:
+            return Turn.TASK
+        prompt = case.prompt
+        reading = None if prompt is None else self._reader.read(prompt)
+        turn = turn_of(case.request.prompt, reading)
+        if stickiness is Stickiness.CONVERSATION:
+            return Turn.TASK if turn is Turn.TASK else Turn.UNDECIDED
+        return turn
+
+    async def _settled(
+        self, case: Case, answer: EngineAnswer, *, waited: float = 0.0
+    ) -> tuple[Outcome, Weighed]:
+        """Weigh an answer against what the conversation is on, and cache where it stays."""
+        weighed = settle(
+            answer,
+            request=case.request,
+            plan=case.plan,
+            slot=case.known.slot,
+            incumbent=case.incumbent,
+            loss=self._rules.local.quality_loss.get(case.plan.tier.policy, 0.0),
+        )
+        key = case.prepared.key
+        if key is not None and weighed.answer is not answer and answer.difficulty != NEEDS_INFO:
+            await self._memory.hold(key, weighed.answer)
+        return self._routed(case, weighed, waited=waited), weighed
+
+    def _routed(self, case: Case, weighed: Weighed, *, waited: float = 0.0) -> Outcome:
+        return routed(
+            case.request,
+            case.plan,
+            weighed.answer,
+            rules=self._rules,
+            conversation=case.conversation,
+            sticky=weighed.sticky,
+            switch=weighed.switch,
+            decision_id=self._new_id(),
+            engine_seconds=waited,
         )
 
-    async def _move(
-        self, case: _Case, answer: EngineAnswer, serving: ServeDecision
-    ) -> SwitchReason | None:
-        """Note the model that the conversation is on now, and keep that note alive."""
-        if answer.cached:
-            if case.incumbent is not None:
-                await self._incumbents.put(
-                    case.conversation, case.incumbent, served=not serving.shadow
-                )
-            return None
-        # Where the static pick is served instead, the conversation does not go there.
-        if serving.reason is not None:
-            return None
-        served = not serving.shadow
-        incumbent = case.incumbent
-        if incumbent is None:
-            incumbent = await self._incumbents.replace(case.conversation, answer, served=served)
-        else:
-            await self._incumbents.put(case.conversation, answer, served=served)
-        before = incumbent.model if incumbent else None
-        return sticky.switch_reason(before, answer.model, case.query.candidates)
-
-    def _decision(self, case: _Case, answer: EngineAnswer) -> Decision:
-        query = case.query
-        return Decision(
-            answer=answer,
-            policy=query.policy,
-            sticky=sticky.is_sticky(answer, case.tier.stickiness) or case.sole is not None,
-            switch_reason=None,
-            fallback_models=sticky.fallback_models(answer, query.candidates, query.default),
-            propensity=1.0,
-            conversation_source=case.conversation_source,
-            candidate_count=len(query.candidates),
-            dropped=case.selection.dropped,
-        )
-
-    def _unrouted(self, request: RouteRequest, verdict: Verdict, reason: Reason) -> Outcome:
+    def _unrouted(self, request: RouteRequest, end: Ended) -> Outcome:
         return Outcome(
-            verdict=verdict,
-            serve_model=request.static_pick or "",
+            verdict=end.verdict,
+            serve_model=end.serve or request.static_pick or "",
             decision_id=self._new_id(),
             policy_version=self._rules.version,
-            reason=reason,
+            reason=end.reason,
+            failures=end.failures,
+            dropped=end.dropped,
+            engine_seconds=end.seconds,
         )
 
-    def _tell(
+    def _record(
         self, request: RouteRequest, outcome: Outcome, started: float, log_sampled: bool | None
     ) -> None:
-        told = LazyDecisionRecord(
+        record = LazyDecisionRecord(
             request,
             outcome,
             rules=self._rules,
@@ -234,50 +271,4 @@ class Decider:
             log_sampled=log_sampled,
         )
         for observer in self._observers:
-            observer.on_decision(told)
-
-
-_OFF = frozenset({Reason.FLAG_OFF, Reason.ORGANIZATION_EXCLUDED})
-
-
-class _Ended(Exception):
-    """The ladder ends early: there is nothing to ask an engine."""
-
-    def __init__(self, verdict: Verdict, reason: Reason, dropped: tuple[Dropped, ...] = ()) -> None:
-        self.verdict = verdict
-        self.reason = reason
-        self.dropped = dropped
-        super().__init__(verdict, reason)
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A request that is worth an engine's time."""
-
-    tier: Tier
-    selection: Selection
-    query: EngineQuery
-    conversation: bytes
-    conversation_source: ConversationSource
-    incumbent: EngineAnswer | None = None
-    sole: EngineAnswer | None = None
-    """The incumbent's answer, when the fence leaves nothing else to decide between."""
-
-
-def _fenced(case: _Case, incumbent: EngineAnswer | None) -> _Case:
-    """Hold the conversation to its incumbent's provider, if it has an incumbent.
-
-    The key stays that of the whole candidate set, so that a kept decision is found with and
-    without the fence.
-    """
-    if incumbent is None:
-        return case
-    selection = fence(case.selection, provider_of(incumbent.model))
-    candidates = selection.eligible
-    stays = entry.holds(incumbent, candidates)
-    if len(candidates) < MINIMUM_CANDIDATES and not stays:
-        raise _Ended(Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES, selection.dropped)
-    default = case.query.default if case.query.default in candidates else candidates[0]
-    query = replace(case.query, candidates=candidates, default=default)
-    sole = incumbent if len(candidates) < MINIMUM_CANDIDATES else None
-    return replace(case, selection=selection, query=query, incumbent=incumbent, sole=sole)
+            observer.on_decision(record)

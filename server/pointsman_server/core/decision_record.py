@@ -22,6 +22,21 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.policy_file import UNLISTED, PolicyFile
 
+DEFAULT_RATE = 0.01
+"""The share of decisions that the decision log samples where nothing else is set."""
+
+
+def effective_rate(raw: str | None) -> float:
+    """`raw` as a share between 0 and 1; the default where it is unset, blank or no such number."""
+    if raw is None:
+        return DEFAULT_RATE
+    try:
+        rate = float(raw)
+    except ValueError:
+        return DEFAULT_RATE
+    # Also refuses nan, which compares false with everything.
+    return rate if 0.0 <= rate <= 1.0 else DEFAULT_RATE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedDecisionLabels:

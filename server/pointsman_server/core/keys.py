@@ -60,6 +60,26 @@ def message_bucket(message_count: int | None) -> int:
     return (message_count or 0).bit_length() - 1
 
 
+def content_bytes(api_kind: str, *, has_tools: bool, system: str, first: str, latest: str) -> bytes:
+    """All that an engine could see and the start of the system prompt, in an unambiguous form.
+
+    Lengths stand before what they bound and the last text goes to the end.
+    """
+    system, first = system[:SYSTEM_CODE_POINTS], first.strip()
+    text = f"{api_kind} {has_tools:d} {len(system)} {len(first)} {system}{first}{latest.strip()}"
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _content(prompt: Prompt) -> bytes:
+    return content_bytes(
+        prompt.api_kind,
+        has_tools=prompt.has_tools,
+        system=prompt.system or "",
+        first=prompt.first or "",
+        latest=prompt.latest or "",
+    )
+
+
 class Keys:
     """Makes keys with one secret; replicas that share a cache share it."""
 
@@ -72,20 +92,18 @@ class Keys:
         mac.update(encode(parts))
         return mac.digest()
 
+    def _digest_of(self, raw: bytes) -> bytes:
+        mac = self._mac.copy()
+        mac.update(raw)
+        return mac.digest()
+
     def derived(self, purpose: str) -> bytes:
         """A secret of its own for another purpose, the same wherever the secret is."""
         return self._digest("derived", purpose)
 
     def content(self, prompt: Prompt) -> bytes:
         """Identifies all that an engine could see, plus the start of the system prompt."""
-        return self._digest(
-            "content",
-            prompt.api_kind,
-            int(prompt.has_tools),
-            (prompt.system or "")[:SYSTEM_CODE_POINTS],
-            (prompt.first or "").strip(),
-            (prompt.latest or "").strip(),
-        )
+        return self._digest_of(b"content " + _content(prompt))
 
     def conversation(self, request: RouteRequest) -> tuple[bytes, ConversationSource]:
         """Identifies the conversation of a user, or of a sub-agent, within an organisation."""
@@ -126,17 +144,21 @@ class Keys:
         self, *, conversation: bytes, fingerprint: bytes, stickiness: Stickiness, prompt: Prompt
     ) -> bytes:
         """Identifies one decision in the cache."""
+        # Both are digests of one length already: together they are a key.
+        within = conversation + fingerprint
+        if stickiness is Stickiness.CONVERSATION:
+            return within
+        bucket = None
         if stickiness is Stickiness.EXACT:
             bucket = message_bucket(prompt.message_count)
-            return self._digest("exact", conversation, fingerprint, self.content(prompt), bucket)
-        if stickiness is Stickiness.ADAPTIVE:
-            return self._digest("adaptive", conversation, fingerprint, self.content(prompt))
-        # Both are digests of one length already: together they are the key.
-        return conversation + fingerprint
+        return self.prompt_key(within, _content(prompt), bucket=bucket)
 
-    def incumbent(self, conversation: bytes, *, served: bool) -> bytes:
-        """Identifies the slot of the model that a conversation is on, or would be on."""
-        return self._digest("incumbent", int(served), conversation)
+    def prompt_key(self, within: bytes, content: bytes, *, bucket: int | None) -> bytes:
+        """Identifies a decision for one content: `within` is conversation and fingerprint."""
+        # One hash of all, since the fast path makes this key for every call.
+        return self._digest_of(
+            b"decision %b %d " % (within, -2 if bucket is None else bucket) + content
+        )
 
     def tag(self, kind: str, raw: str | None) -> str | None:
         """A raw id as telemetry may show it: 16 hex digits of a keyed hash."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from pointsman_server.core.conversation_slot import ConversationSlot
 from pointsman_server.core.decision_record import DecisionView
 from pointsman_server.core.model import (
     Classification,
@@ -13,6 +14,8 @@ from pointsman_server.core.model import (
     Prompt,
     SwitchValues,
 )
+from pointsman_server.core.preparation import Prepared, Recalled
+from pointsman_server.core.turn import TurnReading
 
 
 class DecisionEngine(Protocol):
@@ -35,7 +38,7 @@ class Classifier(Protocol):
 
 
 class DecisionCache(Protocol):
-    """Keeps small values for a while. Values are opaque here; `core.entry` reads them.
+    """Keeps small values for a while. Values are opaque here; an `AnswerCodec` reads them.
 
     It never raises: a cache that fails is a cache that misses.
     """
@@ -54,6 +57,35 @@ class DecisionCache(Protocol):
 
     async def aclose(self) -> None:
         """Let go of connections."""
+        ...
+
+
+class ConversationMemory(Protocol):
+    """What is remembered of conversations: cached answers and slots.
+
+    It never raises: a store that fails has forgotten.
+    """
+
+    async def recall(self, prepared: Prepared) -> Recalled:
+        """The conversation's slot, and the answer cached for the request's key."""
+        ...
+
+    async def hold(self, key: bytes, answer: EngineAnswer) -> None:
+        """Cache an answer that was weighed, in place of the engine's own."""
+        ...
+
+    async def note(
+        self, conversation: bytes, slot: ConversationSlot, *, before: ConversationSlot | None
+    ) -> None:
+        """Write the slot where it changed."""
+        ...
+
+
+class TurnReader(Protocol):
+    """Reads in this process, in a fraction of a millisecond, whether a prompt holds a task."""
+
+    def read(self, prompt: str) -> TurnReading | None:
+        """The reading; `None` where nothing can be read. Never raises."""
         ...
 
 

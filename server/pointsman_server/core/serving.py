@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pointsman_server.core.model import Decision, Mode, Reason, RouteRequest
+from pointsman_server.core.effort import NEEDS_INFO
+from pointsman_server.core.model import EngineAnswer, Mode, Reason, RouteRequest
 from pointsman_server.core.policy_file import PolicyFile
-
-NEEDS_INFO = "needs_info"
-"""The difficulty of a prompt that is too ambiguous to size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +19,22 @@ class ServeDecision:
 
 
 def serve(
-    request: RouteRequest, decision: Decision, *, rules: PolicyFile, conversation: bytes
+    request: RouteRequest, answer: EngineAnswer, *, rules: PolicyFile, conversation: bytes
 ) -> ServeDecision:
-    """The decision's model where it may be served, else the static pick.
+    """The answer's model where it may be served, else the static pick.
 
-    An ambiguous prompt stays exactly as it was without routing, and a request that named a
-    concrete model keeps it.
+    An ambiguous prompt stays exactly as it was without routing, unless its conversation stays on
+    its model; a request that named a concrete model keeps it.
     """
     static_pick = request.static_pick or ""
     shadow = not is_served(conversation, rules)
-    if decision.answer.difficulty == NEEDS_INFO:
+    if answer.difficulty == NEEDS_INFO and answer.pick is None:
         return ServeDecision(static_pick, shadow, Reason.AMBIGUOUS)
     if _names_concrete_model(request, rules):
         return ServeDecision(static_pick, shadow, Reason.CONCRETE_MODEL_REQUESTED)
     if shadow:
         return ServeDecision(static_pick, shadow, None)
-    return ServeDecision(decision.model, shadow, None)
+    return ServeDecision(answer.model, shadow, None)
 
 
 def is_served(conversation: bytes, rules: PolicyFile) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+from pointsman_server.core.decision_record import effective_rate
 from pointsman_server.core.model import SwitchValues
 from pointsman_server.core.ports import Clock, SwitchSource
-from pointsman_server.core.sampling import effective_rate
 
 MORPH_ROUTER_ENABLED = "morph_router_enabled"
 DECISION_MODEL_ENABLED = "decision_model_enabled"

@@ -81,4 +81,5 @@ def _tier(tier: Tier) -> dict[str, object]:
         "policy": tier.policy,
         "stickiness": tier.stickiness,
         "candidates": tier.default_candidates,
+        "switching": asdict(tier.switching),
     }

@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Answer = TypeVar("Answer")
 Request = TypeVar("Request")
+Other = TypeVar("Other")
 
 
 class CallMeter(Protocol):
@@ -178,18 +179,18 @@ class CallRunner:
         self,
         origin: CallInfo,
         sampled: SampledCall | None,
-        ask: Callable[[Request, SampledCall | None], Answer | None],
+        ask: Callable[[Request, SampledCall | None], bytes | Other],
         request: Request,
-    ) -> Answer | RpcError | None:
-        """Return what `ask` answers without waiting, or `None` if it has no answer.
+    ) -> bytes | Other | RpcError:
+        """Return what `ask` answers without waiting; bytes are an answer, and end `sampled`.
 
-        It ends `sampled`. It is too short to count against the concurrency limit.
+        It is too short to count against the concurrency limit.
         """
         try:
             answer = ask(request, sampled)
         except Exception as error:  # noqa: BLE001  (as above)
             return self.refuse(origin, sampled, error)
-        if answer is not None:
+        if isinstance(answer, bytes):
             self._meter.call(origin.method, caller=origin.caller, status=_OK)
         return answer
 

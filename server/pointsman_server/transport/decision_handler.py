@@ -11,6 +11,7 @@ from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.errors import TooLate
 from pointsman_server.core.model import Outcome
+from pointsman_server.core.preparation import Prepared
 from pointsman_server.transport.call import CallInfo, CallRunner, RpcError
 from pointsman_server.transport.decode import to_request
 from pointsman_server.transport.encode import to_response
@@ -29,6 +30,7 @@ class PendingDecision(NamedTuple):
     log_sampled: bool | None
     origin: CallInfo
     span: Span
+    prepared: Prepared | None
 
 
 class DecisionHandler:
@@ -44,11 +46,14 @@ class DecisionHandler:
         """The answer, where it is kept. `None` for a message is one that could not be read."""
         service, rpc = self._service(), self._rpc
         log_sampled, span = service.log_sampled(), rpc.sample(origin)
+        prepared = None
         if message is not None and not log_sampled:
             answer = rpc.try_immediate(origin, span, service.fast_path.answer, message)
-            if answer is not None:
+            if isinstance(answer, bytes | RpcError):
                 return answer
-        return PendingDecision(service, message, log_sampled, origin, rpc.open(origin, span))
+            prepared = answer
+        opened = rpc.open(origin, span)
+        return PendingDecision(service, message, log_sampled, origin, opened, prepared)
 
     async def finish(
         self, pending: PendingDecision, *, deadline: float | None, within: float | None = None
@@ -58,7 +63,10 @@ class DecisionHandler:
         async def body(deadline: float | None) -> bytes:
             request = to_request(checked(pending.message))
             deciding = pending.service.decider.decide(
-                request, deadline=deadline, log_sampled=pending.log_sampled
+                request,
+                deadline=deadline,
+                log_sampled=pending.log_sampled,
+                prepared=pending.prepared,
             )
             outcome = await (deciding if within is None else _bounded(deciding, within))
             return to_response(outcome).SerializeToString()

@@ -22,7 +22,6 @@ from pointsman_server.core.model import (
     SwitchReason,
     Verdict,
 )
-from pointsman_server.core.serving import ServeDecision
 from pointsman_server.transport.fast_path.answer_codec import ranked
 
 
@@ -55,19 +54,13 @@ def to_response(outcome: Outcome) -> pb.RouteDecisionResponse:
     )
 
 
-def to_response_frame(serving: ServeDecision, *, policy_version: str) -> bytes:
-    """What a routed response says besides its decision and its id, to be appended to those."""
-    return pb.RouteDecisionResponse(
-        serve_model=serving.model,
-        shadow=serving.shadow,
-        reason=_REASONS[serving.reason] if serving.reason else None,
-        policy_version=policy_version,
-    ).SerializeToString()
-
-
-def to_decision(decision: Decision) -> pb.Decision:
-    """The decision as it is sent."""
-    return pb.Decision(**_decision(decision))
+def to_rest(response: pb.RouteDecisionResponse) -> bytes:
+    """What a routed response says besides its outcome, its decision and its id."""
+    rest = pb.RouteDecisionResponse()
+    rest.CopyFrom(response)
+    for name in ("outcome", "decision", "decision_id"):
+        rest.ClearField(name)
+    return rest.SerializeToString()
 
 
 def _decision(decision: Decision) -> dict[str, Any]:

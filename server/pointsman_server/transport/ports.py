@@ -14,6 +14,7 @@ from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.decision_record import CachedDecisionDetail, DecisionRecord
 from pointsman_server.core.model import Outcome, RouteRequest
+from pointsman_server.core.preparation import Prepared
 from pointsman_server.core.routes import Resolution, ResolveRequest
 
 
@@ -63,6 +64,7 @@ class Decides(Protocol):
         *,
         deadline: float | None = None,
         log_sampled: bool | None = None,
+        prepared: Prepared | None = None,
     ) -> Outcome:
         """Decide `request`; `log_sampled` is the decision log's draw, if made already."""
         ...
@@ -83,8 +85,8 @@ class Answers(Protocol):
 
     def answer(
         self, message: pb.RouteDecisionRequest, span: SampledCall | None = None
-    ) -> bytes | None:
-        """Return the serialized response, or `None` if the request needs a decision.
+    ) -> bytes | Prepared | None:
+        """Return the serialized response; else what was worked out for the decider, if anything.
 
         An answer ends `span`, the span of a recorded call.
         """

@@ -9,24 +9,45 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracer
-from pointsman_server.chain.cached import CacheReader, CacheWriter
+from pointsman_server.chain.cached import CachedConversations, CacheWriter
+from pointsman_server.core.conversation_slot import ConversationSlot
+from pointsman_server.core.eligible_engines import EligibleEngines
 from pointsman_server.core.errors import EnginesFailed
+from pointsman_server.core.model import ConversationSource, Retention
 from pointsman_server.core.policy_file import CacheRules
-from support.builders import CODEC, GPT, OPUS, SONNET, answer, model, query
+from pointsman_server.core.preparation import Lookup, Prepared
+from support.builders import CODEC, GPT, OPUS, SONNET, answer, query
 from support.fakes import RecordingCache, ScriptedEngine, failed
 
 RULES = CacheRules(ttl=1_800.0, fallback_ttl=60.0)
 KEY = query().key
+CONVERSATION = b"conversation"
+NOW = 1_790_000_000.0
 BAD = [b"", b"junk", b"null", b"\xff", CODEC.dump(answer())[:-1]]
 FOREIGN = [CODEC.dump(answer("x/gone")), CODEC.dump(answer(SONNET, router_model="another"))]
 
 
-def finding(*script, kept=None):
-    """The layer that finds, its engine and its cache."""
-    cache, engine = RecordingCache(), ScriptedEngine(*script)
+def remembering(*, kept=None, writes=None):
+    """What is remembered of conversations, and its cache."""
+    cache, lookups = RecordingCache(), []
     if kept is not None:
         cache.values[KEY] = kept
-    return CacheReader(engine, cache=cache, codec=CODEC, tracer=NoOpTracer()), engine, cache
+    memory = CachedConversations(
+        cache=cache,
+        slots=cache,
+        codec=CODEC,
+        rules=RULES,
+        tracer=NoOpTracer(),
+        now=lambda: NOW,
+        on_lookup=lookups.append,
+        writes=writes,
+    )
+    return memory, cache, lookups
+
+
+def prepared(*, key=KEY, lookup=None):
+    engines = EligibleEngines(("local",))
+    return Prepared(None, engines, CONVERSATION, ConversationSource.SESSION, key, lookup)
 
 
 def keeping(*script, kept=None):
@@ -37,54 +58,98 @@ def keeping(*script, kept=None):
     return CacheWriter(ScriptedEngine(*script), cache=cache, codec=CODEC, rules=RULES), cache
 
 
-async def test_a_kept_answer_is_given_without_asking_anybody():
-    layer, engine, _ = finding(answer(GPT), kept=CODEC.dump(answer(SONNET)))
-    assert await layer.decide(query()) == answer(SONNET, cached=True)
-    assert engine.calls == 0
+async def test_a_cached_answer_and_the_slot_are_recalled():
+    memory, cache, _ = remembering(kept=CODEC.dump(answer(SONNET)))
+    slot = ConversationSlot(served=OPUS, routed=SONNET, router_model="s", effort=3.0)
+    await memory.note(CONVERSATION, slot, before=None)
+    found = await memory.recall(prepared())
+    assert found.answer == answer(SONNET, cached=True)
+    assert found.slot is not None
+    assert found.slot.same(slot)
+    assert [kind for kind, _ in cache.calls] == ["put", "get", "get"]
 
 
-async def test_a_miss_asks():
-    layer, engine, cache = finding(answer(GPT))
-    assert await layer.decide(query()) == answer(GPT)
-    assert (engine.calls, cache.calls) == (1, [("get", KEY)])
+@pytest.mark.parametrize("raw", BAD)
+async def test_an_entry_that_is_bad_is_a_miss(raw):
+    memory, cache, _ = remembering(kept=raw)
+    cache.values[CONVERSATION] = raw
+    found = await memory.recall(prepared())
+    assert (found.answer, found.slot) == (None, None)
 
 
-@pytest.mark.parametrize("raw", BAD + FOREIGN)
-async def test_an_entry_that_is_bad_or_names_no_candidate_is_a_miss(raw):
-    layer, _, _ = finding(answer(GPT), kept=raw)
-    assert await layer.decide(query()) == answer(GPT)
-
-
-async def test_a_kept_public_id_that_this_request_does_not_offer_is_a_miss():
-    alias = model("z/alias", router_id=model(SONNET).router_id)
-    layer, _, _ = finding(answer(OPUS), kept=CODEC.dump(answer(SONNET)))
-    assert await layer.decide(replace(query(OPUS, GPT), candidates=(model(OPUS), alias))) == answer(
-        OPUS
-    )
-
-
-@pytest.mark.parametrize(
-    ("raw", "hit"), [(CODEC.dump(answer(SONNET)), True), (None, False), (FOREIGN[0], False)]
-)
+@pytest.mark.parametrize(("raw", "hit"), [(CODEC.dump(answer(SONNET)), True), (None, False)])
 async def test_a_lookup_is_a_span_that_says_whether_it_hit(raw, hit):
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    layer, _, _ = finding(kept=raw)
-    layer._tracer = provider.get_tracer("test")
-    await layer.decide(query())
+    memory, _, _ = remembering(kept=raw)
+    memory._tracer = provider.get_tracer("test")
+    await memory.recall(prepared())
     (span,) = exporter.get_finished_spans()
     assert span.name == "pointsman.cache.lookup"
     assert span.attributes["pointsman.cached"] is hit
 
 
-async def test_without_a_key_nothing_is_read_or_kept():
-    layer, _, cache = finding(answer(GPT), kept=CODEC.dump(answer(SONNET)))
-    assert await layer.decide(query(key=None)) == answer(GPT)
+async def test_a_lookup_of_the_fast_path_is_not_made_again_and_counts():
+    memory, cache, lookups = remembering(writes=lambda: 7)
+    lookup = Lookup(CODEC.dump(answer(GPT)), None, 7)
+    found = await memory.recall(prepared(lookup=lookup))
+    assert found.answer == answer(GPT, cached=True)
+    assert (cache.calls, lookups) == ([], ["hit"])
+
+
+@pytest.mark.parametrize("writes", [lambda: 8, None])
+async def test_a_lookup_that_something_was_written_after_is_made_again(writes):
+    memory, cache, lookups = remembering(writes=writes)
+    await memory.recall(prepared(lookup=Lookup(None, None, 7)))
+    assert len(cache.calls) == 2
+    assert lookups == []
+
+
+async def test_a_slot_is_written_when_it_changes_and_after_half_of_its_lifetime():
+    memory, cache, _ = remembering()
+    slot = ConversationSlot(served=OPUS, time=int(NOW))
+    await memory.note(CONVERSATION, slot, before=slot)
     assert cache.calls == []
+    await memory.note(CONVERSATION, slot.serving(GPT), before=slot)
+    old = ConversationSlot(served=OPUS, time=int(NOW - 1_200))
+    await memory.note(CONVERSATION, old, before=old)
+    assert [kind for kind, _ in cache.calls] == ["put", "put"]
+    assert cache.ttls[CONVERSATION] == 1_800.0
+
+
+async def test_without_a_key_nothing_is_read_or_kept():
+    memory, cache, _ = remembering(kept=CODEC.dump(answer(SONNET)))
+    assert (await memory.recall(prepared(key=None))).answer is None
+    assert cache.calls == [("get", CONVERSATION)]
     layer, cache = keeping(answer(GPT))
     assert await layer.decide(query(key=None)) == answer(GPT)
     assert cache.calls == []
+
+
+@pytest.mark.parametrize(("stand_in", "ttl"), [(False, 1_800.0), (True, 60.0)])
+async def test_an_answer_that_was_weighed_takes_the_place_of_the_engines(stand_in, ttl):
+    memory, cache, _ = remembering(kept=CODEC.dump(answer(SONNET)))
+    weighed = answer(OPUS, pick=SONNET, stand_in=stand_in)
+    await memory.hold(KEY, weighed)
+    assert CODEC.load(cache.values[KEY]) == replace(weighed, cached=True)
+    assert cache.ttls == {KEY: ttl}
+
+
+@pytest.mark.parametrize(
+    ("retention", "difficulty", "ttl"),
+    [
+        (Retention.FULL, "easy", 1_800.0),
+        (Retention.FULL, "needs_info", 60.0),
+        (Retention.TASKS_ONLY, "easy", 1_800.0),
+        (Retention.TASKS_ONLY, "needs_info", None),
+        (Retention.BRIEF, "easy", 60.0),
+    ],
+)
+async def test_how_long_an_answer_is_cached_follows_from_its_prompt(retention, difficulty, ttl):
+    layer, cache = keeping(answer(SONNET, difficulty=difficulty))
+    await layer.decide(replace(query(), retention=retention))
+    assert cache.ttls.get(KEY) == ttl
 
 
 async def test_a_fresh_answer_is_kept_for_the_time_that_the_policy_file_gives():
@@ -134,31 +199,11 @@ async def test_an_entry_that_is_bad_or_names_no_candidate_is_replaced(raw):
     assert cache.ttls == {KEY: 1_800.0}
 
 
-async def test_what_one_layer_keeps_the_other_finds():
-    cache, engine = RecordingCache(), ScriptedEngine(answer(SONNET), answer(GPT))
-    chain = CacheReader(
-        CacheWriter(engine, cache=cache, codec=CODEC, rules=RULES),
-        cache=cache,
-        codec=CODEC,
-        tracer=NoOpTracer(),
-    )
-    found = [await chain.decide(query()) for _ in range(3)]
-    assert found == [answer(SONNET), *[answer(SONNET, cached=True)] * 2]
-    assert engine.calls == 1
-
-
-async def test_a_bad_entry_costs_one_call_and_not_one_each_time():
-    cache, engine = RecordingCache(), ScriptedEngine()
-    cache.values[KEY] = b"junk"
-    chain = CacheReader(
-        CacheWriter(engine, cache=cache, codec=CODEC, rules=RULES),
-        cache=cache,
-        codec=CODEC,
-        tracer=NoOpTracer(),
-    )
-    for _ in range(3):
-        await chain.decide(query())
-    assert engine.calls == 1
+async def test_what_one_part_keeps_the_other_finds():
+    memory, cache, _ = remembering()
+    layer = CacheWriter(ScriptedEngine(answer(SONNET)), cache=cache, codec=CODEC, rules=RULES)
+    await layer.decide(query())
+    assert (await memory.recall(prepared())).answer == answer(SONNET, cached=True)
 
 
 async def test_what_a_callers_short_deadline_forced_is_not_kept():

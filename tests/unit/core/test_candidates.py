@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pointsman_server.core.candidates import Selection, default_model, fence, select
+from pointsman_server.core.candidates import default_model, select
 from pointsman_server.core.model import (
     NO_CONSTRAINTS,
     Constraints,
@@ -13,7 +13,7 @@ from pointsman_server.core.model import (
     DropReason,
     Modality,
 )
-from support.builders import FLASH, FRONTIER, GPT, OPUS, SONNET, catalog, denying, model, rules
+from support.builders import FRONTIER, GPT, OPUS, SONNET, catalog, denying, model, rules
 
 IMAGE = frozenset({Modality.IMAGE})
 
@@ -176,21 +176,27 @@ def test_every_candidate_is_either_eligible_or_dropped_and_order_is_kept(names, 
     assert not denied & set(left)
 
 
+def fenced(*names, provider, constraints=NO_CONSTRAINTS, known=()):
+    file = rules(catalog=catalog(*(known or map(model, names))))
+    return select(names, rules=file, constraints=constraints, provider=provider)
+
+
 def test_the_fence_leaves_one_providers_models_and_says_why_the_others_go():
-    before = Selection(
-        (model(OPUS), model(GPT), model(SONNET)), (Dropped(model=FLASH, reason="x"),)
-    )
-    after = fence(before, "anthropic")
-    assert [m.public_id for m in after.eligible] == [OPUS, SONNET]
-    assert after.dropped == (
-        Dropped(model=FLASH, reason="x"),
-        Dropped(model=GPT, reason=DropReason.OTHER_PROVIDER),
-    )
+    found = fenced(OPUS, GPT, SONNET, provider="anthropic")
+    assert [m.public_id for m in found.eligible] == [OPUS, SONNET]
+    assert found.dropped == (Dropped(model=GPT, reason=DropReason.OTHER_PROVIDER),)
 
 
 def test_a_provider_is_all_before_the_first_slash_not_a_prefix():
-    selection = Selection((model("open/one"), model("openai/two"), model("open")), ())
-    assert [m.public_id for m in fence(selection, "open").eligible] == ["open/one", "open"]
+    found = fenced("open/one", "openai/two", "open", provider="open")
+    assert [m.public_id for m in found.eligible] == ["open/one", "open"]
+
+
+def test_context_windows_are_judged_behind_the_fence():
+    known = [model(OPUS, context_window=1_000), model(SONNET, context_window=500), model(GPT)]
+    long = Constraints(prompt_tokens_estimate=2_000)
+    found = fenced(OPUS, SONNET, GPT, provider="anthropic", known=known, constraints=long)
+    assert [m.public_id for m in found.eligible] == [OPUS]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from opentelemetry.trace import NoOpTracer
+from pointsman_server.chain.cached import CachedConversations
+from pointsman_server.core.candidate_plan import Planner
+from pointsman_server.core.conversation_slot import load
 from pointsman_server.core.decider import Decider
 from pointsman_server.core.errors import EnginesFailed
 from pointsman_server.core.ids import DecisionIds
-from pointsman_server.core.incumbents import ConversationModels
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
     Classification,
@@ -32,6 +35,7 @@ from pointsman_server.core.model import (
     SwitchReason,
     Verdict,
 )
+from pointsman_server.engines.local.turns import LexicalTurnReader
 from support.builders import (
     CODEC,
     FLASH,
@@ -84,7 +88,18 @@ def decider_over(parts):
     return Decider(
         rules=parts.rules,
         engine=parts.engine,
-        incumbents=ConversationModels(parts.cache, codec=CODEC, keys=KEYS, ttl=1_800.0),
+        planner=Planner(parts.rules),
+        memory=CachedConversations(
+            cache=parts.cache,
+            slots=parts.cache,
+            codec=CODEC,
+            rules=parts.rules.cache,
+            tracer=NoOpTracer(),
+            now=parts.clock.time,
+            on_lookup=lambda _: None,
+            writes=None,
+        ),
+        reader=LexicalTurnReader(),
         switches=parts.switches,
         classification=parts.classification,
         keys=KEYS,
@@ -154,7 +169,9 @@ async def test_a_request_with_nothing_to_decide_gets_the_static_pick_and_nobody_
     assert found.failures == ()
     assert not found.shadow
     assert parts.engine.calls == 0
-    assert parts.cache.calls == []
+    slots = [load(raw) for raw in parts.cache.values.values()]
+    served = [(slot.served, slot.routed) for slot in slots]
+    assert served == ([(OPUS, "")] if verdict is Verdict.SKIPPED else [])
 
 
 ALL_WRONG = {"prompt": prompt(None), "routing": routing(OPUS, tier="no/tier")}
@@ -373,7 +390,8 @@ async def test_failures_are_told_even_where_a_later_engine_answered():
 async def test_a_failure_leaves_no_trace_in_the_conversation():
     parts = world(EnginesFailed(DOWN))
     await parts.decider.decide(request())
-    assert parts.cache.values == {}
+    (slot,) = [load(raw) for raw in parts.cache.values.values()]
+    assert (slot.served, slot.routed) == (OPUS, "")
 
 
 async def test_time_spent_in_engines_is_told_and_none_for_kept_answers():
@@ -523,11 +541,9 @@ async def test_the_incumbent_outlives_a_change_of_the_policy_file():
 @pytest.mark.parametrize("raw", [b"", b"junk", b"{}", CODEC.dump(answer())[:-1]])
 async def test_an_incumbent_that_cannot_be_read_is_none(raw):
     parts = world(answer(GPT))
-    slot = KEYS.incumbent(KEYS.conversation(request())[0], served=False)
-    parts.cache.values[slot] = raw
-    found = await parts.decider.decide(request(constraints=KEEP_PROVIDER))
+    parts.cache.values[KEYS.conversation(request())[0]] = raw
+    found = await parts.decider.decide(request())
     assert found.decision.switch_reason is None
-    assert found.decision.candidate_count == 3
 
 
 async def test_a_prompt_too_ambiguous_to_size_does_not_move_the_incumbent():
@@ -566,10 +582,14 @@ async def test_the_fence_moves_the_default_to_one_of_its_own():
     assert parts.engine.queries[-1].default.public_id == OPUS
 
 
-async def test_without_an_incumbent_there_is_no_fence():
-    parts = world(answer(GPT))
+async def test_with_nothing_known_the_fence_is_the_static_picks_provider():
+    parts = world(answer(SONNET))
     found = await parts.decider.decide(request(constraints=KEEP_PROVIDER))
-    assert found.decision.candidate_count == 3
+    assert found.decision.candidate_count == 2
+    free = request(
+        constraints=KEEP_PROVIDER, caller=caller(user_id="u2"), routing=routing(static_pick=None)
+    )
+    assert (await parts.decider.decide(free)).decision.candidate_count == 3
 
 
 async def test_without_keep_provider_there_is_no_fence():
@@ -590,19 +610,24 @@ async def test_an_incumbent_alone_behind_the_fence_stays_without_asking_anybody(
     assert found.decision.candidate_count == 1
 
 
-@pytest.mark.parametrize(
-    "candidates",
-    [(OPUS, SONNET), (OPUS, SONNET, "openai/other")],
-    ids=["none of the provider", "another one of the provider"],
-)
-async def test_a_fence_that_shuts_the_incumbent_out_and_leaves_no_choice_is_a_skip(candidates):
+async def test_a_fence_with_another_candidate_of_the_provider_behind_it_asks():
     known = [*catalog().values(), model("openai/other")]
-    parts = world(answer(GPT), catalog=catalog(*known))
+    parts = world(answer(GPT), answer("openai/other"), catalog=catalog(*known))
     await parts.decider.decide(request())
     found = await parts.decider.decide(
-        request(constraints=KEEP_PROVIDER, routing=routing(*candidates))
+        request(constraints=KEEP_PROVIDER, routing=routing(OPUS, SONNET, "openai/other"))
     )
-    assert (found.verdict, found.reason) == (Verdict.SKIPPED, Reason.INSUFFICIENT_CANDIDATES)
+    assert found.serve_model == "openai/other"
+    assert parts.engine.calls == 2
+
+
+async def test_a_fence_with_nothing_behind_it_is_a_skip():
+    parts = world(answer(GPT))
+    await parts.decider.decide(request())
+    found = await parts.decider.decide(
+        request(constraints=KEEP_PROVIDER, routing=routing(OPUS, SONNET))
+    )
+    assert (found.verdict, found.reason) == (Verdict.SKIPPED, Reason.PROVIDER_FENCE)
     assert found.serve_model == OPUS
     assert DropReason.OTHER_PROVIDER in {d.reason for d in found.dropped}
     assert parts.engine.calls == 1
@@ -687,14 +712,14 @@ async def test_what_was_only_recorded_holds_no_conversation_that_is_served_now()
     await decider_over(parts).decide(request())
     parts.rules = rules(mode=Mode.SERVE)
     found = await decider_over(parts).decide(request(constraints=KEEP_PROVIDER))
-    assert found.decision.candidate_count == 3
-    assert found.decision.switch_reason is None
+    assert [d.model for d in found.decision.dropped] == [GPT]
+    assert found.serve_model == OPUS
 
 
-async def test_a_fence_lasts_as_long_as_it_is_used():
+async def test_a_slot_lasts_as_long_as_it_is_used():
     parts = world(answer(GPT), answer(GPT, cached=True))
-    parts.rules = rules(mode=Mode.SHADOW)
-    for _ in range(2):
-        await decider_over(parts).decide(request(constraints=KEEP_PROVIDER))
-    slot = KEYS.incumbent(KEYS.conversation(request())[0], served=False)
-    assert [call for call in parts.cache.calls if call == ("put", slot)] == [("put", slot)] * 2
+    key = KEYS.conversation(request())[0]
+    for _ in range(3):
+        await parts.decider.decide(request())
+        parts.clock.advance(parts.rules.cache.ttl * 0.6)
+    assert [call for call in parts.cache.calls if call == ("put", key)] == [("put", key)] * 3

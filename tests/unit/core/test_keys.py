@@ -221,8 +221,6 @@ def test_no_two_kinds_of_key_of_one_conversation_are_equal():
     key, _ = conversation()
     kinds = [
         key,
-        KEYS.incumbent(key, served=False),
-        KEYS.incumbent(key, served=True),
         *(decision_key(conversation=key, stickiness=s) for s in Stickiness),
         KEYS.content(prompt()),
     ]

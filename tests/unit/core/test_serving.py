@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.core.model import Mode, Reason
 from pointsman_server.core.serving import ServeDecision, in_share, serve
-from support.builders import FRONTIER, GPT, OPUS, SONNET, answer, decision, request, routing, rules
+from support.builders import FRONTIER, GPT, OPUS, SONNET, answer, request, routing, rules
 
 conversations = st.binary(min_size=16, max_size=16)
 percents = st.floats(0, 100)
@@ -20,7 +20,7 @@ MANY = [hashlib.sha256(str(i).encode()).digest()[:16] for i in range(20_000)]
 def served(*, said=None, file=None, **changes):
     return serve(
         request(**changes),
-        decision(SONNET, answer=said or answer(SONNET)),
+        said or answer(SONNET),
         rules=file or rules(),
         conversation=CONVERSATION,
     )

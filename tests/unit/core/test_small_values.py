@@ -8,10 +8,11 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pointsman_server.core.conversation_slot import ConversationSlot
+from pointsman_server.core.decision_record import DEFAULT_RATE, effective_rate
 from pointsman_server.core.ids import AHEAD, ENTROPY_BYTES, DecisionIds
 from pointsman_server.core.model import RankedModel, Stickiness, SwitchReason, Tier
 from pointsman_server.core.policy_file import UNLISTED
-from pointsman_server.core.sampling import DEFAULT_RATE, effective_rate
 from pointsman_server.core.stickiness import fallback_models, is_sticky, switch_reason
 from support.builders import FRONTIER, GPT, OPUS, SONNET, answer, model, rules
 from support.fakes import FakeClock
@@ -97,7 +98,10 @@ def test_a_sample_rate_of_any_text_is_a_share(raw):
     ],
 )
 def test_a_switch_has_a_reason_and_a_stay_has_none(incumbent, chosen, reason):
-    assert switch_reason(incumbent, chosen, ELIGIBLE) is reason
+    slot = None
+    if incumbent is not None:
+        slot = ConversationSlot(routed=incumbent, router_model=model(incumbent).router_id)
+    assert switch_reason(slot, answer(chosen), ELIGIBLE) is reason
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import logging
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pointsman_server.core.decision_record import DEFAULT_RATE
 from pointsman_server.core.errors import SourceUnreadable
-from pointsman_server.core.sampling import DEFAULT_RATE
 from pointsman_server.flags import FirstOf, RememberedSwitches
 from support.fakes import FakeClock, ScriptedSource
 

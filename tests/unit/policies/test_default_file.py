@@ -46,8 +46,8 @@ def test_it_has_the_tiers_and_their_policies() -> None:
     assert {n: t.policy for n, t in default().tiers.items()} == POLICIES
 
 
-def test_every_tier_holds_decisions_for_the_conversation() -> None:
-    assert {t.stickiness for t in default().tiers.values()} == {Stickiness.CONVERSATION}
+def test_every_tier_decides_tasks_and_leaves_a_model_for_a_reason() -> None:
+    assert {t.stickiness for t in default().tiers.values()} == {Stickiness.ADAPTIVE}
 
 
 def test_serving_starts_with_a_twentieth_of_the_conversations() -> None:

@@ -51,7 +51,7 @@ def test_every_choice_of_the_schema_is_one_that_the_core_knows() -> None:
     top, model = schema["properties"], schema["$defs"]["ModelSection"]["properties"]
 
     assert set(top["mode"]["enum"]) == set(Mode)
-    assert set(top["stickiness"]["enum"]) == set(Stickiness) - {Stickiness.ADAPTIVE}
+    assert set(top["stickiness"]["enum"]) == set(Stickiness)
     assert set(top["data_policy"]["enum"]) == set(DataPolicy) - {DataPolicy.UNSPECIFIED}
     assert set(model["inputs"]["anyOf"][0]["items"]["enum"]) == set(Modality)
 

@@ -130,7 +130,7 @@ def test_what_is_left_out_has_the_core_s_defaults() -> None:
     assert minimal.data_policy is DataPolicy.THIRD_PARTY_ALLOWED
     assert minimal.organizations is Organizations.EXCLUDED
     assert minimal.classify_budget == 0.05
-    assert minimal.tiers["kilo-auto/small"].stickiness is Stickiness.CONVERSATION
+    assert minimal.tiers["kilo-auto/small"].stickiness is Stickiness.ADAPTIVE
     assert minimal.engines == ("morph", "local")
     assert minimal.morph == MorphRules()
     assert minimal.local.needs_info_threshold == 0.7

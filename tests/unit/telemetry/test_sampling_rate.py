@@ -1,5 +1,5 @@
 import pytest
-from pointsman_server.core.sampling import DEFAULT_RATE, effective_rate
+from pointsman_server.core.decision_record import DEFAULT_RATE, effective_rate
 
 RATES = [
     (None, 0.01),

@@ -40,7 +40,7 @@ class Service:
     def answer(self, message, span=None):
         return None
 
-    async def decide(self, request, *, deadline=None, log_sampled=None):
+    async def decide(self, request, *, deadline=None, log_sampled=None, prepared=None):
         trace = get_current_span().get_span_context().trace_id
         self.asked.append((request.caller.user_id, f"{trace:032x}", deadline))
         return outcome()

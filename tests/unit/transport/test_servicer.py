@@ -21,7 +21,7 @@ class Decider:
         self.outcome = given_outcome or outcome()
         self.asked = []
 
-    async def decide(self, request, *, deadline=None, log_sampled=None):
+    async def decide(self, request, *, deadline=None, log_sampled=None, prepared=None):
         self.asked.append((request, deadline, log_sampled))
         return self.outcome
 

@@ -58,6 +58,22 @@ class CatalogModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchRules:
+    """When a conversation under stickiness `adaptive` leaves its model."""
+
+    upgrade_confidence: float = 0.6
+    """The confidence from which an answer may move a conversation, 0 to 1."""
+    turns_ahead: int = 4
+    """Turns over which the costs of both models are compared."""
+    saving_margin: float = 0.2
+    """The share of the costs that a switch has to save."""
+    context_lock_tokens: int | None = None
+    """Tokens of context above which no saving is worth a switch; `None`: no such bound."""
+    answer_tokens: int = 500
+    """Expected length of an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """A pseudo-model that users select, and how it is routed."""
 
@@ -65,6 +81,7 @@ class Tier:
     policy: str
     stickiness: Stickiness
     default_candidates: tuple[str, ...] = ()
+    switching: SwitchRules = SwitchRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

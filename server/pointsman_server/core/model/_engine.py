@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pointsman_server.core.model._catalog import CatalogModel
-from pointsman_server.core.model._words import Source
+from pointsman_server.core.model._words import Retention, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,8 @@ class EngineQuery:
     prompt: str
     """Non-blank, trimmed, at most `PROMPT_CODE_POINTS` code points."""
     candidates: tuple[CatalogModel, ...]
-    """At least two, in the caller's order; each has a `router_id` and no two the same."""
+    """In the caller's order; each has a `router_id` and no two the same. At least two, or the one
+    that a provider fence leaves."""
     policy: str
     default: CatalogModel
     engines: tuple[str, ...] = ()
@@ -25,6 +26,8 @@ class EngineQuery:
     """When the caller needs the answer, on the monotonic clock in seconds; `None`: no limit."""
     key: bytes | None = None
     """Identifies the decision in the cache; `None`: neither read nor written (a dry run)."""
+    retention: Retention = Retention.FULL
+    """How long the answer may be cached."""
 
     def by_router_id(self, router_id: str) -> CatalogModel | None:
         """The candidate of this request that the engine knows as `router_id`."""
@@ -75,6 +78,10 @@ class EngineAnswer:
     cached: bool = False
     failures: tuple[EngineFailure, ...] = ()
     """The engines that were asked before the one that answered."""
+    stand_in: bool = False
+    """Whether it answers in place of an engine that failed; cached with the answer."""
+    pick: str | None = None
+    """The engine's own pick, where the conversation stayed on another model; cached with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

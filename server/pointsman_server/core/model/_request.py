@@ -88,5 +88,9 @@ class RouteRequest:
 
     @property
     def static_pick(self) -> str | None:
-        """The model of the gateway's own rules: the baseline and the safe answer."""
-        return self.routing.resolved_model if self.routing else None
+        """The model of the gateway's own rules: the baseline and the safe answer.
+
+        One that the request itself denies counts as absent.
+        """
+        pick = self.routing.resolved_model if self.routing else None
+        return None if pick in self.constraints.denied_models else pick

@@ -63,6 +63,19 @@ class Stickiness(StrEnum):
     ADAPTIVE = "adaptive"
 
 
+class Retention(StrEnum):
+    """How long an engine's answer may be cached.
+
+    `FULL`: for the cache's `ttl`; an answer that found nothing to size, for `fallback_ttl`.
+    `TASKS_ONLY`: likewise, and an answer that found nothing to size not at all. `BRIEF`: for
+    `fallback_ttl`, since the prompt holds no task.
+    """
+
+    FULL = "full"
+    TASKS_ONLY = "tasks_only"
+    BRIEF = "brief"
+
+
 class Source(StrEnum):
     """The kind of engine that made a decision."""
 

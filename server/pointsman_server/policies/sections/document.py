@@ -47,9 +47,11 @@ class PolicyDocument(Section):
     """In mode `serve`, the share of conversations that are served, in percent. One conversation
     never changes sides.
     """
-    stickiness: StickinessName = "conversation"
-    """The lifetime of one decision: for the same content only, or for the conversation until
-    `cache.ttl` is over or something that it depended on changes.
+    stickiness: StickinessName = "adaptive"
+    """The lifetime of one decision. `adaptive`: every task is decided, and the conversation leaves
+    its model only for an upgrade or a saving that is worth a switch. `conversation`: for the
+    conversation, until `cache.ttl` is over or something that it depended on changes. `exact`: for
+    the same content only.
     """
     data_policy: Literal["third_party_allowed", "third_party_denied"] = "third_party_allowed"
     """Whether prompts may go to a third party's engine, for requests without `data_policy`."""

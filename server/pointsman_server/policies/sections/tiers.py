@@ -6,16 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pointsman_server.core.model import Stickiness, Tier
+from pointsman_server.core.model import Stickiness, SwitchRules, Tier
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.catalog import ModelId
 from pointsman_server.policies.sections.lists import DISTINCT, ListOf
+from pointsman_server.policies.sections.scalars import number, whole
 
 MAX_CANDIDATES = 32
 """The maximum number of candidates, as in a request."""
 
 PolicyName = Literal["balanced", "capability_heavy", "cost_efficient", "domain_skills"]
-StickinessName = Literal["exact", "conversation"]
+StickinessName = Literal["exact", "conversation", "adaptive"]
+
+_SWITCHING = SwitchRules()
 
 
 class TierSection(Section):
@@ -29,6 +32,20 @@ class TierSection(Section):
     """
     stickiness: StickinessName | None = None
     """The lifetime of one decision, if it differs from the file's `stickiness`."""
+    upgrade_confidence: Annotated[float, number(0, 1)] = _SWITCHING.upgrade_confidence
+    """Stickiness `adaptive`: the confidence from which an answer may move a conversation to
+    another model.
+    """
+    turns_ahead: Annotated[int, whole(1, 1_000)] = _SWITCHING.turns_ahead
+    """Stickiness `adaptive`: the turns over which staying and switching are compared in dollars."""
+    saving_margin: Annotated[float, number(0, 1)] = _SWITCHING.saving_margin
+    """Stickiness `adaptive`: the share of those dollars that a switch has to save."""
+    context_lock_tokens: Annotated[int, whole(1, 1_000_000_000)] | None = None
+    """Stickiness `adaptive`: tokens of context above which no saving is worth a switch. Left out:
+    no such bound.
+    """
+    answer_tokens: Annotated[int, whole(1, 1_000_000)] = _SWITCHING.answer_tokens
+    """Stickiness `adaptive`: the length of an answer that the comparison expects, in tokens."""
 
     def to_core(self, name: str, *, stickiness: StickinessName) -> Tier:
         """Give the tier as a core value; `stickiness` is the file's own."""
@@ -37,4 +54,11 @@ class TierSection(Section):
             policy=self.policy,
             stickiness=Stickiness(self.stickiness or stickiness),
             default_candidates=self.candidates,
+            switching=SwitchRules(
+                upgrade_confidence=self.upgrade_confidence,
+                turns_ahead=self.turns_ahead,
+                saving_margin=self.saving_margin,
+                context_lock_tokens=self.context_lock_tokens,
+                answer_tokens=self.answer_tokens,
+            ),
         )

@@ -6,16 +6,22 @@ from collections.abc import Callable
 
 from opentelemetry import trace
 
-from pointsman_server.core.decision_record import DecisionView, is_error
+from pointsman_server.core.decision_record import DEFAULT_RATE, DecisionView, is_error
 from pointsman_server.core.model import Outcome, Reason
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.core.resolver import ResolutionRecord
-from pointsman_server.core.sampling import DEFAULT_RATE
 from pointsman_server.telemetry.decision_log.entry import LogEntry, ResolutionEntry
 from pointsman_server.telemetry.decision_log.sinks import build_sinks
 from pointsman_server.telemetry.decision_log.writer import LineWriter
 
-UNLOGGED = frozenset({Reason.NO_ROUTING_CONTEXT, Reason.FLAG_OFF, Reason.MODE_OFF})
+UNLOGGED = frozenset(
+    {
+        Reason.NO_ROUTING_CONTEXT,
+        Reason.FLAG_OFF,
+        Reason.MODE_OFF,
+        Reason.ORGANIZATION_EXCLUDED,
+    }
+)
 """Nothing was to be decided: ordinary requests would drown the rest."""
 
 

@@ -8,6 +8,7 @@ differ in nothing that the appended fields depend on, so that a hit needs no par
 from __future__ import annotations
 
 from hashlib import sha256
+from struct import Struct
 from typing import Literal, TypeAlias, get_args
 
 from google.protobuf.message import DecodeError
@@ -38,14 +39,23 @@ SOURCES = {source: pb.Source.Value(f"SOURCE_{source.name}") for source in Source
 _BY_NUMBER = {number: source for source, number in SOURCES.items()}
 SCORE_DECIMALS = 4
 TEMPLATE_KEY_BYTES = 8
+_HEAD = Struct(">BH")
+"""Behind the template key: whether the answer stands in for another, and the pick's length."""
+_FIXED = TEMPLATE_KEY_BYTES + _HEAD.size
 
 
 def template_key_of(answer: EngineAnswer) -> bytes:
     """A digest of all of `answer` but its scores, labels of no consequence and its words."""
-    parts = (answer.source, answer.model, answer.router_model, answer.difficulty)
+    parts = (answer.source, answer.model, answer.router_model, answer.difficulty, answer.pick)
     return sha256(repr((*parts, [r.model for r in answer.ranking])).encode()).digest()[
         :TEMPLATE_KEY_BYTES
     ]
+
+
+def answer_at(raw: bytes) -> int:
+    """Where the answer's fields begin in what `WireCodec.dump` gave."""
+    length: int = _HEAD.unpack_from(raw, TEMPLATE_KEY_BYTES)[1]
+    return _FIXED + length
 
 
 def detail_of(wire: bytes) -> CachedDecisionDetail:
@@ -82,14 +92,20 @@ class WireCodec:
             effort=answer.effort,
             reasoning_effort=answer.reasoning_effort,
         )
-        return template_key_of(answer) + kept.SerializeToString()
+        pick = (answer.pick or "").encode()
+        head = _HEAD.pack(answer.stand_in, len(pick))
+        return template_key_of(answer) + head + pick + kept.SerializeToString()
 
     @staticmethod
     def load(raw: bytes) -> EngineAnswer | None:
         """The answer if `raw` is one, else `None`; that it is whole is the cache's promise."""
+        if len(raw) < _FIXED:
+            return None
+        at = answer_at(raw)
         try:
-            kept = pb.Decision.FromString(raw[TEMPLATE_KEY_BYTES:])
-        except DecodeError:
+            kept = pb.Decision.FromString(raw[at:])
+            pick = raw[_FIXED:at].decode()
+        except (DecodeError, UnicodeDecodeError):
             return None
         source = _BY_NUMBER.get(kept.source)
         if source is None or not kept.model or not kept.router_model:
@@ -113,6 +129,8 @@ class WireCodec:
             effort=kept.effort if kept.HasField("effort") else None,
             reasoning_effort=(kept.reasoning_effort if kept.HasField("reasoning_effort") else None),
             cached=True,
+            stand_in=bool(raw[TEMPLATE_KEY_BYTES]),
+            pick=pick or None,
         )
 
 

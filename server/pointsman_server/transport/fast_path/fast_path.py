@@ -2,9 +2,11 @@
 
 Most calls repeat a conversation. For these, everything that follows from the routing context is
 cached as a `_CompiledContext` and everything appended to the cached answer as a
-`ResponseTemplate`; the answer itself is sent as it lies in the cache. Any request that is not
-plainly a repetition goes to `core.decider`, which defines the right result:
-`tests/integration/test_fast_path.py` compares the two, and `benchmarks/` measures both.
+`ResponseTemplate`; the answer itself is sent as it lies in the cache. Whether a cached answer may
+be replayed is `core.replay`'s to say. A request that is no repetition goes to `core.decider` with
+the plan, the keys and the lookups made here.
+
+`tests/integration/test_fast_path.py` compares the two ways, and `benchmarks/` measures both.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from functools import partial
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.candidate_plan import Plan, Planner
-from pointsman_server.core.eligible_engines import eligible_engines
+from pointsman_server.core.conversation_slot import HEAD, is_ageing, load
+from pointsman_server.core.eligible_engines import EligibleEngines, eligible_engines
 from pointsman_server.core.errors import InvalidRequest
-from pointsman_server.core.keys import Keys
+from pointsman_server.core.keys import Keys, content_bytes, message_bucket
 from pointsman_server.core.model import (
+    PROMPT_CODE_POINTS,
     Caller,
     ConversationSource,
     Mode,
@@ -30,11 +34,17 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import Clock
+from pointsman_server.core.preparation import Lookup, Prepared
+from pointsman_server.core.replay import Conversation, replay
 from pointsman_server.core.serving import is_served
 from pointsman_server.lib.bounded_map import BoundedMap
 from pointsman_server.lib.protobuf_wire import varint
 from pointsman_server.transport.decode import API_KINDS, to_request
-from pointsman_server.transport.fast_path.answer_codec import TEMPLATE_KEY_BYTES, detail_of
+from pointsman_server.transport.fast_path.answer_codec import (
+    TEMPLATE_KEY_BYTES,
+    WireCodec,
+    detail_of,
+)
 from pointsman_server.transport.fast_path.response_template import (
     FastPathMeter,
     ResponseTemplate,
@@ -44,14 +54,16 @@ from pointsman_server.transport.ports import SampledCall
 from pointsman_server.transport.validation import IDENTIFIER_CODE_POINTS
 
 CONTEXTS = 1_024
-ENDINGS = 256
+TEMPLATES = 256
 """Bounds of what is remembered; what was learned first is forgotten for what is new."""
 LONGEST_CONTEXT = 4_096
 """Bytes of a routing context and its constraints; longer ones are not remembered."""
 
+_CODEC = WireCodec()
 _ROUTED = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString()
 _DECISION = b"\x12"  # field 2, a message
 _DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
+_KINDS = {number: str(kind) for number, kind in API_KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,86 +71,140 @@ class _CompiledContext:
     """What follows from a routing context, as long as one policy file is in force."""
 
     plan: Plan
+    engines: EligibleEngines
+    stickiness: Stickiness
     request: RouteRequest
     """A request with this context, and without a word or an id of whoever sent it first."""
-    endings: BoundedMap[tuple[object, ...], ResponseTemplate]
+    templates: BoundedMap[tuple[object, ...], ResponseTemplate]
 
 
 class FastPath:
-    """Answers what is kept, under one version of the policy file. Never waits."""
+    """Answers what is cached, under one version of the policy file. Never waits.
+
+    `writes` counts the writes to what `peek` looks at; `None`: what it does not find may be in a
+    cache that others share.
+    """
 
     def __init__(
         self,
         *,
         rules: PolicyFile,
+        planner: Planner,
         keys: Keys,
         switches: Callable[[], SwitchValues | None],
         peek: Callable[[bytes], bytes | None],
+        writes: Callable[[], int] | None,
         new_id: Callable[[], str],
         clock: Clock,
         meter: FastPathMeter,
     ) -> None:
         self._rules = rules
+        self._planner = planner
         self._keys = keys
         self._switches = switches
         self._peek = peek
+        self._writes = writes
         self._new_id = new_id
+        self._clock = clock
         self._now = clock.monotonic
-        self._endings = ResponseTemplates(rules, keys=keys, meter=meter)
-        self._planner = Planner(rules)
+        self._templates = ResponseTemplates(rules, keys=keys, meter=meter)
         self._contexts: BoundedMap[tuple[object, ...], _CompiledContext] = BoundedMap(CONTEXTS)
         self._open = rules.mode is not Mode.OFF
         self._serves = rules.mode is Mode.SERVE
 
     def answer(
         self, message: pb.RouteDecisionRequest, span: SampledCall | None = None
-    ) -> bytes | None:
-        """The response's bytes; `None` where the request has to go the long way.
+    ) -> bytes | Prepared | None:
+        """The response's bytes; else what was worked out for the decider, if anything was.
 
-        `span` is the call's, if that is recorded: it is told of the answer, which ends it.
+        `span` is the call's, if that is recorded: the answer ends it.
         """
         started = self._now()
         if message.classify or message.dry_run or not self._open:
             return None
-        track = self._track(message)
-        if track is None or not _is_plain(message):
+        context = self._context(message)
+        if context is None or not _is_plain(message):
             return None
-        caller = message.caller
+        caller, prompt, plan = message.caller, message.prompt, context.plan
         session = caller.session_id
         source = ConversationSource.SESSION if session else ConversationSource.MACHINE
-        part = session or caller.machine_id
         conversation = self._keys.conversation_of(
             caller.organization_id or None,
             caller.user_id,
             source,
-            part,
+            session or caller.machine_id,
             agent_id=caller.agent_id or None,
         )
-        raw = self._peek(conversation + track.plan.fingerprint)
-        if raw is None:
-            return None
-        shape, wire = raw[:TEMPLATE_KEY_BYTES], raw[TEMPLATE_KEY_BYTES:]
-        # Not the source itself: an enum is hashed in Python.
-        key = (shape, session == "", self._serves and is_served(conversation, self._rules))
-        ending = track.endings.get(key)
-        if ending is None:
-            ending = self._endings.build(
-                track.plan, track.request, raw, conversation=conversation, source=source
-            )
-            if ending is None:
-                return None
-            track.endings.remember(key, ending)
-        length = varint(len(wire) + len(ending.decision))
+        key = conversation + plan.fingerprint
+        if context.stickiness is not Stickiness.CONVERSATION:
+            key = self._prompt_key(key, prompt, context.stickiness)
+        raw, slot = self._peek(key), self._peek(conversation)
+        template = None
+        if raw is not None and slot is not None and not prompt.context_reset:
+            # Not the source itself: an enum is hashed in Python.
+            served = self._serves and is_served(conversation, self._rules)
+            kind = (raw[:TEMPLATE_KEY_BYTES], slot[HEAD:], session == "", served)
+            template = context.templates.get(kind)
+            if template is None:
+                whose = Conversation(key=conversation, source=source)
+                template = self._build(context, raw, slot, whose)
+                if template is not None:
+                    context.templates.remember(kind, template)
+            if template is not None and self._is_ageing(slot):
+                template = None
+        if template is None or raw is None:
+            writes = self._writes
+            lookup = None if writes is None else Lookup(raw, slot, writes())
+            return Prepared(plan, context.engines, conversation, source, key, lookup)
+        wire = raw[template.answer_at :]
+        length = varint(len(wire) + len(template.decision))
         decision_id = self._new_id()
-        parts = (_ROUTED, _DECISION, length, wire, ending.decision, ending.response, _DECISION_ID)
-        response = b"".join((*parts, decision_id.encode()))
-        ending.count(self._now() - started)
+        parts = (
+            _ROUTED,
+            _DECISION,
+            length,
+            wire,
+            template.decision,
+            template.response,
+            _DECISION_ID,
+            decision_id.encode(),
+        )
+        response = b"".join(parts)
+        template.count(self._now() - started)
         if span is not None:
             detail = partial(detail_of, wire)
-            span.end_cached(ending.record, decision_id=decision_id, detail=detail)
+            span.end_cached(template.record, decision_id=decision_id, detail=detail)
         return response
 
-    def _track(self, message: pb.RouteDecisionRequest) -> _CompiledContext | None:
+    def _prompt_key(self, within: bytes, prompt: pb.Prompt, stickiness: Stickiness) -> bytes:
+        """The key that `Keys.decision` makes of the same prompt once it is decoded."""
+        most = PROMPT_CODE_POINTS
+        content = content_bytes(
+            _KINDS[prompt.api_kind],
+            has_tools=prompt.has_tools,
+            system=prompt.system_prompt_prefix.strip(),
+            first=prompt.user_prompt_prefix.strip()[:most],
+            latest=prompt.latest_user_prompt_prefix.strip()[:most],
+        )
+        bucket = message_bucket(prompt.message_count) if stickiness is Stickiness.EXACT else None
+        return self._keys.prompt_key(within, content, bucket=bucket)
+
+    def _is_ageing(self, slot: bytes) -> bool:
+        time = int.from_bytes(slot[:4], "big")
+        return is_ageing(time, now=self._clock.time(), ttl=self._rules.cache.ttl)
+
+    def _build(
+        self, context: _CompiledContext, raw: bytes, slot: bytes, conversation: Conversation
+    ) -> ResponseTemplate | None:
+        """The template of a cached answer, if the core replays it."""
+        answer, known, request = _CODEC.load(raw), load(slot), context.request
+        if answer is None:
+            return None
+        plan = self._planner.fenced(context.plan, request, known, engines=context.engines.names)
+        outcome = replay(request, plan, answer, known, rules=self._rules, conversation=conversation)
+        return None if outcome is None else self._templates.build(request, outcome, raw)
+
+    def _context(self, message: pb.RouteDecisionRequest) -> _CompiledContext | None:
         switches = self._switches()
         if switches is None or not message.HasField("routing"):
             return None
@@ -146,12 +212,12 @@ class FastPath:
         named = message.requested_model
         if named and named != routing.auto_model:
             return None
-        context = routing.SerializeToString()
+        written = routing.SerializeToString()
         constraints, tokens = self._constraints(message)
-        if len(context) + len(constraints) > LONGEST_CONTEXT:
+        if len(written) + len(constraints) > LONGEST_CONTEXT:
             return None
         key = (
-            context,
+            written,
             constraints,
             tokens,
             message.data_policy,
@@ -159,12 +225,12 @@ class FastPath:
             switches.morph_router_enabled,
             switches.decision_model_enabled,
         )
-        track = self._contexts.get(key)
-        if track is None:
-            track = self._learn(message, switches)
-            if track is not None:
-                self._contexts.remember(key, track)
-        return track
+        context = self._contexts.get(key)
+        if context is None:
+            context = self._compile(message, switches)
+            if context is not None:
+                self._contexts.remember(key, context)
+        return context
 
     def _constraints(self, message: pb.RouteDecisionRequest) -> tuple[bytes, int | None]:
         """The constraints without the estimate, and what that comes to for the catalog."""
@@ -178,33 +244,32 @@ class FastPath:
         rest.ClearField("prompt_tokens_estimate")
         return rest.SerializeToString(), self._planner.alike(constraints.prompt_tokens_estimate)
 
-    def _learn(
+    def _compile(
         self, message: pb.RouteDecisionRequest, switches: SwitchValues
     ) -> _CompiledContext | None:
-        """The track of a request that may go this way, if it has one."""
+        """The context of a request that may go this way, if it has one."""
         try:
             request = to_request(message)
         except InvalidRequest:
             return None
         engines = eligible_engines(request, rules=self._rules, switches=switches)
-        if request.routing is None or engines.reason or request.constraints.keep_provider:
+        if request.routing is None or engines.reason:
             return None
         plan = self._planner.plan(request.routing, request.constraints, engines.names)
         if plan is None or plan.default is None:
-            return None
-        if plan.tier.stickiness is not Stickiness.CONVERSATION:
             return None
         bare = RouteRequest(
             prompt=Prompt(),
             caller=Caller(user_id=""),
             routing=request.routing,
+            constraints=request.constraints,
             requested_model=request.requested_model,
         )
-        return _CompiledContext(plan, bare, BoundedMap(ENDINGS))
+        return _CompiledContext(plan, engines, plan.tier.stickiness, bare, BoundedMap(TEMPLATES))
 
 
 def _is_plain(message: pb.RouteDecisionRequest) -> bool:
-    """Whether the long way would find nothing to trim or refuse in what a track does not cover."""
+    """Whether the decider would find nothing to trim or refuse in what a context does not cover."""
     if not (message.HasField("prompt") and message.HasField("caller")):
         return False
     prompt = message.prompt

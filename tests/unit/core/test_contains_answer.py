@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pointsman_server.core import entry
+from pointsman_server.core.candidates import contains_answer
 from support.builders import GPT, OPUS, SONNET, answer, model
 
 
@@ -19,4 +19,4 @@ from support.builders import GPT, OPUS, SONNET, answer, model
     ],
 )
 def test_an_answer_holds_for_requests_that_offer_its_model(candidates, holds):
-    assert entry.holds(answer(SONNET), candidates) is holds
+    assert contains_answer(answer(SONNET), candidates) is holds

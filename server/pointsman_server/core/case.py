@@ -1,0 +1,89 @@
+"""One request on the ladder: what is decided between, or why the ladder ends early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pointsman_server.core.candidate_plan import Plan
+from pointsman_server.core.model import (
+    Dropped,
+    EngineFailure,
+    EngineQuery,
+    Reason,
+    Retention,
+    RouteRequest,
+    Stickiness,
+    Verdict,
+)
+from pointsman_server.core.preparation import Prepared, Recalled
+from pointsman_server.core.replay import Conversation
+from pointsman_server.core.stickiness import Incumbent
+from pointsman_server.core.turn import Turn
+
+
+class Ended(Exception):
+    """The ladder ends early: there is no decision."""
+
+    def __init__(
+        self,
+        verdict: Verdict,
+        reason: Reason | None,
+        *,
+        dropped: tuple[Dropped, ...] = (),
+        serve: str | None = None,
+        failures: tuple[EngineFailure, ...] = (),
+        seconds: float = 0.0,
+    ) -> None:
+        self.verdict = verdict
+        self.reason = reason
+        self.dropped = dropped
+        self.serve = serve
+        """What is served in place of the static pick."""
+        self.failures = failures
+        self.seconds = seconds
+        super().__init__(verdict, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A request that is worth an engine's time."""
+
+    request: RouteRequest
+    prepared: Prepared
+    known: Recalled
+    plan: Plan
+    """Behind the provider fence, where there is one."""
+    prompt: str | None
+    """`None` where there is no text and the conversation stays on its model."""
+    incumbent: Incumbent | None
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation's key and source."""
+        return Conversation(key=self.prepared.conversation, source=self.prepared.source)
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether answers are weighed against the incumbent."""
+        return self.plan.tier.stickiness is Stickiness.ADAPTIVE
+
+    @property
+    def only_incumbent(self) -> bool:
+        """Whether a fence leaves nothing but the model that was decided for last."""
+        decided = self.incumbent is not None and self.incumbent.is_decided
+        return decided and len(self.plan.selection.eligible) == 1
+
+    def query(self, deadline: float | None, turn: Turn) -> EngineQuery:
+        """What the engines are called with."""
+        plan = self.plan
+        retention = Retention.TASKS_ONLY if self.is_adaptive else Retention.FULL
+        return EngineQuery(
+            prompt=self.prompt or "",
+            candidates=plan.selection.eligible,
+            policy=plan.tier.policy,
+            default=plan.default or plan.selection.eligible[0],
+            engines=self.prepared.engines.names,
+            deadline=deadline,
+            key=self.prepared.key,
+            retention=Retention.BRIEF if turn is Turn.UNDECIDED else retention,
+        )

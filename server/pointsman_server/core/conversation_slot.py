@@ -1,0 +1,107 @@
+"""The slot of a conversation: the models that it is on, whatever its candidates and static pick.
+
+One small value a conversation, in the cache that holds decisions. It is written when it changes,
+and again after half of its lifetime, so that a conversation that goes on keeps it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from struct import Struct
+
+from pointsman_server.core.model import EngineAnswer, Source
+
+HEAD = 6
+"""Bytes before the slot's models: the moment (4), the effort (1), the engine (1)."""
+
+_HEAD = Struct(">IBB")
+_SEPARATOR = "\x1f"
+_SOURCES = tuple(Source)
+_MOMENTS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationSlot:
+    """What a conversation is on."""
+
+    served: str = ""
+    """Public id of the model that was served last, static picks included."""
+    routed: str = ""
+    """Public id of the model that was decided for last; empty: nothing was decided yet."""
+    router_model: str = ""
+    effort: float | None = None
+    """The effort that the routed model was chosen for, 1 to 5."""
+    source: Source = Source.LOCAL
+    """The engine that chose it."""
+    time: int = 0
+    """When it was written, in seconds since the epoch."""
+
+    @property
+    def models(self) -> bytes:
+        """The models as they stand in the slot's bytes, behind `HEAD`."""
+        return _SEPARATOR.join((self.served, self.routed, self.router_model)).encode()
+
+    def serving(self, model: str) -> ConversationSlot:
+        """The slot after `model` was served."""
+        return self if model == self.served else replace(self, served=model)
+
+    def routed_to(self, answer: EngineAnswer, *, effort: float | None) -> ConversationSlot:
+        """The slot after the conversation went to, or stays on, the model of `answer`."""
+        stays = (answer.model, answer.router_model) == (self.routed, self.router_model)
+        return replace(
+            self,
+            routed=answer.model,
+            router_model=answer.router_model,
+            effort=effort,
+            source=self.source if stays else answer.source,
+        )
+
+    def same(self, other: ConversationSlot | None) -> bool:
+        """Whether nothing differs but the time."""
+        return other is not None and replace(self, time=0) == replace(other, time=0)
+
+
+EMPTY_SLOT = ConversationSlot()
+
+
+def dump(slot: ConversationSlot) -> bytes:
+    """`slot` as bytes; the effort keeps one step of 0.1."""
+    effort = 0 if slot.effort is None else round(slot.effort * 10)
+    return _HEAD.pack(slot.time, effort, _SOURCES.index(slot.source)) + slot.models
+
+
+def load(raw: bytes) -> ConversationSlot | None:
+    """The slot if `raw` is one, else `None`."""
+    if len(raw) < HEAD:
+        return None
+    time, effort, source = _HEAD.unpack_from(raw)
+    try:
+        served, routed, router_model = raw[HEAD:].decode().split(_SEPARATOR)
+    except ValueError:
+        return None
+    if source >= len(_SOURCES):
+        return None
+    return ConversationSlot(
+        served=served,
+        routed=routed,
+        router_model=router_model,
+        effort=effort / 10 if effort else None,
+        source=_SOURCES[source],
+        time=time,
+    )
+
+
+def is_ageing(time: int, *, now: float, ttl: float) -> bool:
+    """Whether a slot of that time has to be written again to outlive `ttl` seconds."""
+    return now - time > ttl / 2 + moment_of(ttl)
+
+
+def moment_of(ttl: float) -> int:
+    """Seconds between two times of slots: those that are alike then are stored once."""
+    return max(1, int(ttl / _MOMENTS))
+
+
+def stamped(slot: ConversationSlot, *, now: float, ttl: float) -> ConversationSlot:
+    """`slot` with the time of its writing."""
+    moment = moment_of(ttl)
+    return replace(slot, time=int(now) // moment * moment)

@@ -1,0 +1,56 @@
+"""Expected effort of a prompt, 1 (trivial) to 5 (an expert's hours), and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pointsman_server.core.model import EngineAnswer
+
+NEEDS_INFO = "needs_info"
+"""The difficulty of a prompt that is too ambiguous to size."""
+
+_BANDS = {"easy": (1.0, 2.0), "medium": (2.5, 3.5), "hard": (4.0, 5.0)}
+_LOWEST, _HIGHEST = 1.0, 5.0
+
+
+def effort_of(answer: EngineAnswer) -> float | None:
+    """The effort that `answer` was chosen for, within the band of its difficulty.
+
+    The middle of the band where the engine named a difficulty alone; `None` where it named neither.
+    """
+    band = _BANDS.get(answer.difficulty or "")
+    if band is None:
+        return None if answer.effort is None else round(answer.effort, 1)
+    low, high = band
+    if answer.effort is None:
+        return (low + high) / 2
+    # One decimal, as slots keep it: a slot that is read again is the one that was written.
+    return round(min(max(answer.effort, low), high), 1)
+
+
+def is_harder(effort: float | None, *, than: float | None) -> bool:
+    """Whether an effort lies in a higher band than another; one that is not known is medium."""
+    return _band(effort) > _band(than)
+
+
+def reasoning_effort(levels: Sequence[str], effort: float | None) -> str | None:
+    """The level for an effort, of `levels` from lowest to highest; `None` where either is unknown.
+
+    Levels are spread evenly over the efforts; half-way between two, the higher one holds.
+    """
+    if not levels or effort is None:
+        return None
+    return levels[level_of(len(levels), effort)]
+
+
+def level_of(levels: int, effort: float | None) -> int:
+    """The index of the level for an effort; the lowest where the effort is not known."""
+    share = 0.0 if effort is None else (effort - _LOWEST) / (_HIGHEST - _LOWEST)
+    return min(max(int(share * (levels - 1) + 0.5), 0), levels - 1)
+
+
+def _band(effort: float | None) -> int:
+    if effort is None:
+        return 1
+    (_, easy), (medium, most), (hard, _) = _BANDS.values()
+    return (effort > (easy + medium) / 2) + (effort > (most + hard) / 2)

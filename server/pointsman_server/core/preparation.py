@@ -1,0 +1,44 @@
+"""What follows from a request before a cache or an engine is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pointsman_server.core.candidate_plan import Plan
+from pointsman_server.core.conversation_slot import ConversationSlot
+from pointsman_server.core.eligible_engines import EligibleEngines
+from pointsman_server.core.model import ConversationSource, EngineAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the cache held, as bytes; `None`: nothing."""
+
+    answer: bytes | None
+    slot: bytes | None
+    writes: int
+    """How often the cache had been written to then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The plan and the keys of one request, which the fast path hands on for a miss."""
+
+    plan: Plan | None
+    """Of all candidates: a provider fence is applied once the slot is known. `None`: no such tier.
+    """
+    engines: EligibleEngines
+    conversation: bytes
+    source: ConversationSource
+    key: bytes | None
+    """Identifies the decision in the cache; `None`: neither read nor written."""
+    lookup: Lookup | None = None
+    """What the cache holds; `None`: it was not asked, or not all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is known of a conversation, and the cached answer for this request's key."""
+
+    slot: ConversationSlot | None
+    answer: EngineAnswer | None

@@ -1,0 +1,62 @@
+"""Whether a turn holds a task: what is worth an engine's time, and what decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pointsman_server.core.model import Prompt, Reason
+
+PROBE_TOKENS = 16
+"""A request that lets the model write no more than this is a probe."""
+NO_TASK_FROM = 0.8
+AMBIGUOUS_FROM = 0.9
+"""The probability from which a local reading is sure enough to call nobody."""
+
+
+class Turn(StrEnum):
+    """What a turn is."""
+
+    TASK = "task"
+    """To be decided."""
+    NO_TASK = "no_task"
+    """Confirms, greets, continues or probes; or says nothing that can be read."""
+    AMBIGUOUS = "ambiguous"
+    """A task that nobody can size without asking."""
+    UNDECIDED = "undecided"
+    """No task that decides for a conversation, under a stickiness that decides every turn."""
+
+    @property
+    def decides_nothing(self) -> bool:
+        """Whether no engine is called for it."""
+        return self in {Turn.NO_TASK, Turn.AMBIGUOUS}
+
+    @property
+    def reason(self) -> Reason:
+        """Why the static pick is served, where no engine is called."""
+        return Reason.AMBIGUOUS if self is Turn.AMBIGUOUS else Reason.NO_TASK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnReading:
+    """What a reader sees in a prompt. Probabilities are 0 to 1."""
+
+    turn: float
+    """That it has no task: "yes", "go on", a bare paste of output."""
+    needs_info: float
+    """That nobody can size it without asking."""
+    effort: float | None = None
+    """Expected effort, 1 to 5; `None`: not estimated."""
+
+
+def is_probe(prompt: Prompt) -> bool:
+    """Whether the request only probes: it leaves no room for an answer to a task."""
+    most = prompt.max_output_tokens
+    return most is not None and most <= PROBE_TOKENS
+
+
+def turn_of(prompt: Prompt, reading: TurnReading | None) -> Turn:
+    """What the turn is; `reading` is `None` where the prompt holds nothing that can be read."""
+    if is_probe(prompt) or reading is None or reading.turn >= NO_TASK_FROM:
+        return Turn.NO_TASK
+    return Turn.AMBIGUOUS if reading.needs_info >= AMBIGUOUS_FROM else Turn.TASK

@@ -1,0 +1,92 @@
+"""A lexical reader of turns: greetings, confirmations and bare pastes, in the languages of users.
+
+It is sure of what it lists and of nothing else: a prompt that it does not know is a task.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from importlib import resources
+from typing import Final
+
+from pointsman_server.core.turn import TurnReading
+
+_LONGEST: Final = 48
+"""Characters of a turn that is looked up; what is longer says more than "go on"."""
+_LINES: Final = 3
+"""Lines that a paste has at least."""
+_SURE: Final = 0.95
+_TASK: Final = TurnReading(turn=0.0, needs_info=0.0)
+_NO_TASK: Final = TurnReading(turn=_SURE, needs_info=0.0)
+_VAGUE: Final = TurnReading(turn=0.0, needs_info=_SURE)
+
+
+_SECTION: Final = re.compile(r"^\[(.+)\]$", re.MULTILINE)
+_PASTE: Final = (
+    re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d"),
+    re.compile(r"\d\d:\d\d:\d\d"),
+    re.compile(r"\[?(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\]?\b"),
+    re.compile(
+        r"Traceback \(most recent call last\):|File \"|at [\w.$<>]+\(|Caused by:|\.{3} \d+ more"
+    ),
+    re.compile(r"[\w.]*(Error|Exception)\b"),
+    re.compile(
+        r"(PASS|FAIL|FAILED|PASSED|ok|not ok|✓|✗|✔|=+|-{3,}|\+{3}|@@|diff --git|index [0-9a-f]{7,})"
+    ),
+    re.compile(
+        r"[$#>%] ?\S|\w+@[\w-]+[:~]|npm (ERR!|WARN|error)|error(\[\w+\])?:|warning(\[\w+\])?:"
+    ),
+    re.compile(r"[-dlrwx]{10} |total \d+$|[0-9a-f]{7,40} |(\d{1,3}\.){3}\d{1,3}"),
+    re.compile(r"\S+:\d+(:\d+)?(:|\s|$)"),
+)
+"""How lines of logs, traces, test runs and shells begin."""
+
+
+def _phrases() -> dict[str, frozenset[str]]:
+    """The phrases of each section of the file in the wheel."""
+    text = resources.files(__package__).joinpath("turns.txt").read_text(encoding="utf-8")
+    sections = _SECTION.split(text)[1:]
+    return {
+        name: frozenset(filter(None, map(_folded, phrases.replace("\n", ",").split(","))))
+        for name, phrases in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+
+def _folded(text: str) -> str:
+    """Lower case, one blank between words, and no marks but those inside of words."""
+    text = unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold()
+    kept = "".join(c if c in "'-" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    return " ".join(word for each in kept.split() if (word := each.strip("'-")))
+
+
+class LexicalTurnReader:
+    """`core.ports.TurnReader` over lists of phrases and the shapes of pasted lines."""
+
+    def __init__(self) -> None:
+        phrases = _phrases()
+        self._no_task, self._vague = phrases["no task"], phrases["vague"]
+
+    def read(self, prompt: str) -> TurnReading | None:
+        """The reading; `None` where the prompt has neither a letter nor a digit."""
+        if len(prompt) > _LONGEST:
+            return _NO_TASK if _is_paste(prompt) else _TASK
+        folded = _folded(prompt)
+        if not folded:
+            return None
+        if folded in self._no_task or folded.isdecimal():
+            return _NO_TASK
+        if folded in self._vague:
+            return _VAGUE
+        return _NO_TASK if _is_paste(prompt) else _TASK
+
+
+def _is_paste(prompt: str) -> bool:
+    """Whether every line is one of a program's output."""
+    lines = [line.strip() for line in prompt.splitlines() if line.strip()]
+    if len(lines) < _LINES:
+        return False
+    # The last line may be cut: prompts are bounded prefixes.
+    marked = sum(any(p.match(line) for p in _PASTE) for line in lines)
+    first = any(p.match(lines[0]) for p in _PASTE)
+    return first and marked * 10 >= len(lines) * 6
