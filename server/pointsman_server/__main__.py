@@ -6,6 +6,7 @@ own. Those of the server and the external processor need their extras.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
@@ -50,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if entry is None:
         print(f"pointsman: no command {arguments[0]!r}\n{_help(commands)}", file=sys.stderr)
         return USAGE
+    if os.environ.get("POINTSMAN_LOG_FORMAT", "").strip().lower() == "json":
+        # gRPC's core, which reads this when it is loaded, would write lines of text between.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         command = entry.load()
     except ModuleNotFoundError as error:

@@ -10,9 +10,10 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pointsman_server.lib.durations import seconds_of_text
 from pointsman_server.lib.host_port import parse_host_port
 
 PREFIX = "POINTSMAN_"
@@ -20,7 +21,9 @@ UNIX = "unix:"
 """Starts the address of a Unix socket: `unix:/run/pointsman.sock`."""
 
 Listener: TypeAlias = Literal["rpc", "admin", "http", "metrics"]
-Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400)]
+Duration: TypeAlias = Annotated[float, BeforeValidator(seconds_of_text)]
+"""Seconds as a number, or text with a unit: `250ms`, `5s`, `1m`."""
+Seconds: TypeAlias = Annotated[Duration, Field(ge=0, le=86_400)]
 
 
 class Settings(BaseSettings):
@@ -54,7 +57,7 @@ class Settings(BaseSettings):
     """PEM: the CA of client certificates, which are then required."""
     policy_file: Path | None = None
     """The policy file; unset: the built-in one."""
-    reload_interval: float = Field(default=1.0, gt=0, le=3600)
+    reload_interval: Duration = Field(default=1.0, gt=0, le=3600)
     """Seconds between two checks of the policy file."""
     hash_key: SecretStr | None = None
     """The key of the hashes of ids, at least 16 random bytes. Replicas sharing a cache share it."""
@@ -66,7 +69,7 @@ class Settings(BaseSettings):
     """Concurrent calls; further ones are refused with RESOURCE_EXHAUSTED."""
     stream_in_flight: int = Field(default=256, ge=1, le=100_000)
     """Decisions in flight on one stream before the service stops reading from it."""
-    stream_max_age: float = Field(default=3_600.0, ge=0, le=86_400 * 30)
+    stream_max_age: Duration = Field(default=3_600.0, ge=0, le=86_400 * 30)
     """Seconds after which a stream ends, so that its client discovers new servers; 0: never."""
     max_connections: int = Field(default=1_000, ge=1)
     """Concurrent connections on each gRPC address; further ones are closed."""
@@ -83,9 +86,9 @@ class Settings(BaseSettings):
     """Seconds without a call until a connection is closed gracefully; 0: never."""
     keepalive: Seconds = 60.0
     """Seconds of silence until a connection is probed, and closed without an answer."""
-    drain: float = Field(default=0.0, ge=0, le=300)
+    drain: Duration = Field(default=0.0, ge=0, le=300)
     """Seconds between reporting NOT_SERVING and refusing new calls."""
-    grace: float = Field(default=10.0, ge=0, le=300)
+    grace: Duration = Field(default=10.0, ge=0, le=300)
     """Seconds for calls in flight to end at shutdown."""
     event_loop: Literal["auto", "uvloop", "asyncio"] = "auto"
     """The event loop; `auto`: uvloop if it is installed."""
@@ -111,6 +114,11 @@ class Settings(BaseSettings):
         if not isinstance(text, str):
             return text
         return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+    @field_validator("event_loop", "scheduling", "log_level", "log_format", mode="before")
+    @classmethod
+    def _in_any_case(cls, word: object) -> object:
+        return word.strip().lower() if isinstance(word, str) else word
 
     @field_validator(
         "tls_cert_file",

@@ -54,14 +54,14 @@ async def test_a_misspelt_setting_ends_the_command(name: str, value: str, meant:
     status, errors = await said(**{name: value})
     assert status == 2
     last = errors.splitlines()[-1]
-    assert last == f"pointsman: POINTSMAN_{name}: no setting has this name; is {meant} meant?"
+    assert last == f"pointsman: POINTSMAN_{name}: no setting has this name: did you mean {meant}?"
 
 
 async def test_workers_tell_of_a_misspelt_setting_once(tmp_path: Path) -> None:
     variables = {"POINTSMAN_TOKEN_FILE": "/etc/tokens"}
     async with fleet(tmp_path, "--workers", "3", environment=variables) as running:
         assert await running.ended() == 2
-    assert sum("POINTSMAN_TOKENS_FILE meant?" in line for line in running.said) == 1
+    assert sum("did you mean POINTSMAN_TOKENS_FILE?" in line for line in running.said) == 1
 
 
 async def test_a_key_that_the_policy_file_names_is_no_misspelt_setting(start: Starter) -> None:

@@ -94,3 +94,54 @@ def test_by_default_nothing_is_reached_from_outside():
 def test_every_setting_is_documented():
     page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
     assert {n for n in Settings.model_fields if f"`POINTSMAN_{n.upper()}`" not in page} == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5", 5.0),
+        ("0.25", 0.25),
+        ("5s", 5.0),
+        ("250ms", 0.25),
+        ("1m", 60.0),
+        ("1 m", 60.0),
+        (" 5S ", 5.0),
+        ("1e1", 10.0),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "drain",
+        "grace",
+        "reload_interval",
+        "stream_max_age",
+        "max_connection_age",
+        "max_connection_age_grace",
+        "max_connection_idle",
+        "keepalive",
+    ],
+)
+def test_durations_take_units(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, seconds: float
+) -> None:
+    monkeypatch.setenv(f"POINTSMAN_{name.upper()}", text)
+    assert getattr(Settings(), name) == seconds
+
+
+@pytest.mark.parametrize("text", ["5q", "s", "-1s", "1h30m", "nan", "inf", "five", "5 5", "9d" * 9])
+def test_another_text_is_no_duration(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("POINTSMAN_DRAIN", text)
+    with pytest.raises(ValidationError, match="drain"):
+        Settings()
+
+
+@pytest.mark.parametrize("text", ["INFO", "Info", " info ", "info"])
+def test_words_are_read_in_any_case(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("POINTSMAN_LOG_LEVEL", text)
+    monkeypatch.setenv("POINTSMAN_LOG_FORMAT", "JSON")
+    monkeypatch.setenv("POINTSMAN_EVENT_LOOP", "Asyncio")
+    monkeypatch.setenv("POINTSMAN_SCHEDULING", "BATCH")
+    found = Settings()
+    assert (found.log_level, found.log_format) == ("info", "json")
+    assert (found.event_loop, found.scheduling) == ("asyncio", "batch")

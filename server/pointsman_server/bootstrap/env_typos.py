@@ -14,6 +14,8 @@ from pointsman_server.flags.switches import (
     MORPH_ROUTER_ENABLED,
 )
 from pointsman_server.policies.overrides import PREFIX as OVER_THE_POLICY_FILE
+from pointsman_server.policies.pydantic_errors import leaves
+from pointsman_server.policies.sections.document import PolicyDocument
 from pointsman_server.settings import PREFIX, Settings
 from pointsman_server.supervisor.protocol import VARIABLE as WORKER_LINE
 
@@ -25,6 +27,8 @@ NEIGHBOURS = frozenset({"POINTSMAN_ADDRESS", "POINTSMAN_EXT_PROC_LISTEN"})
 _SWITCHES = (MORPH_ROUTER_ENABLED, DECISION_MODEL_ENABLED, DECISION_LOG_SAMPLE_RATE)
 _KNOWN = tuple(name.upper() for name in (*Settings.model_fields, *_SWITCHES))
 """Without their prefix, which all have in common."""
+_POLICY_KEYS = tuple(leaves(PolicyDocument))
+"""Paths of the policy file's keys that have names of their own."""
 _ADDRESS_OF_A_SERVICE = re.compile(
     r"POINTSMAN(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
 )
@@ -52,16 +56,29 @@ def check_names(environment: Mapping[str, str], *, also: Collection[str]) -> Non
         and not _is_of_a_service(name, value)
     )
     for name in unknown:
-        if meant := _meant(name.upper()):
-            raise SettingInvalid(name, f"no setting has this name; is {' or '.join(meant)} meant?")
+        upper = name.upper()
+        meant = _policy_key(upper, whole=True) or _meant(upper) or _policy_key(upper, whole=False)
+        if meant:
+            why = f"no setting has this name: did you mean {' or '.join(meant)}?"
+            raise SettingInvalid(name, why)
     if unknown:
-        _log.warning("variables that are no settings: %s", ", ".join(unknown))
+        _log.warning("unknown environment variables: %s", ", ".join(unknown))
 
 
 def _is_of_a_service(name: str, value: str) -> bool:
     if _ADDRESS_OF_A_SERVICE.fullmatch(name):
         return True
     return "://" in value and _URL_OF_A_SERVICE.fullmatch(name) is not None
+
+
+def _policy_key(name: str, *, whole: bool) -> list[str]:
+    """Find the variable of the policy file's key of this name; without `whole`, of its end."""
+    rest = name.removeprefix(PREFIX).removeprefix("POLICY_")
+    first = 0 if whole else 1
+    found = [path for path in _POLICY_KEYS if "_".join(path[first:]).upper() == rest]
+    if len(found) != 1 or not (whole or "_" in rest):
+        return []
+    return [OVER_THE_POLICY_FILE + "__".join(found[0]).upper()]
 
 
 def _meant(name: str) -> list[str]:

@@ -86,11 +86,15 @@ async def listen(
     """
     certificates = _certificates(settings)
     if certificates is not None:
-        telemetry.watch_certificates(expiry=certificates.expiry, reloads=certificates.reloads)
+        telemetry.watch_certificates(
+            expiry=certificates.expiry,
+            reloads=certificates.reloads,
+            reloaded=certificates.reloaded,
+        )
     tokens = _tokens(settings)
     interceptors: list[BearerAuthentication] = []
     if tokens is not None:
-        telemetry.watch_tokens(tokens.reloads)
+        telemetry.watch_tokens(tokens.reloads, reloaded=tokens.reloaded)
         interceptors.append(BearerAuthentication(tokens, meter=telemetry.metrics))
     servers: list[Server] = []
     stack.enter_context(polite_poller())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -139,12 +140,24 @@ class Runtime:
             await self._parts.cache.aclose()
 
     async def _build(self, rules: PolicyFile) -> _Parts:
-        ambient, telemetry = self._ambient, self._telemetry
+        """Build the parts of a version. Where one does not build, the new ones are closed."""
+        async with contextlib.AsyncExitStack() as unfinished:
+            parts = await self._built(rules, unfinished)
+            unfinished.pop_all()
+        return parts
+
+    async def _built(self, rules: PolicyFile, unfinished: contextlib.AsyncExitStack) -> _Parts:
+        ambient, telemetry, before = self._ambient, self._telemetry, self._parts
         # In a thread: reading the artefact would hold up calls for some milliseconds.
         local = await asyncio.to_thread(LocalEngine.load, rules.local)
         names = dict.fromkeys((*rules.engines, rules.classify_engine))
         engines = tuple(self._engine(name, rules, local) for name in names if name is not None)
+        for engine in engines:
+            if before is None or engine not in before.engines:
+                unfinished.push_async_callback(engine.aclose)
         cache = await self._cache(rules)
+        if before is None or cache is not before.cache:
+            unfinished.push_async_callback(cache.aclose)
         switches = build_switches(rules.flags, ambient=ambient, cache=cache)
         chain = build_chain(
             rules,

@@ -104,9 +104,11 @@ async def serving(
             current=loaded,
             on_loaded=runtime.apply,
             on_outcome=lambda ok: telemetry.metrics.reload(ok=ok),
+            on_changes=telemetry.metrics.policy_changed,
             interval=settings.reload_interval,
         )
         await stack.enter_async_context(watcher)
+        telemetry.watch_policy_file(lambda: not watcher.on_disk)
 
         async def describe() -> Description:
             state = watcher.state

@@ -14,7 +14,7 @@ from pointsman_server.bootstrap.http_endpoints import (
 )
 from pointsman_server.cli.options import parser_of
 from pointsman_server.cli.running import run_until_done
-from pointsman_server.lib.console import open_standard_streams, tell
+from pointsman_server.lib.console import Console, open_standard_streams
 from pointsman_server.telemetry.service_log.formatters import configure_logging
 
 
@@ -59,4 +59,5 @@ def _serve(endpoint: Endpoint, argv: Sequence[str], *, port: int, description: s
     )
     settings = EndpointSettings(**vars(parser.parse_args(argv)))
     configure_logging(level="info", fmt="auto")
-    return run_until_done(serve_endpoint(endpoint, settings, say=tell))
+    console = Console(as_log=False)
+    return run_until_done(serve_endpoint(endpoint, settings, say=console.tell), console=console)

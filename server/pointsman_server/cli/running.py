@@ -7,16 +7,18 @@ from typing import Any
 
 from pointsman_server.bootstrap.event_loop import LoopName, run
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid
-from pointsman_server.lib.console import complain
+from pointsman_server.lib.console import Console
 from pointsman_server.policies.check import rendered
 
 
-def run_until_done(work: Coroutine[Any, Any, None], *, loop: LoopName = "auto") -> int:
+def run_until_done(
+    work: Coroutine[Any, Any, None], *, console: Console, loop: LoopName = "auto"
+) -> int:
     """Run `work`. An error that keeps a server from starting is printed without a traceback."""
     try:
         run(work, loop=loop)
     except PolicyInvalid as error:
-        return complain(["the policy file has problems:", *rendered(error.problems)])
+        return console.complain(["the policy file has problems:", *rendered(error.problems)])
     except (PointsmanError, OSError, RuntimeError, ValueError, ModuleNotFoundError) as error:
-        return complain([str(error) or type(error).__name__])
+        return console.complain([str(error) or type(error).__name__])
     return 0

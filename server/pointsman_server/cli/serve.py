@@ -17,9 +17,9 @@ from pointsman_server.bootstrap.worker_link import SupervisorLink
 from pointsman_server.cli.options import add_set_option
 from pointsman_server.cli.running import run_until_done
 from pointsman_server.core.errors import SettingInvalid
-from pointsman_server.lib.console import complain, open_standard_streams, tell
+from pointsman_server.lib.console import Console, open_standard_streams
 from pointsman_server.settings import Settings
-from pointsman_server.telemetry.service_log.formatters import configure_logging
+from pointsman_server.telemetry.service_log.formatters import FORMATS, configure_logging
 
 
 def serve(argv: Sequence[str]) -> int:
@@ -49,27 +49,33 @@ def serve(argv: Sequence[str]) -> int:
     add_set_option(parser)
     given = {k: v for k, v in vars(parser.parse_args(argv)).items() if v is not None}
     assignments = given.pop("assignments")
+    console = Console(as_log=_log_format() == "json")
+    undo = configure_logging("info", _log_format())
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        return complain([f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors()])
+        return console.complain([_told(e["loc"], e["msg"]) for e in error.errors()])
+    undo()
     worker = SupervisorLink.of(os.environ)
-    if settings.workers > 1 and worker is None:
-        try:
-            launch(settings, argv)
-        except SettingInvalid as error:
-            return complain([str(error)])
     ambient = SystemResources()
     configure_logging(settings.log_level, settings.log_format, secrets=ambient.secrets)
     try:
+        if settings.workers > 1 and worker is None:
+            launch(settings, argv)
         schedule(settings.scheduling)
     except SettingInvalid as error:
-        return complain([str(error)])
+        return console.complain([str(error)])
     work = serve_until_stopped(
-        settings, say=tell, ambient=ambient, assignments=assignments, worker=worker
+        settings, say=console.tell, ambient=ambient, assignments=assignments, worker=worker
     )
-    return run_until_done(work, loop=settings.event_loop)
+    return run_until_done(work, console=console, loop=settings.event_loop)
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    return f"POINTSMAN_{location[0]}".upper()
+def _log_format() -> str:
+    """The format of the log, also where other settings are wrong."""
+    given = os.environ.get("POINTSMAN_LOG_FORMAT", "").strip().lower()
+    return given if given in FORMATS else "auto"
+
+
+def _told(location: tuple[int | str, ...], message: str) -> str:
+    return f"POINTSMAN_{location[0]}: ".upper() + message.removeprefix("Value error, ")

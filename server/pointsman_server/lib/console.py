@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final, TextIO, cast
 
+_log = logging.getLogger("pointsman_server.console")
 USAGE: Final = 2
 """Exit status of a command that was called or configured wrongly."""
 
@@ -26,6 +28,30 @@ def complain(lines: Sequence[str]) -> int:
     for line in lines:
         tell(f"pointsman: {line}")
     return USAGE
+
+
+class Console:
+    """Output of a command that serves: plain lines, or lines of its log where that is JSON."""
+
+    def __init__(self, *, as_log: bool) -> None:
+        self._as_log = as_log
+        # The start and its errors are shown whatever the level of the log is.
+        _log.setLevel(logging.INFO)
+
+    def tell(self, line: str) -> None:
+        """Write a line for the operator."""
+        if self._as_log:
+            _log.info("%s", line)
+        else:
+            tell(line)
+
+    def complain(self, lines: Sequence[str]) -> int:
+        """Write what prevents the start. Returns the exit status `USAGE`."""
+        if not self._as_log:
+            return complain(lines)
+        for line in lines:
+            _log.error("%s", line)
+        return USAGE
 
 
 def discard_stdout() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +17,12 @@ MOST_PROBLEMS = 100
 """Nobody reads more than these, and log lines stay bounded."""
 
 _LONGEST_NAME = 80
+_SHOWN_OF_A_SECRET = 4
+_TYPED_BY_HAND = re.compile(r"[A-Za-z]{1,16}(?:_[a-z]{1,16}){0,3}")
+_SECRET = re.compile(
+    r"(?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[a-z]|AKIA|ASIA|AIza|eyJ|hf|npm)[-_A-Za-z0-9]{12,}"
+    r"|(?=[A-Za-z+/=]*[0-9])[A-Za-z0-9+/=]{32,}"
+)
 _MOST_COMPARED = 300
 
 
@@ -27,10 +34,23 @@ class Diagnostic:
     message: str
 
 
+class Unknown(str):
+    """A key that may be a secret in the wrong place: `shown` prints its beginning alone."""
+
+    __slots__ = ()
+
+
+def unknown_key(key: str, *, near: bool) -> str:
+    """Mark a key as `Unknown` unless it is `near` a known one or looks typed by hand."""
+    return key if near or _TYPED_BY_HAND.fullmatch(key) else Unknown(key)
+
+
 def shown(name: str) -> str:
     """Make a name from the file safe to print: bounded, without control characters."""
     if not name:
         return '""'
+    if isinstance(name, Unknown) or _SECRET.search(name):
+        name = f"{name[:_SHOWN_OF_A_SECRET]}..."
     cut = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 

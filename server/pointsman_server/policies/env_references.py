@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 from pointsman_server.policies.diagnostics import Diagnostic, KeyPath
 from pointsman_server.policies.yaml_tree import YamlTree
@@ -17,6 +18,8 @@ CREDENTIAL_KEYS = frozenset({"api_key", "aws_key", "aws_secret", "aws_session_to
 """Keys of a profile that hold a reference to a secret, never anything else."""
 
 REFERENCE = re.compile(r"\$\{([^{}]*)\}")
+_FILLED = re.compile(r"\$(?P<escaped>\$\{)|\$\{(?P<inside>[^{}]*)\}")
+_PARTS = re.compile(r"(?P<name>[^:-]*)(?:(?P<how>:?-)(?P<default>.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _LITERAL = "must be a reference such as `${NAME}`: the file is no place for a secret"
 _SECRET_VARIABLE = re.compile(r"KEY$|TOKEN$|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
@@ -62,12 +65,42 @@ def _filled(
             faults.append(Diagnostic(path, _LITERAL))
         return value
     found = [
-        Diagnostic(path, m) for name in REFERENCE.findall(value) for m in _wrong(name, environment)
+        Diagnostic(path, message)
+        for match in _FILLED.finditer(value)
+        if not match["escaped"]
+        for message in _wrong(_Reference.of(match["inside"]), environment)
     ]
     faults += found
     if found:
         return value
-    return REFERENCE.sub(lambda match: environment[match[1]], value)
+
+    def filled(match: re.Match[str]) -> str:
+        return "${" if match["escaped"] else _Reference.of(match["inside"]).value(environment)
+
+    return _FILLED.sub(filled, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """The inside of `${NAME}`, `${NAME-default}` or `${NAME:-default}`."""
+
+    name: str
+    default: str | None
+    when_empty: bool
+    """Whether the default also replaces an empty value."""
+
+    @classmethod
+    def of(cls, inside: str) -> Self:
+        match = _PARTS.fullmatch(inside)
+        if match is None:
+            return cls(inside, None, when_empty=False)
+        return cls(match["name"], match["default"], when_empty=match["how"] == ":-")
+
+    def value(self, environment: Mapping[str, str]) -> str:
+        found = environment.get(self.name)
+        if self.default is not None and (found is None or (self.when_empty and not found)):
+            return self.default
+        return found or ""
 
 
 def _holds_reference_only(value: str, path: KeyPath) -> bool:
@@ -76,12 +109,13 @@ def _holds_reference_only(value: str, path: KeyPath) -> bool:
     return re.fullmatch(rf"{around}\$\{{{_NAME.pattern}\}}", value) is not None
 
 
-def _wrong(name: str, environment: Mapping[str, str]) -> list[str]:
-    """The error of replacing the variable `name`, without its value."""
+def _wrong(reference: _Reference, environment: Mapping[str, str]) -> list[str]:
+    """The faults of a reference; no message has a value."""
+    name = reference.name
     if not _NAME.fullmatch(name):
         return ["holds a reference that names no environment variable: letters, digits, `_`"]
     if _SECRET_VARIABLE.search(name):
         return [f"`${{{name}}}` looks like a secret, and this value is sent to callers"]
-    if name not in environment:
+    if name not in environment and reference.default is None:
         return [f"the environment variable `{name}` is not set"]
     return []

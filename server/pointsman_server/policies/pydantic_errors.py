@@ -10,7 +10,13 @@ from typing import Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pointsman_server.policies.diagnostics import Diagnostic, KeyPath, meant, named
+from pointsman_server.policies.diagnostics import (
+    Diagnostic,
+    KeyPath,
+    meant,
+    named,
+    unknown_key,
+)
 
 _SENTENCES = {
     "missing": "is required",
@@ -28,13 +34,18 @@ def to_faults(error: ValidationError, *, model: type[BaseModel]) -> Iterator[Dia
         path = tuple(details["loc"])
         if path[-1:] == ("[key]",) and details["type"] != "extra_forbidden":
             path = path[:-1]  # pydantic's mark of a mapping's key, which stands before it
+        if details["type"] == "extra_forbidden":
+            key = str(path[-1])
+            known = known_keys(model, path[:-1])
+            path = (*path[:-1], unknown_key(key, near=bool(meant(key, known))))
         yield Diagnostic(path, _message(details, path, model))
 
 
 def _message(details: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(str(path[-1]), known_keys(model, path[:-1]))
+        key = path[-1] if isinstance(path[-1], str) else str(path[-1])
+        return _unknown_key(key, known_keys(model, path[:-1]))
     if kind == "literal_error":
         return _not_among(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
     if kind == "value_error":
@@ -68,6 +79,15 @@ def known_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
         )
     section = _section(annotation)
     return tuple(section.model_fields) if section else ()
+
+
+def leaves(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of all keys of `model` and of the sections in it."""
+    for name, field in model.model_fields.items():
+        path = (*above, name)
+        yield path
+        if (section := _section(field.annotation)) is not None:
+            yield from leaves(section, path)
 
 
 def _section(annotation: object) -> type[BaseModel] | None:

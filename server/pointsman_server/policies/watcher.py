@@ -17,11 +17,17 @@ from pathlib import Path
 from typing import Self
 
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid, Problem
+from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.policies.changes import changes, sections, summary
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.loader import read
 from pointsman_server.policies.schema import Loaded
 
 _log = logging.getLogger(__name__)
+
+
+def _nothing(_: object) -> None:
+    """Take no notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,9 @@ class PolicyWatcher:
     """Puts a version in force. Where it raises, that version counts as refused, and the one
     before must still be in force."""
     on_outcome: Callable[[bool], None]
-    """Called after every attempt, with its success. It must not raise."""
+    """Called after every attempt with its success. It must not raise."""
+    on_changes: Callable[[frozenset[str]], None] = _nothing
+    """Called with the top-level keys that a new version changed. It must not raise."""
     interval: float = 1.0
     """Seconds between two looks at the file."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -65,11 +73,18 @@ class PolicyWatcher:
     _one_at_a_time: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _task: asyncio.Task[None] | None = field(init=False, default=None)
     _config: PolicyConfig = field(init=False)
+    _in_force: PolicyFile = field(init=False)
 
     def __post_init__(self, current: Loaded) -> None:
         self._config = self.config or PolicyConfig(self.path)
+        self._in_force = current.policy_file
         self._judged = self._previous = current.policy_file.version
         self._state = WatchState(version=self._judged, loaded_at=self.clock())
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the file, as it was read last, is the version in force."""
+        return self._previous == self._state.version
 
     @property
     def state(self) -> WatchState:
@@ -79,7 +94,9 @@ class PolicyWatcher:
     async def reload(self) -> bool:
         """Load the file now, changed or not. Returns whether it was put in force."""
         async with self._one_at_a_time:
-            return await self._judge(await self._reading())
+            reading = await self._reading()
+            self._previous = reading.mark
+            return await self._judge(reading)
 
     async def poll(self) -> None:
         """Check the file once, and load a changed and settled version."""
@@ -130,9 +147,16 @@ class PolicyWatcher:
             _log.error("policy file refused, %s stays in force: %s", self._state.version, told)
         else:
             self._state = WatchState(version=reading.mark, loaded_at=self.clock())
-            _log.info("policy file %s is in force", self._state.version)
         self.on_outcome(not problems)
         return not problems
+
+    def _audit(self, new: PolicyFile) -> None:
+        """Log what the new version changed, from what to what."""
+        old, self._in_force = self._in_force, new
+        lines = changes(old, new)
+        told = summary(lines) or "no value changed"
+        _log.info("policy file %s is in force, before %s: %s", new.version, old.version, told)
+        self.on_changes(sections(lines))
 
     def _restored(self) -> None:
         """Record that the file is again the one in force, without building it."""
@@ -150,6 +174,7 @@ class PolicyWatcher:
             done = self.on_loaded(loaded)
             if inspect.isawaitable(done):
                 await done
+            self._audit(loaded.policy_file)
             for warning in loaded.warnings:
                 _log.warning("policy file: %s: %s", warning.path, warning.message)
         except PolicyInvalid as invalid:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from pointsman_server.lib.console import complain, tell
+from pointsman_server.lib.console import Console
 from pointsman_server.supervisor.protocol import Plan, plan_of
 from pointsman_server.supervisor.reserved_port import reserve
 from pointsman_server.supervisor.supervisor import Supervisor
@@ -21,16 +21,19 @@ def main(argv: Sequence[str]) -> int:
     """Supervise: the plan, then the arguments of `pointsman serve`. Returns the exit status."""
     plan = plan_of(argv[0])
     _log_to_stderr(plan)
+    console = Console(as_log=plan.log_format == "json")
     try:
         reserved = reserve(plan.host, plan.port)
     except OSError as error:
         address, why = f"{plan.host}:{plan.port}", error.strerror or error
-        return complain([f"POINTSMAN_LISTEN: cannot listen on {address}: {why}"])
+        return console.complain([f"POINTSMAN_LISTEN: cannot listen on {address}: {why}"])
     with reserved:
-        return asyncio.run(_supervise(plan, reserved, arguments=argv[1:]))
+        return asyncio.run(_supervise(plan, reserved, arguments=argv[1:], console=console))
 
 
-async def _supervise(plan: Plan, reserved: socket.socket, *, arguments: Sequence[str]) -> int:
+async def _supervise(
+    plan: Plan, reserved: socket.socket, *, arguments: Sequence[str], console: Console
+) -> int:
     supervisor = Supervisor(
         workers=plan.workers,
         port=reserved.getsockname()[1],
@@ -41,7 +44,7 @@ async def _supervise(plan: Plan, reserved: socket.socket, *, arguments: Sequence
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop)
     loop.add_signal_handler(signal.SIGHUP, supervisor.reload)
-    return await supervisor.run(say=tell)
+    return await supervisor.run(say=console.tell)
 
 
 class _JsonLines(logging.Formatter):

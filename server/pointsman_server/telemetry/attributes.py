@@ -38,6 +38,7 @@ FAILURES: Final = "pointsman.failures"
 DRY_RUN: Final = "pointsman.dry_run"
 DECISION_ID: Final = "pointsman.decision_id"
 POLICY_VERSION: Final = "pointsman.policy_version"
+POLICY_SECTION: Final = "pointsman.policy_section"
 
 # Of a resolution.
 PURPOSE: Final = "pointsman.purpose"

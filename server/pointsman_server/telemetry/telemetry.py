@@ -19,8 +19,11 @@ from pointsman_server.telemetry.metrics.catalog import (
     CIRCUIT_STATES,
     ENGINE_IN_FLIGHT,
     LOOP_TASKS,
+    POLICY_STALE,
     TLS_EXPIRY,
+    TLS_RELOADED,
     TLS_RELOADS,
+    TOKENS_RELOADED,
     TOKENS_RELOADS,
 )
 from pointsman_server.telemetry.metrics.endpoint import MetricsEndpoint
@@ -117,15 +120,27 @@ class Telemetry:
         self.metrics.watch(ENGINE_IN_FLIGHT, lambda: {(e,): n for e, n in calls().items()})
 
     def watch_certificates(
-        self, *, expiry: Callable[[], int], reloads: Callable[[], Mapping[str, int]]
+        self,
+        *,
+        expiry: Callable[[], int],
+        reloads: Callable[[], Mapping[str, int]],
+        reloaded: Callable[[], bool],
     ) -> None:
-        """Ask when the certificate expires, and how often changed ones were taken and refused."""
+        """Read the certificate's expiry, the number of reloads, and whether the last succeeded."""
         self.metrics.watch(TLS_EXPIRY, lambda: {(): expiry()})
         self.metrics.watch(TLS_RELOADS, lambda: {(result,): n for result, n in reloads().items()})
+        self.metrics.watch(TLS_RELOADED, lambda: {(): int(reloaded())})
 
-    def watch_tokens(self, reloads: Callable[[], Mapping[str, int]]) -> None:
-        """Ask `reloads` how often changed files of tokens were taken and refused."""
+    def watch_tokens(
+        self, reloads: Callable[[], Mapping[str, int]], *, reloaded: Callable[[], bool]
+    ) -> None:
+        """Read the number of reloads of the tokens file, and whether the last succeeded."""
         self.metrics.watch(TOKENS_RELOADS, lambda: {(r,): n for r, n in reloads().items()})
+        self.metrics.watch(TOKENS_RELOADED, lambda: {(): int(reloaded())})
+
+    def watch_policy_file(self, stale: Callable[[], bool]) -> None:
+        """Read from `stale` whether the policy file on disk is not the one in force."""
+        self.metrics.watch(POLICY_STALE, lambda: {(): int(stale())})
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Count the tasks of `loop`, and of no former one."""

@@ -84,7 +84,7 @@ def test_a_name_that_is_like_no_setting_is_told_and_not_what_it_holds(
     with caplog.at_level(logging.WARNING):
         check_names({"POINTSMAN_VENDOR_THING": "v4lue", "POINTSMAN_PORT": "50051"}, also=())
     assert caplog.messages == [
-        "variables that are no settings: POINTSMAN_PORT, POINTSMAN_VENDOR_THING"
+        "unknown environment variables: POINTSMAN_PORT, POINTSMAN_VENDOR_THING"
     ]
 
 
@@ -102,3 +102,20 @@ def test_no_variable_that_the_repository_names_stops_a_start() -> None:
 
 
 _TEXT = {".go", ".java", ".json", ".md", ".py", ".rs", ".sh", ".ts", ".yaml", ".yml"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("POINTSMAN_MODE", "POINTSMAN_POLICY__MODE"),
+        ("pointsman_mode", "POINTSMAN_POLICY__MODE"),
+        ("POINTSMAN_POLICY_MODE", "POINTSMAN_POLICY__MODE"),
+        ("POINTSMAN_SERVE_PERCENT", "POINTSMAN_POLICY__SERVE_PERCENT"),
+        ("POINTSMAN_CACHE_URL", "POINTSMAN_POLICY__CACHE__URL"),
+        ("POINTSMAN_MORPH_TIMEOUT", "POINTSMAN_POLICY__ENGINES__MORPH__TIMEOUT"),
+        ("POINTSMAN_ENGINES_MORPH_TIMEOUT", "POINTSMAN_POLICY__ENGINES__MORPH__TIMEOUT"),
+    ],
+)
+def test_a_key_of_the_policy_file_is_named_with_its_variable(name: str, meant: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"did you mean {meant}\\?"):
+        check_names({name: "serve"}, also=())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from pointsman_server.policies.check import check, check_text, rendered
 from pointsman_server.policies.diagnostics import MOST_PROBLEMS
 
@@ -50,3 +51,38 @@ def test_a_long_key_is_cut() -> None:
     report = check_text("x" * 100_000 + "-: 1\n")
 
     assert all(len(line) < 400 for line in report.lines())
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-live-51H8abcdefgh",
+        "sk-canary-letters-alone",
+        "ghp_abcdefghijklmnopqrstuvwxyz",
+        "AKIAIOSFODNN7EXAMPLE",
+        "hunter2",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "Bearer abcdef0123456789",
+        "0123456789abcdef0123456789abcdef",
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{secret}: 1\n",
+        "mode: shadow\n{secret}:\n  a: 1\n",
+        "engines:\n  {secret}: 1\n",
+        "llm:\n  provider: p\n  model: m\n  azure: {{{secret}: x}}\n",
+        "engines: {{morph: {{{secret}: {secret}}}}}\n",
+    ],
+)
+def test_a_secret_in_the_place_of_a_key_is_not_printed_whole(text: str, secret: str) -> None:
+    told = "\n".join(check_text(text.format(secret=f'"{secret}"')).lines())
+    assert secret not in told
+    assert f"{secret[:4]}..." in told
+
+
+@pytest.mark.parametrize(("key", "hint"), [("serve_percnt", "serve_percent"), ("mod", "mode")])
+def test_a_misspelt_key_is_printed_whole(key: str, hint: str) -> None:
+    told = check_text(f"{key}: 1\n").lines()
+    assert f"{key}: unknown key `{key}`; did you mean `{hint}`? (line 1)" in told

@@ -350,3 +350,98 @@ def test_the_guide_s_fallback_resolves_as_it_says() -> None:
         ("reasoning", "claude-opus-4-6"),
         ("default", "gpt-5.4"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "environment", "filled"),
+    [
+        ("${IMG}", {"IMG": "true"}, True),
+        ("${IMG}", {"IMG": "False"}, False),
+        ("${IMG:-true}", {}, True),
+        ("${IMG:-true}", {"IMG": ""}, True),
+        ("${IMG:-true}", {"IMG": "false"}, False),
+        (True, {}, True),
+        ("${IMG}", {"IMG": ""}, None),
+        ("", {}, None),
+    ],
+)
+def test_a_boolean_may_come_from_the_environment(
+    written: object, environment: dict[str, str], filled: object
+) -> None:
+    llm = {"provider": "p", "model": "m", "supports_image_parts": written}
+    default = rules(llm, **environment).profiles["default"]
+    assert default.parameters.get("supports_image_parts") is filled
+
+
+@pytest.mark.parametrize("value", ["yes", "1", "on", "truth"])
+def test_another_text_is_no_boolean_and_is_not_repeated(value: str) -> None:
+    llm = {"provider": "p", "model": "m", "supports_image_parts": "${IMG}"}
+    with pytest.raises(PolicyInvalid) as caught:
+        rules(llm, IMG=f"{value}-hunter2")
+    [problem] = caught.value.problems
+    assert problem.path == "llm.supports_image_parts"
+    assert "must be `true` or `false`" in problem.message
+    assert "hunter2" not in problem.message
+
+
+@pytest.mark.parametrize(
+    ("written", "filled"),
+    [
+        ("${SET}", "here"),
+        ("${SET:-other}", "here"),
+        ("${SET-other}", "here"),
+        ("${EMPTY:-other}", "other"),
+        ("${EMPTY-other}", ""),
+        ("${UNSET:-other}", "other"),
+        ("${UNSET-other}", "other"),
+        ("${UNSET:-}", ""),
+        ("${UNSET:-a b:-c}", "a b:-c"),
+        ("${UNSET:-1}-${SET}", "1-here"),
+        ("$${SET}", "${SET}"),
+        ("$${UNSET}", "${UNSET}"),
+        ("$$${SET}", "$${SET}"),
+        ("$${SET}${SET}", "${SET}here"),
+        ("$$5, $5", "$$5, $5"),
+    ],
+)
+def test_references_have_defaults_and_an_escape(written: str, filled: str) -> None:
+    llm = {"provider": "p", "model": "m", "parameters": {"note": f"<{written}>"}}
+    default = rules(llm, SET="here", EMPTY="").profiles["default"]
+    assert default.parameters["note"] == f"<{filled}>"
+
+
+@pytest.mark.parametrize("written", ["${A:B}", "${}", "${:-x}", "${A B}", "${1A:-x}"])
+def test_another_reference_is_a_problem(written: str) -> None:
+    with pytest.raises(PolicyInvalid, match="names no environment variable"):
+        rules({"provider": "p", "model": "m", "parameters": {"note": written}})
+
+
+@pytest.mark.parametrize("written", ["${API_KEY:-hunter2}", "$${API_KEY}"])
+def test_a_credential_has_neither_a_default_nor_an_escape(written: str) -> None:
+    with pytest.raises(PolicyInvalid, match="must be a reference") as caught:
+        rules({"provider": "p", "model": "m", "api_key": written})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("empty", ["", "${UNSET:-}"])
+def test_an_empty_header_number_or_word_is_inherited(empty: str) -> None:
+    base = {
+        "provider": "p",
+        "model": "m",
+        "headers": {"x-team": "blue"},
+        "temperature": 0.5,
+        "context_window_tokens": 1_000,
+        "tools_emulation_mode": "force",
+        "supports_image_parts": True,
+    }
+    own = {
+        "headers": {"x-team": empty, "x-more": "1"},
+        "temperature": empty,
+        "context_window_tokens": empty,
+        "tools_emulation_mode": empty,
+        "supports_image_parts": empty,
+    }
+    found = rules({**base, "profiles": {"mine": own}}).profiles["mine"].parameters
+    assert found["headers"] == {"x-team": "blue", "x-more": "1"}
+    others = own.keys() - {"headers"}
+    assert {key: found[key] for key in others} == {key: base[key] for key in others}

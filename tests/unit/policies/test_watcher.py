@@ -385,3 +385,49 @@ async def test_the_watcher_s_task_outlives_a_callback_that_breaks_its_word(
 
 async def test_closing_a_watcher_that_never_ran_is_allowed(service: Service, path: Path) -> None:
     await service.watch(path).aclose()
+
+
+def rewrite(path: Path, content: bytes | None) -> None:
+    """Write the file, or remove it."""
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+
+async def test_a_reload_logs_what_changed_and_names_the_sections(
+    service: Service, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    changed: list[frozenset[str]] = []
+    watcher = service.watch(path, on_changes=changed.append)
+    rewrite(path, b"mode: serve\n" + FIRST)
+    await watcher.poll()
+    assert not watcher.on_disk
+    await watcher.poll()
+    assert watcher.on_disk
+    assert [record.getMessage() for record in caplog.records if "mode: " in record.getMessage()]
+    assert changed == [frozenset({"mode"})]
+
+
+async def test_a_refused_file_is_not_on_disk_until_it_is_repaired(
+    service: Service, path: Path
+) -> None:
+    watcher = service.watch(path)
+    assert watcher.on_disk
+    rewrite(path, BROKEN)
+    for _ in range(5):
+        await watcher.poll()
+    assert not watcher.on_disk
+    rewrite(path, FIRST)
+    for _ in range(2):
+        await watcher.poll()
+    assert watcher.on_disk
+    assert service.outcomes == [False, True]
+
+
+async def test_a_missing_file_is_not_on_disk(service: Service, path: Path) -> None:
+    watcher = service.watch(path)
+    rewrite(path, None)
+    assert not await watcher.reload()
+    assert not watcher.on_disk

@@ -61,8 +61,9 @@ async def test_every_instrument_can_be_read() -> None:
     built.watch_cache_size(lambda: 0)
     built.watch_circuits(dict)
     built.watch_engine_calls(dict)
-    built.watch_certificates(expiry=lambda: 0, reloads=lambda: {"taken": 0})
-    built.watch_tokens(lambda: {"taken": 0})
+    built.watch_certificates(expiry=lambda: 0, reloads=lambda: {"taken": 0}, reloaded=lambda: True)
+    built.watch_tokens(lambda: {"taken": 0}, reloaded=lambda: True)
+    built.watch_policy_file(lambda: False)
     built.watch_loop(asyncio.get_running_loop())
 
     readings = list(built.metrics.collect())

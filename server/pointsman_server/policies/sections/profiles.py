@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.scalars import (
@@ -17,7 +17,6 @@ from pointsman_server.policies.sections.scalars import (
 )
 from pointsman_server.policies.sections.urls import base_url
 
-Text = Annotated[str, phrase(256)]
 _LONGEST = 4_096
 _LARGEST_INTEGER = 2**53
 
@@ -32,12 +31,20 @@ def or_empty(scalar: Scalar) -> Scalar:
     return Scalar(checked, schema, scalar.bounds)
 
 
+Header = Annotated[str, or_empty(phrase(256))]
+
+
 def numeric(minimum: float, maximum: float, *, whole: bool = False) -> Scalar:
-    """Describe a number, which may be written as text, since `${NAME}` gives text."""
+    """Describe a number, which may be written as text, since `${NAME}` gives text.
+
+    Empty text counts as left out.
+    """
     bounds = f"{minimum:,} to {maximum:,}"
     kind = "whole number" if whole else "number"
 
-    def checked(value: object) -> float:
+    def checked(value: object) -> object:
+        if value == "":
+            return value
         read = _number_in(value)
         if read is None or not minimum <= read <= maximum or (whole and read != int(read)):
             raise ValueError(f"must be a {kind} from {bounds}")
@@ -53,6 +60,19 @@ def _number_in(value: object) -> float | None:
         return float(value)
     except (ValueError, OverflowError):
         return None
+
+
+def boolean() -> Scalar:
+    """Describe a boolean, which may be written as text; empty text counts as left out."""
+
+    def checked(value: object) -> object:
+        if isinstance(value, bool) or value == "":
+            return value
+        if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+            return value.strip().lower() == "true"
+        raise ValueError("must be `true` or `false`")
+
+    return Scalar(checked, {"type": ["boolean", "string"]}, "`true`, `false`")
 
 
 def reference() -> Scalar:
@@ -165,17 +185,17 @@ class ProfileSection(Section):
     """The time-out of a request, passed on unchanged."""
     tools_emulation_mode: Literal["off", "fallback", "force"] | None = None
     """Whether tool calls are emulated for models without them."""
-    supports_image_parts: bool | None = None
+    supports_image_parts: Annotated[bool, boolean()] | None = None
     """Whether the model accepts images."""
     cache_ttl: Annotated[str, raw_text(32)] | None = None
     """The lifetime of the provider's prompt cache, passed on unchanged."""
     cache_key_prefix: Annotated[str, raw_text(128)] | None = None
     """The prefix of the provider's cache keys."""
-    headers: Annotated[dict[Annotated[str, name(128)], Text], Field(max_length=64)] = Field(
+    headers: Annotated[dict[Annotated[str, name(128)], Header], Field(max_length=64)] = Field(
         default_factory=dict
     )
-    """Further HTTP headers. One that holds a credential (`Authorization`, `x-api-key`) holds a
-    reference, such as `Bearer ${NAME}`.
+    """Further HTTP headers; an empty one is inherited. One that holds a credential
+    (`Authorization`, `x-api-key`) holds a reference, such as `Bearer ${NAME}`.
     """
     azure: AzureSection = AzureSection()
     """Additional settings of Azure OpenAI."""
@@ -189,6 +209,11 @@ class ProfileSection(Section):
     """Other settings for the caller, passed on unchanged. A credential by its name holds a
     reference.
     """
+
+    @field_validator("tools_emulation_mode", mode="before")
+    @classmethod
+    def _empty_is_left_out(cls, value: object) -> object:
+        return None if value == "" else value
 
     def settings(self) -> dict[str, Any]:
         """The keys that it sets; sections and mappings as dicts without absent keys."""

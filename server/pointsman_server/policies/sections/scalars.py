@@ -6,7 +6,6 @@ both bounds and the JSON Schema has them too. No message repeats the value.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from typing import TypeGuard
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s?(ms|s|m|h|d)")
+from pointsman_server.lib.durations import PATTERN, seconds_of
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ENGINE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LONGEST_PATH = 4_096
@@ -80,7 +79,7 @@ def duration(minimum: str, maximum: str) -> Scalar:
         return seconds
 
     number_schema = {"type": "number", "minimum": least, "maximum": most}
-    text_schema = {"type": "string", "pattern": f"^{_DURATION.pattern}$"}
+    text_schema = {"type": "string", "pattern": f"^{PATTERN}$"}
     return Scalar(checked, {"anyOf": [number_schema, text_schema]}, bounds)
 
 
@@ -169,15 +168,6 @@ def raw_text(longest: int = 256) -> Scalar:
         return text
 
     return Scalar(checked, {"type": ["string", "number", "boolean"]}, bounds)
-
-
-def seconds_of(value: object) -> float:
-    """Read a duration. Raises ValueError."""
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        return float(match[1]) * _UNITS[match[2]]
-    if _is_number(value) and math.isfinite(value):
-        return float(value)
-    raise ValueError("must be a duration: seconds as a number, or text such as `50ms`, `5s`, `30m`")
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -209,6 +209,12 @@ TLS_RELOADS = Instrument(
     description="Changed certificates that were taken or refused.",
     attributes=(a.RELOAD_RESULT,),
 )
+TLS_RELOADED = Instrument(
+    name="pointsman.tls.last_reload.successful",
+    kind=Kind.GAUGE,
+    unit="{reload}",
+    description="1 if the last changed certificates were taken, 0 if they were refused.",
+)
 TOKENS_RELOADS = Instrument(
     name="pointsman.tokens.reloads",
     kind=Kind.COUNTER,
@@ -216,12 +222,37 @@ TOKENS_RELOADS = Instrument(
     description="Changed files of tokens that were taken or refused.",
     attributes=(a.RELOAD_RESULT,),
 )
+TOKENS_RELOADED = Instrument(
+    name="pointsman.tokens.last_reload.successful",
+    kind=Kind.GAUGE,
+    unit="{reload}",
+    description="1 if the last changed file of tokens was taken, 0 if it was refused.",
+)
 POLICY_RELOADS = Instrument(
     name="pointsman.policy.reloads",
     kind=Kind.COUNTER,
     unit="{reload}",
     description="Changed policy files that were taken or refused.",
     attributes=(a.RELOAD_RESULT,),
+)
+POLICY_RELOADED = Instrument(
+    name="pointsman.policy.last_reload.successful",
+    kind=Kind.GAUGE,
+    unit="{policy}",
+    description="1 if the last changed policy file was taken, 0 if it was refused.",
+)
+POLICY_STALE = Instrument(
+    name="pointsman.policy.file.stale",
+    kind=Kind.GAUGE,
+    unit="{policy}",
+    description="1 while the policy file on disk is not the one in force.",
+)
+POLICY_CHANGES = Instrument(
+    name="pointsman.policy.changes",
+    kind=Kind.COUNTER,
+    unit="{change}",
+    description="Reloads that changed a section of the policy file.",
+    attributes=(a.POLICY_SECTION,),
 )
 POLICY_INFO = Instrument(
     name="pointsman.policy.info",

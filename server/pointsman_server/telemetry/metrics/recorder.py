@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from prometheus_client.registry import Collector
@@ -54,6 +54,8 @@ class Metrics(Collector):
         self._shed = Counters(zero=[()])
         self._calls = Counters()
         self._reloads = Counters(zero=[(TAKEN,), (REFUSED,)])
+        self._reloaded = True
+        self._changes = Counters()
         self._policy: Key | None = None
         self._build: Key = (version, python)
         self._watched: dict[i.Instrument, Watched] = {}
@@ -163,6 +165,12 @@ class Metrics(Collector):
     def reload(self, *, ok: bool) -> None:
         """A changed policy file was taken, or refused."""
         self._reloads.add((TAKEN if ok else REFUSED,))
+        self._reloaded = ok
+
+    def policy_changed(self, sections: Iterable[str]) -> None:
+        """A new policy file changed these top-level keys."""
+        for section in sections:
+            self._changes.add((section,))
 
     def policy(self, *, version: str, mode: Mode) -> None:
         """Record the policy file in force from now on."""
@@ -194,6 +202,8 @@ class Metrics(Collector):
         yield Family(i.SHED, _or_zero(self._shed))
         yield Family(i.CALLS, self._calls)
         yield Family(i.POLICY_RELOADS, self._reloads)
+        yield Family(i.POLICY_RELOADED, [((), int(self._reloaded))])
+        yield Family(i.POLICY_CHANGES, self._changes)
         yield Family(i.POLICY_INFO, [(self._policy, 1)] if self._policy else [])
         yield Family(i.BUILD_INFO, [(self._build, 1)])
         for instrument, read in self._watched.items():

@@ -111,6 +111,10 @@ class Certificates:
         self._refreshed()
         return int(self._expiry)
 
+    def reloaded(self) -> bool:
+        """Whether the last change was taken."""
+        return not self._problem
+
     def reloads(self) -> Mapping[str, int]:
         """Counts of changed files: `taken` and `refused`."""
         return {"taken": self._taken, "refused": self._refused}

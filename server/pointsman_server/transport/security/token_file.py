@@ -44,6 +44,10 @@ class TokenFile:
             self._refuse(str(error))
         return self._tokens
 
+    def reloaded(self) -> bool:
+        """Whether the last change was taken."""
+        return not self._problem
+
     def reloads(self) -> Mapping[str, int]:
         """How often changed files were `taken` and `refused`. Looks for a newer."""
         self()

@@ -1,0 +1,127 @@
+"""The lines of a serving process: JSON where that is asked for, and closed streams."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pointsman_server.bootstrap import runtime
+from pointsman_server.core.errors import PolicyInvalid, Problem, SettingInvalid
+from support.served import Starter, policy_text
+
+ADDRESSES = {
+    f"POINTSMAN_{name}": "127.0.0.1:0" for name in ("LISTEN", "ADMIN_LISTEN", "METRICS_LISTEN")
+}
+
+
+async def serve(shell: str, **variables: str) -> asyncio.subprocess.Process:
+    """Start `pointsman serve`, with redirections as a shell has them."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("POINTSMAN_", "OTEL_"))}
+    command = f"exec {sys.executable} -m pointsman_server serve {shell}"
+    return await asyncio.create_subprocess_shell(
+        command,
+        env=inherited | ADDRESSES | variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+def messages(errors: bytes) -> list[str]:
+    """Every line is a JSON object with a message."""
+    return [json.loads(line)["message"] for line in errors.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LISTEN", "taken", "POINTSMAN_LISTEN: cannot listen on "),
+        ("DRAIN", "5q", "POINTSMAN_DRAIN: must be a duration"),
+        ("MODE", "serve", "POINTSMAN_MODE: no setting has this name: did you mean"),
+        ("POLICY_FILE", "/no/such", "cannot read /no/such: No such file or directory"),
+    ],
+)
+async def test_a_failed_start_is_json_where_the_log_is(name: str, value: str, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        if value == "taken":
+            value = f"127.0.0.1:{taken.getsockname()[1]}"
+        child = await serve("", POINTSMAN_LOG_FORMAT="JSON", **{f"POINTSMAN_{name}": value})
+        output, errors = await child.communicate()
+    assert child.returncode == 2
+    assert messages(errors)[-1].startswith(told)
+    assert output == b""
+
+
+async def _started(child: asyncio.subprocess.Process) -> list[bytes]:
+    assert child.stderr is not None
+    lines = [await child.stderr.readline()]
+    while b"serving on" not in lines[-1]:
+        assert lines[-1], lines
+        lines.append(await child.stderr.readline())
+    return lines
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", ">&- <&-"])
+async def test_closed_streams_lose_their_lines_and_nothing_else(closed: str) -> None:
+    child = await serve(closed, POINTSMAN_LOG_FORMAT="json", POINTSMAN_LOG_LEVEL="ERROR")
+    lines = await asyncio.wait_for(_started(child), 60)
+    standard = [_target(child.pid, number) for number in range(3)]
+    child.send_signal(signal.SIGTERM)
+    output, errors = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode == 0
+    assert messages(b"".join(lines) + errors)[-1].startswith("pointsman serving on")
+    assert output == b""
+    assert [standard[n] == "/dev/null" for n in (0, 1) if "<>"[n] in closed] != []
+    assert all(standard[n] == "/dev/null" for n in (0, 1) if "<>"[n] in closed)
+
+
+def _target(pid: int, number: int) -> str:
+    return str(Path(f"/proc/{pid}/fd/{number}").readlink())
+
+
+async def test_a_start_that_fails_leaves_no_connection_open(
+    start: Starter, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Engine morph is built before the cache is refused."""
+
+    async def refused(*_: Any, **__: Any) -> None:
+        raise PolicyInvalid([Problem("cache", "is refused")])
+
+    monkeypatch.setattr(runtime, "build_cache", refused)
+    with pytest.raises(PolicyInvalid, match="is refused"):
+        await start(policy=policy_text(engines={"order": ["morph", "local"]}))
+    gc.collect()
+    await asyncio.sleep(0)
+    assert "Unclosed" not in caplog.text
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> str:
+    os.mkfifo(tmp_path / "fifo")
+    return str(tmp_path / "fifo")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["fifo", "/dev/zero"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hash_key_file": ""},
+        {"tokens_file": ""},
+        {"tls_cert_file": "", "tls_key_file": ""},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+async def test_a_file_that_never_ends_is_refused(
+    start: Starter, fifo: str, kind: str, settings: dict[str, Any]
+) -> None:
+    path = fifo if kind == "fifo" else kind
+    with pytest.raises(SettingInvalid, match="not a regular file"):
+        await start(**dict.fromkeys(settings, Path(path)))
