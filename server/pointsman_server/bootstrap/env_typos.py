@@ -28,7 +28,7 @@ _SWITCHES = (MORPH_ROUTER_ENABLED, DECISION_MODEL_ENABLED, DECISION_LOG_SAMPLE_R
 _KNOWN = tuple(name.upper() for name in (*Settings.model_fields, *_SWITCHES))
 """Without their prefix, which all have in common."""
 _POLICY_KEYS = tuple(leaves(PolicyDocument))
-"""Paths of the policy file's keys that have names of their own."""
+"""Paths of the policy file's keys."""
 _ADDRESS_OF_A_SERVICE = re.compile(
     r"POINTSMAN(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
 )
