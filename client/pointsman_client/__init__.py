@@ -12,6 +12,7 @@ from pointsman_client.bodies.identity import (
     Identity,
     IdentitySources,
     identify,
+    split_user_id,
 )
 from pointsman_client.bodies.normalise import normalise, read_body
 from pointsman_client.bodies.response_chains import ResponseChains
@@ -84,6 +85,12 @@ from pointsman_client.results import (
     SwitchReason,
 )
 from pointsman_client.routes import Attempt, ResolvedRoute
+from pointsman_client.served_models import (
+    ConversationKey,
+    Served,
+    ServedModels,
+    conversation_key,
+)
 from pointsman_client.sync_client import SyncRoutingClient
 from pointsman_client.tokens import TokenFile
 from pointsman_client.trace import in_trace_of
@@ -103,6 +110,7 @@ __all__ = [
     "ClientClosed",
     "ClientFault",
     "Constraints",
+    "ConversationKey",
     "ConversationSource",
     "DataPolicy",
     "DeadlineExceeded",
@@ -148,6 +156,8 @@ __all__ = [
     "RoutingClient",
     "RoutingDescription",
     "RoutingError",
+    "Served",
+    "ServedModels",
     "ServiceFault",
     "Source",
     "Stickiness",
@@ -161,6 +171,7 @@ __all__ = [
     "Unsupported",
     "UnusableBody",
     "UnusableResponse",
+    "conversation_key",
     "failed_attempts",
     "identify",
     "in_trace_of",
@@ -169,5 +180,6 @@ __all__ = [
     "read_body",
     "read_generate_content",
     "routing_from",
+    "split_user_id",
     "usable_id",
 ]

@@ -32,9 +32,9 @@ def pass_on(phase: str) -> pb.ProcessingResponse:
 def send_body(*, announced: int | None, most: int) -> pb.ProcessingResponse:
     """Ask for the body in one piece; `announced`: its length, if the headers say it.
 
-    A longer body than `most`, or one of unknown length, is asked for as far as Envoy's buffer
-    goes: Envoy answers 413 for what it is asked to buffer and cannot. The length of such a body is
-    taken out of the headers, so that its start may be changed.
+    For a body longer than `most`, or of unknown length, request as much as Envoy's buffer holds:
+    Envoy answers 413 for a body that it must buffer and cannot. Remove the length of such a body
+    from the headers, so that its start may be changed.
     """
     mode = pb.ProcessingMode
     if announced is not None and announced <= most:

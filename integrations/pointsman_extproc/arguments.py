@@ -89,7 +89,7 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=Settings(tiers={}).most_bytes,
         metavar="N",
-        help="longer bodies get the static pick; at most what Envoy's listener buffers "
+        help="longer bodies get the static pick; at most the buffer limit of Envoy's listener "
         "(default: %(default)s, as Envoy's)",
     )
     add(
@@ -168,7 +168,7 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=0.25,
         metavar="SECONDS",
-        help="how long a request for a tier may wait, reading its body included (default: "
+        help="seconds that a request for a tier may wait, reading its body included (default: "
         "%(default)s); keep it below Envoy's message_timeout",
     )
     add("--token-file", metavar="FILE", help="a file that holds the bearer token; may rotate")

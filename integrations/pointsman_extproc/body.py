@@ -23,7 +23,7 @@ class RequestBody:
     _end: int
 
     def span(self) -> tuple[int, int]:
-        """Where the value of `model` stands in the bytes."""
+        """Return the place of the value of `model` in the bytes."""
         start = len(self._text[: self._start].encode())
         return start, start + len(self._text[self._start : self._end].encode())
 

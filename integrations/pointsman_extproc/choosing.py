@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TypedDict
 
-from pointsman_client import Identity, RoutingClient, in_trace_of
+from pointsman_client import (
+    Identity,
+    RoutingClient,
+    Served,
+    ServedModels,
+    conversation_key,
+    in_trace_of,
+)
 
-from pointsman_extproc.conversations import Conversations, Served, conversation_key
 from pointsman_extproc.encodings import Encoding, TooLong, expanded
 from pointsman_extproc.head import Head
 from pointsman_extproc.paths import Purpose
@@ -48,7 +54,7 @@ class Chooser:
         self._routing = routing
         self._settings = settings
         self._readers = readers or ReaderPool()
-        self._conversations = Conversations()
+        self._conversations = ServedModels()
 
     async def choose(self, head: Head, raw: bytes, *, whole: bool = True) -> Verdict:
         """Return the verdict on one body; failures of Pointsman are a `why`, no error.
@@ -106,7 +112,7 @@ class Chooser:
         last = self._conversations.last(key)
         if purpose is Purpose.SIDE and last:
             return self._served(head, body, reading=reading, model=last.model, why=Passed.SIDE)
-        # Only what the service cannot know: another processor may have served a turn since.
+        # Only a model that the service cannot know: another processor may have served a turn since.
         incumbent = last.model if last and last.unknown_to_service else None
         with in_trace_of(head.trace):
             if purpose is Purpose.SIDE:

@@ -11,7 +11,7 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 class Encoding(StrEnum):
-    """How a body is encoded, as its header says."""
+    """The encoding of a body, by its header."""
 
     IDENTITY = "identity"
     GZIP = "gzip"

@@ -1,4 +1,4 @@
-"""From the headers of a request: which API it is for, who asks, in which trace."""
+"""The headers of a request: its API, its caller and its trace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_JSON = ("multipart/", "application/octet-stream", "audio/", "image/", "video
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What the headers say. Ids are `None` where there is none that can be sent."""
+    """The facts in the headers. Ids are `None` if there is none that can be sent."""
 
     target: Target
     identity: Identity = field(default_factory=Identity)

@@ -19,7 +19,7 @@ _MOST_MEMBERS = 64
 
 
 def leading_model(start: bytes) -> Found | None:
-    """Return the first member `model`, whatever it names; `None` if another kind comes before."""
+    """Return the first member `model`, of a tier or not; `None` behind a list or an object."""
     opened = _START.match(start)
     position = opened.end() if opened else len(start)
     for _ in range(_MOST_MEMBERS):

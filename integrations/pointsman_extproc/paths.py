@@ -12,7 +12,7 @@ from pointsman_client import ApiKind
 
 
 class Purpose(StrEnum):
-    """What a request is for."""
+    """The purpose of a request."""
 
     TURN = "turn"
     """A turn of a conversation: it is decided."""
@@ -39,7 +39,7 @@ class PathModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a path asks for. `kind` is `UNSPECIFIED` for Gemini's API and for unknown ones."""
+    """The API and the purpose of a path. `kind` is `UNSPECIFIED` for Gemini's and unknown APIs."""
 
     kind: ApiKind = ApiKind.UNSPECIFIED
     purpose: Purpose = Purpose.UNKNOWN

@@ -32,7 +32,7 @@ class Processor:
         self._chooser = chooser
         self._settings = settings
         self._metrics = metrics
-        self._held = 0  # bytes of bodies that are here or have been asked for
+        self._held = 0  # bytes of bodies that are here or on their way
 
     async def process(
         self, requests: AsyncIterator[ProcessingRequest], context: Any
@@ -123,6 +123,6 @@ class Processor:
             return refused(self._fault(error), settings=self._settings)
 
     def _fault(self, error: Exception) -> Passed:
-        # The kind alone: a message may quote what it is about.
+        # The kind alone: a message may quote the request.
         _log.error("request not decided: %s in the processor", type(error).__name__)
         return Passed.FAULT

@@ -56,7 +56,7 @@ class ReaderPool:
                 reader = await self._idle.get()
                 answer = self._run(self._ask(reader, raw, question))
                 try:
-                    # To its end, whoever is cancelled: the reader is not idle before.
+                    # The reader is busy until its answer, even if this task is cancelled.
                     return await asyncio.shield(answer)
                 except asyncio.CancelledError:
                     reader.kill()
@@ -98,11 +98,11 @@ class ReaderPool:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever waited has seen it; nobody has to
+            task.exception()  # a waiting task has seen it; there may be none
 
 
 class _Reader:
-    """One process. Its methods block, but `kill`, which ends what another thread waits for."""
+    """One process. Its methods block, but `kill`, which ends the wait of another thread."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -148,7 +148,7 @@ class _Reader:
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with contextlib.suppress(OSError):  # what was not written yet
+                with contextlib.suppress(OSError):  # bytes that were not written yet
                     pipe.close()
 
 

@@ -24,7 +24,7 @@ from pointsman_extproc.paths import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a body says. `model` is the request's; its value stands at `start` to `end`.
+    """The facts in a body. `model` is the request's; its value stands at `start` to `end`.
 
     Only the body of a request for a tier is read further: `prompt` and `identity` are those of
     other bodies too, but empty.
@@ -48,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """How to read one body."""
+    """Instructions for reading one body."""
 
     target: Target
     tiers: Collection[str]

@@ -28,7 +28,7 @@ def checked_sources(sources: IdentitySources) -> IdentitySources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one processor does. `tiers` maps each tier, in lower case, to its static pick if any."""
+    """Settings of one processor. `tiers` maps each tier, in lower case, to its static pick."""
 
     tiers: Mapping[str, str | None]
     candidates: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Bodies that are not read: broken, too slow, or longer than what may be held.
+"""Bodies that are not read: broken, too slow, or too long.
 
 With `serves` no tier of such a body leaves for a provider: the static pick takes its place where a
 search finds it, and the request is refused where there may be one that a search cannot find.

@@ -1,4 +1,4 @@
-"""What becomes of a request, and why."""
+"""The verdict on a request, and its reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pointsman_extproc.answers import Refusal
 
 
 class Passed(StrEnum):
-    """Why a request has its verdict, besides what the client's `Choice.why` says."""
+    """Reasons for a verdict, besides those of the client's `Choice.why`."""
 
     CONCRETE = "concrete"
     """It asks for a model, not for a tier."""
@@ -35,7 +35,7 @@ class Passed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What becomes of a request. Without a `model` and a `refusal` it passes as it came."""
+    """The verdict on a request. Without a `model` and a `refusal` it passes unchanged."""
 
     why: str
     model: str = ""

@@ -1,4 +1,4 @@
-"""A LiteLLM proxy that asks Pointsman: `pointsman_litellm.hook.PointsmanHook`.
+"""Hooks for a LiteLLM proxy that call Pointsman: `pointsman_litellm.hook.PointsmanHook`.
 
-It is imported by LiteLLM, which is no dependency of this package.
+LiteLLM imports them; it is no dependency of this package.
 """

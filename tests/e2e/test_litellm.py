@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.part("LiteLLM proxy"), pytest.mark.timeout(1800)]
 
 TIER = "kilo-auto/frontier"
 STATIC_PICK = "anthropic/claude-sonnet-4.6"
+CANDIDATES = {STATIC_PICK, "anthropic/claude-opus-4.8", "google/gemini-3.1-pro-preview"}
 CHAT = "/v1/chat/completions"
 _WORDS = "Why is the sky blue?"
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -37,6 +38,12 @@ def chat(**fields: Any) -> dict[str, Any]:
     return {"model": TIER, "messages": [{"role": "user", "content": words}]} | fields
 
 
+def _served(proxy: LiteLlm, upstream: Upstream) -> str:
+    """The model that the provider gets for a new conversation."""
+    assert proxy.ask(CHAT, chat()).is_success
+    return str(upstream.latest.document["model"])
+
+
 @pytest.fixture(scope="module")
 def policy(morph: MorphApi) -> dict[str, Any]:
     return policy_document(morph.url, mode="serve")
@@ -50,10 +57,16 @@ def service(folder: Path, policy: dict[str, Any]) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def serving(
-    tmp_path_factory: pytest.TempPathFactory, service: Service, provider: Upstream
+    tmp_path_factory: pytest.TempPathFactory,
+    service: Service,
+    provider: Upstream,
+    morph: MorphApi,
 ) -> Iterator[LiteLlm]:
+    morph.always("gpt-5.5")
     folder = tmp_path_factory.mktemp("litellm")
     with litellm(folder, mode="serve", pointsman=service.address, upstream=provider.url) as running:
+        # The first calls of a proxy load much: none of them is decided for in time.
+        until(lambda: _served(running, provider) == "openai/gpt-5.5", what="a decision")
         yield running
 
 
@@ -111,6 +124,47 @@ def test_a_concrete_model_is_left_alone(
     assert trace not in {line["trace_id"] for line in service.decisions()}
 
 
+@pytest.mark.scenario("serve: a session of Claude Code is a conversation of its user")
+def test_a_session_of_an_agent_is_a_conversation(
+    serving: LiteLlm, router: MorphApi, upstream: Upstream
+) -> None:
+    session = secrets.token_hex(8)
+    for said in ("gpt-5.5", "claude-opus-4-8"):
+        router.always(said)
+        metadata = {"user_id": f"user_x_account__session_{session}"}
+        serving.ask("/v1/messages", chat(max_tokens=1000, metadata=metadata))
+        assert upstream.latest.document["model"] == "openai/gpt-5.5"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param({"lacks": ["openai/gpt-5.5"]},
+                     marks=pytest.mark.scenario("serve: a model that the proxy lacks is not sent")),
+        pytest.param({"key_models": [TIER, STATIC_PICK, "anthropic/claude-opus-4.8"]},
+                     marks=pytest.mark.scenario("serve: nor one that the key may not use")),
+    ],
+)  # fmt: skip
+def test_candidates_are_what_the_proxy_has_and_the_key_may_use(
+    limits: dict[str, Any],
+    tmp_path: Path,
+    service: Service,
+    upstream: Upstream,
+    router: MorphApi,
+) -> None:
+    with litellm(
+        tmp_path, mode="serve", pointsman=service.address, upstream=upstream.url, **limits
+    ) as proxy:
+        router.always("gpt-5.5")
+        for _ in range(3):
+            # Another engine may decide, for a model that there is.
+            assert _served(proxy, upstream) in CANDIDATES
+            assert upstream.latest.document["model"] != "openai/gpt-5.5"
+        router.always("claude-opus-4-8")
+        wanted = "anthropic/claude-opus-4.8"
+        until(lambda: _served(proxy, upstream) == wanted, what="a decision")
+
+
 @pytest.mark.scenario("shadow: LiteLLM's own alias serves, the decision is recorded")
 def test_shadow_changes_nothing(tmp_path: Path, service: Service, upstream: Upstream) -> None:
     with litellm(
@@ -128,19 +182,15 @@ def test_shadow_changes_nothing(tmp_path: Path, service: Service, upstream: Upst
 def test_without_pointsman_the_static_pick_serves(
     tmp_path: Path, policy: dict[str, Any], upstream: Upstream
 ) -> None:
-    def served(proxy: LiteLlm) -> str:
-        assert proxy.ask(CHAT, chat()).is_success
-        return str(upstream.latest.document["model"])
-
     with (
         pointsman_serve(tmp_path, policy=policy) as service,
         litellm(tmp_path, mode="serve", pointsman=service.address, upstream=upstream.url) as proxy,
     ):
-        until(lambda: served(proxy) == "openai/gpt-5.5", what="a decision")
+        until(lambda: _served(proxy, upstream) == "openai/gpt-5.5", what="a decision")
         service.program.suspend()
-        assert served(proxy) == STATIC_PICK
+        assert _served(proxy, upstream) == STATIC_PICK
         service.program.kill()
-        assert served(proxy) == STATIC_PICK
+        assert _served(proxy, upstream) == STATIC_PICK
         port = int(service.address.rpartition(":")[2])
         with pointsman_serve(tmp_path, policy=policy, port=port):
-            until(lambda: served(proxy) == "openai/gpt-5.5", what="decisions")
+            until(lambda: _served(proxy, upstream) == "openai/gpt-5.5", what="decisions")

@@ -22,7 +22,7 @@ BUILD = Path("build/fuzz")
 SLOWEST = 10
 """Seconds for one input: instrumented, and on a machine that does something else too."""
 MOST_MEGABYTES = 1_024
-READERS = ["pointsman_server", "pointsman_client", "yaml"]
+READERS = ["pointsman_server", "pointsman_client", "pointsman_extproc", "yaml"]
 """What is instrumented: new code reached there makes an input worth keeping."""
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,13 @@ EXAMPLE = ROOT / "examples" / "litellm"
 PINNED = ROOT / "requirements" / "litellm.txt"
 _VERSION = PINNED.read_text().partition("\nlitellm==")[2].split()[0]
 _KEY = "sk-e2e-master"
+_AUTHENTICATE = """
+from litellm.proxy._types import UserAPIKeyAuth
+
+
+async def authenticate(request, api_key):
+    return UserAPIKeyAuth(api_key=api_key, user_id="owner", models={models})
+"""
 _OURS = tuple(ROOT / folder for folder in ("protos", "client", "integrations"))
 # Without `site`: of this environment's packages it sees none.
 _LITELLM = (sys.executable, "-S", "-c", "from litellm import run_server; run_server()")
@@ -42,12 +48,24 @@ class LiteLlm:
 
 
 @contextlib.contextmanager
-def litellm(folder: Path, *, mode: str, pointsman: str, upstream: str) -> Iterator[LiteLlm]:
+def litellm(
+    folder: Path,
+    *,
+    mode: str,
+    pointsman: str,
+    upstream: str,
+    lacks: Collection[str] = (),
+    key_models: Collection[str] = (),
+) -> Iterator[LiteLlm]:
     """The proxy of examples/litellm inside the block, with every model at `upstream`.
 
-    There each model has the name that the tier's candidates have.
+    There each model has the name that the tier's candidates have. The proxy has all of them but
+    those that it `lacks`; its only key may use `key_models`, or without any all of them.
     """
     document: dict[str, Any] = yaml.safe_load((EXAMPLE / "config.yaml").read_text())
+    document["model_list"] = [
+        model for model in document["model_list"] if model["model_name"] not in lacks
+    ]
     for model in document["model_list"]:
         name = f"openai/{model['model_name']}"
         model["litellm_params"] = {
@@ -58,8 +76,15 @@ def litellm(folder: Path, *, mode: str, pointsman: str, upstream: str) -> Iterat
     # One request's failure is no business of the next.
     document["router_settings"]["disable_cooldowns"] = True
     document["general_settings"] = {"master_key": _KEY}
+    if key_models:
+        document["general_settings"]["custom_auth"] = "key_rights.authenticate"
+        (folder / "key_rights.py").write_text(_AUTHENTICATE.format(models=list(key_models)))
     (folder / "config.yaml").write_text(yaml.safe_dump(document))
-    shutil.copy(EXAMPLE / "pointsman_hook.py", folder)
+    # A machine that is busy with other tests takes longer for a decision than the example allows.
+    hook = (EXAMPLE / "pointsman_hook.py").read_text()
+    (folder / "pointsman_hook.py").write_text(
+        hook.replace("decide_timeout=0.25", "decide_timeout=2.0")
+    )
     port = free_port()
     variables = {
         "MODE": mode,

@@ -61,13 +61,14 @@ class Service:
 
 
 def policy_document(morph_url: str | None = None, **sections: Any) -> dict[str, Any]:
-    """The built-in policy file with every decision logged, and top-level `sections` replaced.
+    """The built-in policy file, served to everyone and logged, and top-level `sections` replaced.
 
     With `morph_url`, engine `morph` asks there; it is asked only where the flag is on.
     """
     text = files("pointsman_server.policies").joinpath("default.yaml").read_text()
     document: dict[str, Any] = yaml.safe_load(text)
     document["flags"]["decision_log_sample_rate"] = 1.0
+    document["serve_percent"] = 100
     if morph_url:
         document["engines"]["morph"]["url"] = morph_url
     return document | sections

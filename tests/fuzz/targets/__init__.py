@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fuzz.targets import bodies, headers, kept, log, morph, overrides, policy, request, tokens
+from fuzz.targets import (
+    bodies,
+    gateway,
+    headers,
+    kept,
+    log,
+    morph,
+    overrides,
+    policy,
+    request,
+    tokens,
+)
 from fuzz.targets.target import Target
 
 TARGETS: Mapping[str, Target] = {
@@ -12,6 +23,7 @@ TARGETS: Mapping[str, Target] = {
     "overrides": overrides.TARGET,
     "morph": morph.TARGET,
     "bodies": bodies.TARGET,
+    "gateway": gateway.TARGET,
     "request": request.TARGET,
     "kept": kept.TARGET,
     "tokens": tokens.TARGET,

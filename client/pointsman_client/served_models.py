@@ -1,4 +1,8 @@
-"""The model that each conversation was last given, for its side requests."""
+"""The model that a gateway served last in each conversation.
+
+A gateway needs it for side requests of a conversation, and to report the models that it served
+without the service (`incumbent_model`).
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,16 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from pointsman_client import Identity, NormalisedPrompt
+from pointsman_client.bodies.identity import Identity
+from pointsman_client.model import NormalisedPrompt
 
 MOST = 20_000
-"""Conversations of one processor; the least recently used are forgotten."""
+"""Conversations; the least recently used are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationKey:
-    """What tells a conversation: who asks for which tier, in which session or with which start."""
+    """The identity of a conversation: its caller, its tier, and its session or its content."""
 
     user_id: str
     organization_id: str | None
@@ -26,7 +31,7 @@ class ConversationKey:
 def conversation_key(
     identity: Identity, *, user_id: str, tier: str, prompt: NormalisedPrompt
 ) -> ConversationKey | None:
-    """Return the key of a request's conversation; `None` where nothing tells it."""
+    """Return the key of a request's conversation; `None` if nothing identifies it."""
     session = identity.session_id
     if session is None:
         if not prompt.user_prompt_prefix:
@@ -38,14 +43,14 @@ def conversation_key(
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a conversation was last given."""
+    """The model that a conversation got last."""
 
     model: str
     unknown_to_service: bool = False
     """The service had not answered: it does not know of this model."""
 
 
-class Conversations:
+class ServedModels:
     """A bounded map; it holds ids, hashes and names of models, never a prompt."""
 
     def __init__(self, *, limit: int = MOST) -> None:
@@ -53,14 +58,14 @@ class Conversations:
         self._served: OrderedDict[ConversationKey, Served] = OrderedDict()
 
     def last(self, key: ConversationKey | None) -> Served | None:
-        """Return what a conversation was last given."""
+        """Return the model that a conversation got last."""
         if key is None or key not in self._served:
             return None
         self._served.move_to_end(key)
         return self._served[key]
 
     def note(self, key: ConversationKey | None, served: Served) -> None:
-        """Remember what a conversation was given."""
+        """Remember the model that a conversation got."""
         if key is None or not served.model:
             return
         self._served[key] = served
