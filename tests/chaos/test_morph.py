@@ -30,6 +30,12 @@ SCRIPTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "Morph resets": ("a TCP reset", "fetch", {"reset": True}),
     "Morph 429 storm": ("429 to every call", "http_429", {"status": 429}),
     "Morph 503": ("503 to every call", "http_503", {"status": 503}),
+    "Morph 529": ("529 to every call", "http_529", {"status": 529}),
+    "Morph endless 100": (
+        "100 Continue without end",
+        "invalid_response",
+        {"endless_interim": True},
+    ),
     "Morph redirects": ("307 to another of its paths", "http_307", {"redirect": "/elsewhere"}),
     "Morph wrong JSON": ("a list", "invalid_response", {"json": [1, 2]}),
     "Morph half JSON": ("an object without end", "invalid_response", {"body": '{"model": "gpt'}),

@@ -21,14 +21,15 @@ from pointsman_server.chain.fallback import Fallback
 from pointsman_server.chain.instrumented import Instrumented
 from pointsman_server.chain.singleflight import SingleFlight
 from pointsman_server.core.candidates import contains_answer
-from pointsman_server.core.engine_rules import BreakerRules
+from pointsman_server.core.engine_rules import BreakerRules, DecisionFormat
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
 from pointsman_server.core.policy_file import CacheRules, LocalRules
 from pointsman_server.engines.local import LocalEngine
 from pointsman_server.engines.remote.client import client_over
 from support.builders import CODEC, ROUTER_IDS, model, query
+from support.decision_answers import answered
 from support.fakes import FakeClock, RecordingCache, RecordingMeter, ScriptedEngine, failed
-from support.remote import morph_engine
+from support.remote import decision_model_engine, decision_model_rules, morph_engine
 
 STAGES = {
     "timeout",
@@ -56,6 +57,22 @@ def morph(answering):
         return httpx.Response(200, content=chunks())
 
     return morph_engine(client_over(httpx.MockTransport(handle)))
+
+
+def decision_model(wire):
+    """A decision model of a format; its server finds every prompt hard."""
+
+    def build(answering):
+        def handle(request):
+            if not answering:
+                return httpx.Response(503)
+            body = answered(json.loads(request.content), effort=(0.0, 0.0, 0.1, 0.3, 0.6))
+            return httpx.Response(200, stream=httpx.ByteStream(json.dumps(body).encode()))
+
+        rules = decision_model_rules(format=wire)
+        return decision_model_engine(client_over(httpx.MockTransport(handle)), rules=rules)
+
+    return build
 
 
 def breaker(answering):
@@ -121,6 +138,7 @@ def whole(answering):
 ENGINES = {
     "local": lambda _: LOCAL,
     "morph": morph,
+    **{wire.value: decision_model(wire) for wire in DecisionFormat},
     "guarded": lambda answering: ErrorBoundary(morph(answering), name="morph"),
     "breaker": breaker,
     "bounded": bounded,
@@ -223,7 +241,7 @@ async def test_a_failure_names_engines_and_stages_of_the_contract_and_no_prompt(
         await build(False).decide(query(prompt="canary"))
     failures = caught.value.failures
     assert failures
-    assert {f.engine for f in failures} <= {"morph", "local"}
+    assert {f.engine for f in failures} <= {"morph", "local", "jev"}
     assert {f.stage for f in failures} <= STAGES
     assert "canary" not in repr(caught.value)
 

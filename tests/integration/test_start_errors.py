@@ -21,6 +21,7 @@ from pointsman_server.telemetry.service_log.formatters import configure_logging
 from support.fleet import fleet
 from support.ports import free_port
 from support.redis_server import RealServer
+from support.scripted import REMOTE, engines_section
 from support.served import Starter, policy_text, request
 
 
@@ -64,9 +65,12 @@ async def test_workers_tell_of_a_misspelt_setting_once(tmp_path: Path) -> None:
     assert sum("did you mean POINTSMAN_TOKENS_FILE?" in line for line in running.said) == 1
 
 
-async def test_a_key_that_the_policy_file_names_is_no_misspelt_setting(start: Starter) -> None:
-    engines = {"order": ["local"], "morph": {"key_env": "POINTSMAN_HASH_KEYS"}}
-    variables = {"POINTSMAN_HASH_KEYS": "key-of-morph"}
+@pytest.mark.parametrize("engine", REMOTE)
+async def test_a_key_that_the_policy_file_names_is_no_misspelt_setting(
+    start: Starter, engine: str
+) -> None:
+    engines = engines_section(engine, "https://engine.test", key_env="POINTSMAN_HASH_KEYS")
+    variables = {"POINTSMAN_HASH_KEYS": "key-of-an-engine"}
     await start(policy=policy_text(engines=engines), environment=variables)
     with pytest.raises(SettingInvalid, match="POINTSMAN_HASH_KEYS: no setting has this name"):
         await start(environment=variables)

@@ -189,7 +189,7 @@ def engines_section(engine: str, url: str, **settings: Any) -> dict[str, Any]:
     order = {"order": [engine, "local"]}
     if engine == "morph":
         return order | {"morph": {"url": url, **settings}}
-    model = {"url": url, "format": engine, "model": "m", "key_env": "DECISION_KEY", **settings}
+    model = {"url": url, "format": engine, "model": "m", "key_env": "DECISION_KEY"} | settings
     return order | {"decision_models": {engine: model}}
 
 

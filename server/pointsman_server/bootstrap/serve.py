@@ -227,9 +227,10 @@ def _tls(settings: Settings) -> str:
 
 
 def _named_variables(loaded: Loaded) -> list[str]:
-    """Variables that the policy file has secrets read from."""
+    """Name the variables from which the policy file has secrets read."""
     rules = loaded.policy_file
-    return [name for name in (rules.morph.key_env, rules.cache.password_env) if name]
+    keys = [rules.morph.key_env, *(model.key_env for model in rules.decision_models.values())]
+    return [name for name in (*keys, rules.cache.password_env) if name]
 
 
 def _speaks(duty: WorkerAssignment | None) -> bool:

@@ -101,6 +101,14 @@ class RawCaller:
         answer = await self.decide(self.judge.session(f"probe-{len(self.answered)}"))
         return answer.decision.source == pb.SOURCE_MORPH
 
+    async def asks_a_decision_model(self) -> bool:
+        """The same for a decision model, whose pick the judge knows from then on."""
+        answer = await self.decide(self.judge.session(f"probe-{len(self.answered)}"))
+        if answer.decision.source != pb.SOURCE_DECISION_MODEL:
+            return False
+        self.judge.decision_model = answer.decision.model
+        return True
+
 
 class ClientCaller:
     """The Python client with its retries, as a gateway uses it."""

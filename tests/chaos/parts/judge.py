@@ -29,6 +29,8 @@ class Judge:
 
     local_model: str
     told: dict[str, str] = field(default_factory=dict)
+    decision_model: str = ""
+    """What a decision model picks while it is well."""
     stages: Counter[str] = field(default_factory=Counter)
     """At which stages engines failed, in the words of the answers."""
     _prefix: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -58,7 +60,11 @@ class Judge:
         if answer.outcome != pb.OUTCOME_ROUTED:
             return f"{session}: outcome {pb.Outcome.Name(answer.outcome)}"
         decision = answer.decision
-        picks = {pb.SOURCE_MORPH: MORPH_MODEL, pb.SOURCE_LOCAL: self.local_model}
+        picks = {
+            pb.SOURCE_MORPH: MORPH_MODEL,
+            pb.SOURCE_LOCAL: self.local_model,
+            pb.SOURCE_DECISION_MODEL: self.decision_model,
+        }
         if decision.model != picks[decision.source]:
             return f"{session}: {pb.Source.Name(decision.source)} picked {decision.model}"
         if answer.serve_model != decision.model or answer.shadow:

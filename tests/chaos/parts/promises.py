@@ -183,10 +183,13 @@ def _of_decision(  # noqa: C901  (one promise a line)
         yield "the model is one of the request's candidates"
     if {m.strip() for m in request.constraints.denied_models} & {decision.model}:
         yield "the model was denied"
-    if decision.source not in {pb.SOURCE_MORPH, pb.SOURCE_LOCAL} or not decision.policy:
+    if (
+        decision.source not in {pb.SOURCE_MORPH, pb.SOURCE_LOCAL, pb.SOURCE_DECISION_MODEL}
+        or not decision.policy
+    ):
         yield "a decision has a source and a policy"
     if request.data_policy == pb.DATA_POLICY_THIRD_PARTY_DENIED and any(
-        failure.engine == "morph" for failure in answer.failures
+        failure.engine != "local" for failure in answer.failures
     ):
         yield "a denied prompt was shown to a third party"
     if decision.model in decision.fallback_models:

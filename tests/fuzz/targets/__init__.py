@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from fuzz.targets import (
     bodies,
+    decision_models,
     gateway,
     headers,
     kept,
@@ -21,6 +22,7 @@ from fuzz.targets.target import Target
 TARGETS: Mapping[str, Target] = {
     "policy": policy.TARGET,
     "overrides": overrides.TARGET,
+    "decision_models": decision_models.TARGET,
     "morph": morph.TARGET,
     "bodies": bodies.TARGET,
     "gateway": gateway.TARGET,

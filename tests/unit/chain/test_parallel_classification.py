@@ -141,3 +141,23 @@ async def test_classifications_of_several_requests_do_not_mix():
     slow = beside(Classifier(gate=gate))
     async with leg.beside(prompt()) as quick, slow.beside(prompt()) as waiting:
         assert (quick(), waiting()) == (HARD, None)
+
+
+@pytest.mark.parametrize(
+    ("remote", "asked"), [(True, "remote"), (False, "local")], ids=["may leave", "may not"]
+)
+async def test_a_prompt_goes_to_the_remote_classifier_only_where_it_may(remote, asked):
+    classifiers = {"local": Classifier(), "remote": Classifier()}
+    leg = BackgroundClassifier(
+        classifiers["local"], budget=60.0, tracer=NoOpTracer(), remote=classifiers["remote"]
+    )
+    async with leg.beside(prompt(), remote=remote) as ready:
+        assert ready() == HARD
+    assert {name for name, each in classifiers.items() if each.prompts} == {asked}
+
+
+async def test_without_a_remote_classifier_every_prompt_stays():
+    classifier = Classifier()
+    async with beside(classifier).beside(prompt(), remote=True) as ready:
+        assert ready() == HARD
+    assert len(classifier.prompts) == 1

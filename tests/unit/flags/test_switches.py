@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.core.decision_record import DEFAULT_RATE
 from pointsman_server.core.errors import SourceUnreadable
+from pointsman_server.core.model import Source
 from pointsman_server.flags import FirstOf, RememberedSwitches
 from support.fakes import FakeClock, ScriptedSource
 
@@ -45,13 +46,32 @@ async def test_anything_else_is_off(text):
     assert not await Panel(morph_router_enabled=text).enabled()
 
 
+@pytest.mark.parametrize("switch", [ENABLED, "decision_model_enabled"])
 @given(st.text())
-def test_only_the_word_true_is_on(text):
+def test_only_the_word_true_is_on(switch, text):
     assert_on = text.strip() == "true"
-    coroutine = Panel(morph_router_enabled=text).switches.current()
+    coroutine = Panel(**{switch: text}).switches.current()
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
-    assert done.value.value.morph_router_enabled is assert_on
+    assert getattr(done.value.value, switch) is assert_on
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        ({ENABLED: "true"}, (True, False)),
+        ({"decision_model_enabled": "true"}, (False, True)),
+        ({ENABLED: "true", "decision_model_enabled": DOWN}, (True, False)),
+        ({ENABLED: DOWN, "decision_model_enabled": "true"}, (False, True)),
+        ({}, (False, False)),
+    ],
+    ids=str,
+)
+async def test_each_kind_of_engine_has_a_switch(texts, values):
+    found = await Panel(**texts).switches.current()
+    assert (found.morph_router_enabled, found.decision_model_enabled) == values
+    assert found.permits(Source.LOCAL)
+    assert (found.permits(Source.MORPH), found.permits(Source.DECISION_MODEL)) == values
 
 
 @pytest.mark.parametrize(("passed", "on"), [(0, True), (59.9, True), (60.0, False)])

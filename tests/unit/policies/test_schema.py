@@ -4,13 +4,14 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from pointsman_server.core.engine_rules import BreakerRules, MorphRules
+from pointsman_server.core.engine_rules import BreakerRules, MorphRules, Questions
 from pointsman_server.core.model import (
     CatalogModel,
     DataPolicy,
     Modality,
     Mode,
     Organizations,
+    Source,
     Stickiness,
     Tier,
 )
@@ -209,3 +210,46 @@ def test_a_loaded_file_cannot_be_changed() -> None:
         loaded.catalog["acme/large"].topic_scores["math"] = 0.0  # type: ignore[index]
     with pytest.raises(FrozenInstanceError):
         loaded.mode = Mode.SERVE  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("settings", "third_party"),
+    [
+        ("url: 'https://api.typesafe.ai'", True),
+        ("url: 'http://vllm.internal:8000'", True),
+        ("url: 'http://10.0.0.7:8000'", True),
+        ("url: 'http://vllm.internal:8000', third_party: false", False),
+        ("url: 'http://127.0.0.1:8000'", False),
+        ("url: 'http://[::1]:8000'", False),
+        ("url: 'http://localhost:8000'", False),
+        ("url: 'unix:/run/vllm.sock'", False),
+        ("url: 'http://127.0.0.1:8000', third_party: true", True),
+    ],
+)
+def test_a_decision_model_elsewhere_is_a_third_party_unless_the_file_says_otherwise(
+    settings: str, third_party: bool
+) -> None:
+    model = f"{{{settings}, format: decisions, model: m, timeout: 500ms, price_per_call: 0.0004}}"
+    text = (VALID / "minimal.yaml").read_text()
+    text += f"engines: {{order: [ours, local], decision_models: {{ours: {model}}}}}\n"
+    found = parse(text.encode()).policy_file
+    rules = found.decision_models["ours"]
+    assert rules.third_party is third_party
+    assert (found.source_of("ours"), found.source_of("local")) == (
+        Source.DECISION_MODEL,
+        Source.LOCAL,
+    )
+    assert (rules.format, rules.timeout, rules.price_per_call) == ("decisions", 0.5, 0.0004)
+    assert rules.questions == Questions()
+
+
+def test_questions_may_be_reworded_one_by_one() -> None:
+    reworded = "{turn: {when_no: there is work to do}, domain: {coding: programs}}"
+    model = f"{{url: 'unix:/a', format: systemone, model: m, questions: {reworded}}}"
+    text = (VALID / "minimal.yaml").read_text()
+    text += f"engines: {{order: [ours], decision_models: {{ours: {model}}}}}\n"
+    questions = parse(text.encode()).policy_file.decision_models["ours"].questions
+    assert questions.turn.no == "there is work to do"
+    assert questions.turn.yes == Questions().turn.yes
+    assert dict(questions.domain.options())["coding"] == "programs"
+    assert questions.effort == Questions().effort
