@@ -19,8 +19,6 @@ DOCSTRING_OPENINGS = 0.01
 PENDING_PAGES: set[str] = set()
 PENDING_ROOMS = {
     "integrations/pointsman_extproc",
-    "server/pointsman_server/core",
-    "server/pointsman_server/transport",
 }
 
 

@@ -1,1 +1,1 @@
-"""Pure: what a decision is and how it is made, without a library or a side effect."""
+"""The decision as pure code, without libraries and side effects."""

@@ -1,4 +1,4 @@
-"""What follows from a routing context alone, before any prompt is read.
+"""The plan of a routing context, which depends on no prompt.
 
 Gateways send few distinct contexts, so plans are remembered.
 """
@@ -35,12 +35,12 @@ LONGEST_REMEMBERED = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A tier, the candidates to decide between, and what identifies that choice."""
+    """A tier, its eligible candidates, and the identity of that choice."""
 
     tier: Tier
     selection: Selection
     default: CatalogModel | None
-    """`None` where there are too few candidates to decide between."""
+    """`None` if there are too few candidates."""
     fingerprint: bytes
     """Of the candidates without a provider fence: a cached decision is found with and without."""
     sole: CatalogModel | None = None
@@ -73,7 +73,7 @@ class Planner:
             constraints = replace(constraints, prompt_tokens_estimate=alike)
         names = *routing.candidate_models, *constraints.denied_models
         is_long = sum(map(len, names)) > LONGEST_REMEMBERED
-        # By its fields, since what hashes and compares a dataclass is Python.
+        # By its fields, because a dataclass is hashed and compared in Python.
         return (self._plan if is_long else self._remembered)(
             routing.auto_model,
             routing.candidate_models,
@@ -99,7 +99,7 @@ class Planner:
 
     def alike(self, tokens: int) -> int:
         """The largest estimate of a prompt's tokens that fits the same models as `tokens`."""
-        # Each request has an estimate of its own, and each catalog but a few windows.
+        # Every request has a different estimate, but a catalog has few windows.
         place = bisect_left(self._windows, tokens)
         return self._windows[place] if place < len(self._windows) else BEYOND
 

@@ -1,4 +1,4 @@
-"""Which of the request's models may be decided between, and why the others may not."""
+"""The eligible candidates of a request, and the drop reasons of the others."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def select(
     constraints: Constraints,
     provider: str | None = None,
 ) -> Selection:
-    """Drop what cannot serve this request; the first reason that holds is the one given.
+    """Drop candidates that cannot serve this request, each with its first reason.
 
-    `provider`: the only one that may serve. Context windows are judged among what is left of it.
+    `provider`: the only one that may serve. Context windows are compared among its models.
     """
     eligible: list[CatalogModel] = []
     dropped: list[Dropped] = []
@@ -84,7 +84,7 @@ def _why_unfit(
 
 
 def _why_unable(model: CatalogModel, constraints: Constraints) -> DropReason | None:
-    # What is not known fails closed: the request would reach the user as a provider's 4xx.
+    # Unknown inputs fail closed: the request would reach the user as a provider's 4xx.
     if not constraints.required_inputs <= (model.inputs or frozenset()):
         return DropReason.INPUT_UNSUPPORTED
     if constraints.requires_tools and not model.tools:
@@ -112,7 +112,7 @@ def contains_answer(answer: EngineAnswer, candidates: Sequence[CatalogModel]) ->
 
 
 def fails(model: CatalogModel, constraints: Constraints) -> bool:
-    """Whether a model of the catalog may not serve this request, whatever else may."""
+    """Whether a model of the catalog may not serve this request."""
     if model.public_id in constraints.denied_models or _why_unable(model, constraints):
         return True
     tokens, window = constraints.prompt_tokens_estimate, model.context_window

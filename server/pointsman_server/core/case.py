@@ -1,4 +1,4 @@
-"""One request on the ladder: what is decided between, or why the ladder ends early."""
+"""One request on the ladder: its candidates, or the reason for an early end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Ended(Exception):
         self.reason = reason
         self.dropped = dropped
         self.serve = serve
-        """What is served in place of the static pick."""
+        """The model that is served instead of the static pick."""
         self.failures = failures
         self.seconds = seconds
         super().__init__(verdict, reason)
@@ -54,7 +54,7 @@ class Case:
     plan: Plan
     """Behind the provider fence, where there is one."""
     prompt: str | None
-    """`None` where there is no text and the conversation stays on its model."""
+    """`None` without text, if the conversation stays on its model."""
     incumbent: Incumbent | None
 
     @property
@@ -74,7 +74,7 @@ class Case:
         return decided and len(self.plan.selection.eligible) == 1
 
     def query(self, deadline: float | None, turn: Turn) -> EngineQuery:
-        """What the engines are called with."""
+        """The query for the engines."""
         plan = self.plan
         retention = Retention.TASKS_ONLY if self.is_adaptive else Retention.FULL
         return EngineQuery(

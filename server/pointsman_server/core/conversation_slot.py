@@ -1,7 +1,7 @@
-"""The slot of a conversation: the models that it is on, whatever its candidates and static pick.
+"""The slot of a conversation: its current models, independent of candidates and static pick.
 
 One small value a conversation, in the cache that holds decisions. It is written when it changes,
-and again after half of its lifetime, so that a conversation that goes on keeps it.
+and again after half of its lifetime, so that an active conversation retains it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOMENTS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationSlot:
-    """What a conversation is on."""
+    """The current models of a conversation."""
 
     served: str = ""
     """Public id of the model that was served last, static picks included."""

@@ -83,7 +83,7 @@ class Decider:
         """Answer one request; `deadline` is on the monotonic clock. Engine failures are values.
 
         `log_sampled`: whether the decision log sampled this call; `None` leaves it to the log.
-        `prepared`: what the fast path worked out for this request.
+        `prepared`: results of the fast path for this request.
         The answer leaves when the decision is ready, with the classification if that is ready.
         """
         started = self._clock.monotonic()
@@ -100,7 +100,7 @@ class Decider:
     async def _remembered(
         self, request: RouteRequest, deadline: float | None, prepared: Prepared | None
     ) -> Outcome:
-        """The outcome, between reading the conversation's slot and writing what changed in it."""
+        """The outcome, between reading the conversation's slot and writing its changes."""
         try:
             prepared = prepared or await self._prepare(request)
         except Ended as end:
@@ -142,7 +142,7 @@ class Decider:
         return Prepared(plan, engines, conversation, source, key)
 
     def _case(self, request: RouteRequest, prepared: Prepared, known: Recalled) -> Case:
-        """What is decided, of whom, between which models. Ends where that is nothing."""
+        """The request's case: tier, conversation, candidates. Ends early if there is no choice."""
         plan, prompt, slot = prepared.plan, request.prompt.chosen(), known.slot
         if plan is None:
             raise Ended(Verdict.SKIPPED, Reason.UNKNOWN_TIER)
@@ -205,7 +205,7 @@ class Decider:
         return may_classify(engine, request, rules=self._rules, switches=switches)
 
     def _turn(self, case: Case) -> Turn:
-        """What the turn is; under stickiness `exact`, always a task."""
+        """The kind of the turn; under stickiness `exact`, always a task."""
         stickiness = case.plan.tier.stickiness
         if stickiness is Stickiness.EXACT:
             return Turn.TASK
@@ -219,7 +219,7 @@ class Decider:
     async def _settled(
         self, case: Case, answer: EngineAnswer, *, waited: float = 0.0
     ) -> tuple[Outcome, Weighed]:
-        """Weigh an answer against what the conversation is on, and cache where it stays."""
+        """Weigh an answer against the conversation's current model, and cache the result."""
         weighed = settle(
             answer,
             request=case.request,

@@ -40,7 +40,7 @@ def effective_rate(raw: str | None) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedDecisionLabels:
-    """What is counted of a kept decision that was sent as it lay in the cache."""
+    """Metric labels of a cached decision that was sent from its bytes."""
 
     source: Source
     reason: Reason | None
@@ -51,7 +51,7 @@ class CachedDecisionLabels:
 
 
 class CachedDecisionDetail(NamedTuple):
-    """What is told of a kept decision and is not alike for all that are sent alike."""
+    """Individual fields of a cached decision, which differ within one template."""
 
     confidence: float | None
     ambiguity: str | None
@@ -59,11 +59,11 @@ class CachedDecisionDetail(NamedTuple):
 
 
 class DecisionView(Protocol):
-    """A decision as observers get it: what is counted of each, and the rest on demand."""
+    """A decision for observers: the counted fields, and the rest on demand."""
 
     @property
     def outcome(self) -> Outcome:
-        """How it ended."""
+        """The outcome."""
         ...
 
     @property
@@ -92,7 +92,7 @@ class DecisionView(Protocol):
         ...
 
     def materialise(self) -> DecisionRecord:
-        """All that may be told: this, and not what was told, is what may be kept."""
+        """The complete record, which observers may store."""
         ...
 
 
@@ -131,7 +131,7 @@ class DecisionRecord:
 
     @property
     def engine_seconds(self) -> float:
-        """How long engines were waited for; 0 when none was asked."""
+        """Time spent waiting for engines; 0 without a call."""
         return self.outcome.engine_seconds
 
     @property
@@ -160,7 +160,7 @@ def is_error(outcome: Outcome) -> bool:
 
 
 class LazyDecisionRecord:
-    """One decision while it is told. It holds the request, so nobody keeps it."""
+    """One decision during observation. It holds the request, so observers must not store it."""
 
     __slots__ = ("_keys", "_request", "_rules", "_time", "log_sampled", "outcome", "total_seconds")
 
@@ -203,7 +203,7 @@ class LazyDecisionRecord:
         return self._rules.agree(decision.answer.model, self._request.static_pick)
 
     def materialise(self) -> DecisionRecord:
-        """All that may be told: names that the policy file knows, hashes, counts."""
+        """The complete record: names from the policy file, hashes, counts."""
         request, outcome = self._request, self.outcome
         rules, tag = self._rules, self._keys.tag
         caller, prompt = request.caller, request.prompt

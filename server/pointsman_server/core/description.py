@@ -1,4 +1,4 @@
-"""What is in force, as `DescribeRouting` tells it. It holds no secret."""
+"""The configuration in force for `DescribeRouting`, without secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pointsman_server.core.policy_file import PolicyFile
 
 
 class EngineState(StrEnum):
-    """Whether an engine is asked."""
+    """The state of an engine."""
 
     READY = "ready"
     FLAG_OFF = "flag_off"
@@ -38,7 +38,7 @@ class EngineDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """The policy file in force and the state of what it names."""
+    """The policy file in force and the state of its engines."""
 
     rules: PolicyFile
     engines: tuple[EngineDescription, ...]

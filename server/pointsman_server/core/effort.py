@@ -1,4 +1,4 @@
-"""Expected effort of a prompt, 1 (trivial) to 5 (an expert's hours), and what follows from it."""
+"""Expected effort of a prompt, 1 (trivial) to 5 (an expert's hours), and its classes."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ _EXPERT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffortQuestion:
-    """How capable a model must be: a scale of five levels, the easiest first."""
+    """The required capability of a model: a scale of five levels, the easiest first."""
 
     instructions: str = (
         "How capable must a language model be so that a demanding user is satisfied with its"
@@ -96,7 +96,7 @@ class EffortQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainQuestion:
-    """What the answer is mostly made of: one of `DOMAINS`."""
+    """The main content of the answer: one of `DOMAINS`."""
 
     instructions: str = "What is the answer to this request mostly made of?"
     general: str = "everything else: knowledge, writing, maths, advice, role play, web tasks"

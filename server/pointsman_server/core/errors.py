@@ -5,9 +5,9 @@ PointsmanError
 ├── UnknownPurpose      the policy file has no such purpose
 ├── UnknownProfile      the policy file has no such profile
 ├── Unauthenticated     no credentials, or wrong ones
-├── TooLate             the time that a decision was given has passed
-├── StreamEnded         the service ends a stream; what is unanswered was not taken
-├── Overloaded          over the concurrency limit; come back after `retry_after` seconds
+├── TooLate             the deadline of a decision has passed
+├── StreamEnded         the service ends a stream; unanswered requests were not read
+├── Overloaded          over the concurrency limit; retry after `retry_after` seconds
 ├── EngineFailed        one engine could not answer; never reaches a caller as a status
 ├── EnginesFailed       none could; becomes outcome FAILED, never a status
 ├── SourceUnreadable    a flag source or a key file could not be read
@@ -27,12 +27,12 @@ from pointsman_server.core.model import EngineFailure
 
 
 class PointsmanError(Exception):
-    """Whatever this service raises on purpose."""
+    """Base of all errors of this service."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One bad field: its path in the request (`caller.user_id`) and what is wrong with it."""
+    """One bad field: its path in the request (`caller.user_id`) and the error."""
 
     field: str
     description: str
@@ -47,7 +47,7 @@ class InvalidRequest(PointsmanError):
 
 
 class UnknownPurpose(PointsmanError):
-    """The policy file has no such purpose. What was asked for is the caller's text: not kept."""
+    """The policy file has no such purpose. The name is the caller's text and is not stored."""
 
 
 class UnknownProfile(PointsmanError):
@@ -86,7 +86,7 @@ class EngineFailed(PointsmanError):
 
 
 class EnginesFailed(PointsmanError):
-    """No engine could answer; one failure each, in the order in which they were asked."""
+    """No engine could answer; one failure each, in call order."""
 
     def __init__(self, failures: Sequence[EngineFailure]) -> None:
         self.failures = tuple(failures)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Work(NamedTuple):
-    """Whose decision runs in this context, and when it is due."""
+    """The caller of the decision in this context, and its deadline."""
 
     caller: str | None = None
     """The name of the call's token or certificate, otherwise its connection. Schedulers and limits
@@ -48,7 +48,7 @@ class FairShare:
         return True
 
     def add(self, caller: str | None) -> None:
-        """Take a place for `caller` whatever the limit; for one that replaces another caller."""
+        """Take a place for `caller` beyond the limit, for one that replaces another caller."""
         self._held[caller] = self._held.get(caller, 0) + 1
         self.taken += 1
 

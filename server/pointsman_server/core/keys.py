@@ -1,4 +1,4 @@
-"""Keys: which conversation, which content, what a decision depended on.
+"""Keys of conversations, of content, and of the inputs of a decision.
 
 Every key is a keyed BLAKE2b, so that nothing stored or logged can be traced back to an id by
 enumeration, over an encoding in which no two different tuples share a form.
@@ -19,7 +19,7 @@ from pointsman_server.core.model import (
 KEY_BYTES = 15
 """120 bits; CPython keeps a key of 16 bytes in 16 more than one of 15."""
 SYSTEM_CODE_POINTS = 200
-"""How much of the system prompt tells contents apart; engines never see it."""
+"""The length of the system prompt in the content key; engines never see it."""
 
 
 def encode(parts: Iterable[str | bytes | int | None]) -> bytes:
@@ -50,7 +50,7 @@ def fingerprint(
     engines: tuple[str, ...],
     rules: bytes,
 ) -> bytes:
-    """What a decision depended on besides the prompt; `router_ids` in any order."""
+    """The inputs of a decision besides the prompt; `router_ids` in any order."""
     parts = [policy, default, str(len(router_ids)), *sorted(router_ids), *engines]
     return sha256(encode([rules, *parts])).digest()[:KEY_BYTES]
 
@@ -63,7 +63,7 @@ def message_bucket(message_count: int | None) -> int:
 def content_bytes(api_kind: str, *, has_tools: bool, system: str, first: str, latest: str) -> bytes:
     """All that an engine could see and the start of the system prompt, in an unambiguous form.
 
-    Lengths stand before what they bound and the last text goes to the end.
+    Each text but the last is preceded by its length.
     """
     system, first = system[:SYSTEM_CODE_POINTS], first.strip()
     text = f"{api_kind} {has_tools:d} {len(system)} {len(first)} {system}{first}{latest.strip()}"
@@ -98,7 +98,7 @@ class Keys:
         return mac.digest()
 
     def derived(self, purpose: str) -> bytes:
-        """A secret of its own for another purpose, the same wherever the secret is."""
+        """Derive a secret for another purpose, equal for equal hash keys."""
         return self._digest("derived", purpose)
 
     def content(self, prompt: Prompt) -> bytes:
@@ -130,8 +130,8 @@ class Keys:
         agent_id: str | None = None,
     ) -> bytes:
         """The same from its parts; `part` is the id or hash that `source` names."""
-        # One text instead of `encode`: this is made for every call. Lengths stand before what
-        # they bound and the last part goes to the end, so no two tuples share it either.
+        # One text instead of `encode`: this runs for every call. Each part but the last is
+        # preceded by its length, so no two tuples share a text either.
         within = "-" if organization_id is None else f"{len(organization_id)}:{organization_id}"
         last = part if isinstance(part, str) else part.hex()
         agent = "" if agent_id is None else f"@{len(agent_id)}:{agent_id} "

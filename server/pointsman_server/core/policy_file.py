@@ -1,4 +1,4 @@
-"""The policy file as values: what one version of it says, immutable once loaded.
+"""The policy file as values: one version, immutable once loaded.
 
 `policies.schema` checks the YAML and builds these; everything else reads them. Durations are in
 seconds, rates and shares between 0 and 1 unless a name says percent.
@@ -29,7 +29,7 @@ UNLISTED = "unlisted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalRules:
-    """Engine `local`: how much predicted quality each policy may give up for a lower price."""
+    """Engine `local`: the predicted quality that each policy may give up for a lower price."""
 
     quality_loss: Mapping[str, float]
     """Policy name -> the largest loss of predicted quality, 0..1."""
@@ -39,7 +39,7 @@ class LocalRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheRules:
-    """Where decisions are kept, and for how long."""
+    """Settings of the cache."""
 
     url: str = "memory://"
     max_entries: int = 200_000
@@ -47,9 +47,9 @@ class CacheRules:
     fallback_ttl: float = 60.0
     """For decisions made while an engine before the answering one was failing."""
     timeout: float = 0.05
-    """How long a lookup or a write may take before it counts as a miss."""
+    """The time-out of a lookup or a write, which then counts as a miss."""
     recheck: float = 10.0
-    """How long a copy of a shared decision is used before the shared cache is asked again."""
+    """The age at which a copy of a shared decision is looked up again."""
     max_connections: int = 8
     username: str | None = None
     password_env: str | None = None
@@ -91,7 +91,7 @@ class PolicyFile:
     version: str
     """A hash of its content; `policy_version` on every answer."""
     rules_digest: bytes
-    """A hash of the entries that change what is decided (catalog, tiers, engines), not of
+    """A hash of the entries that affect decisions (catalog, tiers, engines), not of
     mode or logging; part of every fingerprint."""
     mode: Mode
     serve_percent: float
@@ -106,7 +106,7 @@ class PolicyFile:
     log: LogRules
     data_policy: DataPolicy = DataPolicy.THIRD_PARTY_ALLOWED
     organizations: Organizations = Organizations.EXCLUDED
-    """What happens to requests of organisations."""
+    """The treatment of requests of organisations."""
     decision_models: Mapping[str, DecisionModelRules] = field(default_factory=dict)
     """Decision models by engine name."""
     classify_engine: str | None = None
@@ -120,7 +120,7 @@ class PolicyFile:
         return public_id in self.tiers or public_id.startswith(VIRTUAL_PREFIX)
 
     def source_of(self, engine: str) -> Source:
-        """What kind of engine a name of `engines` stands for."""
+        """The kind of the engine with this name."""
         return Source.DECISION_MODEL if engine in self.decision_models else Source(engine)
 
     def is_third_party(self, engine: str) -> bool:
@@ -151,5 +151,5 @@ class PolicyFile:
 
     @staticmethod
     def candidate_ids(given: tuple[str, ...], tier: Tier) -> tuple[str, ...]:
-        """What a request may use: its own candidates, if it gives any, else the tier's defaults."""
+        """The candidates of a request: its own, else the tier's defaults."""
         return given or tier.default_candidates

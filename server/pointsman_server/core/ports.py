@@ -1,4 +1,4 @@
-"""What the core asks of the world. Each has a contract suite that its adapters run."""
+"""The ports of the core. Each has a contract suite that its adapters run."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from pointsman_server.core.turn import TurnReading
 
 
 class DecisionEngine(Protocol):
-    """Who decides, and each layer around one: caching, single flight, fallback are engines too."""
+    """An engine, or a layer around one: caching, single flight, fallback are engines too."""
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Pick one of `query.candidates`.
 
-        Raises `EngineFailed`, or `EnginesFailed` where several were asked.
+        Raises `EngineFailed`, or `EnginesFailed` if several were called.
         """
         ...
 
 
 class Classifier(Protocol):
-    """Labels a prompt, whatever model it goes to."""
+    """Labels a prompt, independent of models."""
 
     async def classify(self, prompt: str) -> Classification:
         """Label `prompt` (non-blank, bounded). Raises `EngineFailed`."""
@@ -48,7 +48,7 @@ class DecisionCache(Protocol):
         ...
 
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:
-        """Keep `value` for `ttl` seconds, replacing what is there. A failure is only counted."""
+        """Store `value` for `ttl` seconds, replacing an existing entry. Failures are counted."""
         ...
 
     async def add(self, key: bytes, value: bytes, *, ttl: float) -> bytes | None:
@@ -61,7 +61,7 @@ class DecisionCache(Protocol):
 
 
 class ConversationMemory(Protocol):
-    """What is remembered of conversations: cached answers and slots.
+    """The memory of conversations: cached answers and slots.
 
     It never raises: a store that fails has forgotten.
     """
@@ -93,7 +93,7 @@ class AnswerCodec(Protocol):
     """Answers as the bytes that a cache keeps, and back."""
 
     def dump(self, answer: EngineAnswer) -> bytes:
-        """`answer` without what belongs to the request that made it (`cached`, `failures`)."""
+        """`answer` without the fields of its request (`cached`, `failures`)."""
         ...
 
     def load(self, raw: bytes) -> EngineAnswer | None:
@@ -102,7 +102,7 @@ class AnswerCodec(Protocol):
 
 
 class SwitchSource(Protocol):
-    """Where runtime switches (`morph_router_enabled`, ...) are read from."""
+    """A source of feature flags (`morph_router_enabled`, ...)."""
 
     async def read(self, name: str) -> str | None:
         """The raw text of a switch; `None` where it is unset. Raises `SourceUnreadable`."""
@@ -125,7 +125,7 @@ class Switches(Protocol):
     """Runtime switches as the decision path reads them: remembered, and closed on failure."""
 
     async def current(self) -> SwitchValues:
-        """What holds now. Never raises."""
+        """The current values. Never raises."""
         ...
 
 
@@ -135,7 +135,7 @@ class ClassificationLeg(Protocol):
     def beside(
         self, prompt: Prompt, *, remote: bool = False
     ) -> AbstractAsyncContextManager[ReadyClassification]:
-        """Start on entry; on exit stop what is not ready. The value returns the result.
+        """Start on entry; on exit cancel unfinished work. The value returns the result.
 
         `remote`: the prompt may be sent to a remote classifier, if there is one.
         """
@@ -151,8 +151,8 @@ class ReadyClassification(Protocol):
 
 
 class DecisionObserver(Protocol):
-    """Is told of every decision after it was made. It must neither block nor raise."""
+    """Observer of every decision. It must neither block nor raise."""
 
     def on_decision(self, told: DecisionView) -> None:
-        """Take note of it. What is kept of it is its `whole()`."""
+        """Observe it. Store only its `materialise()`."""
         ...

@@ -1,4 +1,4 @@
-"""What follows from a request before a cache or an engine is called."""
+"""Preparation of a request before a cache or an engine is called."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pointsman_server.core.model import ConversationSource, EngineAnswer
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What the cache held, as bytes; `None`: nothing."""
+    """Bytes from the cache; `None`: no entry."""
 
     answer: bytes | None
     slot: bytes | None
     writes: int
-    """How often the cache had been written to then."""
+    """The number of cache writes at that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Prepared:
     key: bytes | None
     """Identifies the decision in the cache; `None`: neither read nor written."""
     lookup: Lookup | None = None
-    """What the cache holds; `None`: it was not asked, or not all of it."""
+    """Entries from the cache; `None`: not looked up, or not completely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What is known of a conversation, and the cached answer for this request's key."""
+    """The memory of a conversation, and the cached answer for this request's key."""
 
     slot: ConversationSlot | None
     answer: EngineAnswer | None

@@ -28,7 +28,7 @@ from pointsman_server.core.stickiness import fallback_models, is_sticky
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A conversation's key, and what identified it."""
+    """A conversation's key and identity."""
 
     key: bytes
     source: ConversationSource
@@ -46,7 +46,7 @@ def routed(
     decision_id: str = "",
     engine_seconds: float = 0.0,
 ) -> Outcome:
-    """The outcome of a request that `answer` decides, and what is served of it."""
+    """The outcome of a request that `answer` decides, and the model to serve."""
     candidates = plan.selection.eligible
     serving = serve(request, answer, rules=rules, conversation=conversation.key)
     return Outcome(
@@ -58,7 +58,7 @@ def routed(
             answer=answer,
             policy=plan.tier.policy,
             sticky=sticky,
-            # Where the static pick is served instead, the conversation does not go there.
+            # If the static pick is served instead, the conversation does not move.
             switch_reason=switch if serving.reason is None else None,
             fallback_models=fallback_models(answer, candidates, plan.default or candidates[0]),
             propensity=1.0,
@@ -82,9 +82,9 @@ def slot_after(
 ) -> ConversationSlot:
     """The conversation's slot after an outcome.
 
-    `effort` is what its model counts as chosen for. The model decided for counts unless the static
-    pick is served in its place: then the conversation does not go there. Names that the catalog
-    lacks are not kept.
+    `effort` is the effort for which its model was chosen. The decided model counts unless the
+    static pick is served instead: then the conversation does not move. Names outside the catalog
+    are not stored.
     """
     after = slot or EMPTY_SLOT
     if outcome.serve_model:

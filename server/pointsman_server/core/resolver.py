@@ -57,7 +57,7 @@ class ResolutionRecord:
 
 
 class ResolutionObserver(Protocol):
-    """Is told of every resolution after it was made. It must neither block nor raise."""
+    """Observer of every resolution. It must neither block nor raise."""
 
     def resolved(self, record: ResolutionRecord) -> None:
         """Take note of `record`."""
@@ -103,7 +103,7 @@ class Resolver:
             )
         else:
             resolution = await self._decided(request, route, tier, deadline)
-        # What is read here is the decision log's share: a service that only resolves has it too.
+        # Reads the decision log's sample rate, also in a service that only resolves.
         await self._switches.current()
         self._tell(request, resolution, tier, started)
         return resolution
@@ -111,7 +111,7 @@ class Resolver:
     async def _decided(
         self, request: ResolveRequest, route: Route, tier: str, deadline: float | None
     ) -> Resolution:
-        """The tier's decision as attempts: what is to be served, then the ranking."""
+        """The tier's decision as attempts: the model to serve, then the ranking."""
         ask = _with_tier(request.ask, tier, self._rules)
         outcome = await self._decider.decide(ask, deadline=deadline)
         decision = outcome.decision

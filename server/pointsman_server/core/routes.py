@@ -1,4 +1,4 @@
-"""Purposes, profiles and what to try next: `llm` of the policy file, and how a route resolves.
+"""Purposes, profiles and attempts: `llm` of the policy file, and the resolution of routes.
 
 Pure: a resolution depends on the file and the request alone.
 """
@@ -49,7 +49,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Who serves one purpose: a split over profiles, or a tier that is decided for."""
+    """The route of one purpose: a split over profiles, or a tier with a decision."""
 
     candidates: tuple[Weighted, ...] = ()
     """In the file's order; one where there is no split; empty where `tier` is set."""
@@ -79,12 +79,12 @@ class ResolveRequest:
     run_id: str
     profile_override: str | None = None
     ask: RouteRequest | None = None
-    """What to decide from where the route names a tier; its `routing` lacks the tier's name."""
+    """The request to decide, if the route names a tier; its `routing` lacks the tier's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One LLM config to try; `profile` is empty for a tier's candidate without one of its own."""
+    """One LLM config to try; `profile` is empty for a tier's candidate without a profile."""
 
     profile: str
     provider: str
@@ -98,7 +98,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What to try for one purpose in one run, in this order."""
+    """The attempts for one purpose in one run, in order."""
 
     attempts: tuple[Attempt, ...]
     eligible_errors: tuple[str, ...]

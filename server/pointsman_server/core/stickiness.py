@@ -74,7 +74,7 @@ class Weighed:
     sticky: bool
     switch: SwitchReason | None = None
     effort: float | None = None
-    """What the conversation's model counts as chosen for from now on."""
+    """The effort for which the conversation's model counts as chosen from now on."""
 
 
 def incumbent_of(
@@ -152,7 +152,7 @@ def weigh(
 ) -> Weighed:
     """Weigh a fresh answer against an incumbent that may serve.
 
-    `loss` is the policy's bound: how much predicted quality it gives up for a lower price.
+    `loss` is the policy's bound: the predicted quality that it gives up for a lower price.
     """
     standing = incumbent.model
     fresh = _find(candidates, public_id=answer.pick or answer.model, router_id=answer.router_model)
@@ -172,7 +172,7 @@ def weigh(
 
 
 def _moves_nobody(answer: EngineAnswer, rules: SwitchRules) -> str:
-    """Why an answer never moves an incumbent; empty where it may."""
+    """The reason why an answer never moves an incumbent; empty if it may."""
     if answer.difficulty == NEEDS_INFO:
         return "the prompt is ambiguous"
     if answer.stand_in:
@@ -217,7 +217,7 @@ def _saved(
 def switch_reason(
     slot: ConversationSlot | None, answer: EngineAnswer, eligible: Sequence[CatalogModel]
 ) -> SwitchReason | None:
-    """Why a conversation goes to another model than it was on; `None` where it was on none."""
+    """The reason for leaving the current model; `None` without a current model."""
     if slot is None or not slot.routed or slot.routed == answer.model:
         return None
     if _find(eligible, public_id=slot.routed, router_id=slot.router_model) is None:
@@ -274,7 +274,7 @@ def _raised(answer: EngineAnswer, incumbent: Incumbent, *, steps: int) -> Weighe
 
 
 def _on(answer: EngineAnswer, model: CatalogModel, *, pick: str | None, why: str) -> EngineAnswer:
-    # What was said of an earlier weighing goes.
+    # Remove the text of an earlier weighing.
     words = f"{_JOINT}{answer.explanation or ''}".partition(_MARK)[0].removeprefix(_JOINT)
     return replace(
         answer,

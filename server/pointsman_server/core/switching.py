@@ -1,4 +1,4 @@
-"""The arithmetic of a switch: what the next turns cost on either model, and who is more capable."""
+"""The arithmetic of a switch: costs of the next turns, and comparison of capability."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def context_tokens(request: RouteRequest) -> float:
 def switch_cost(
     incumbent: CatalogModel, fresh: CatalogModel, *, tokens: float, rules: SwitchRules
 ) -> SwitchCost | None:
-    """What `rules.turns_ahead` turns over `tokens` of context cost; `None`: prices are not known.
+    """The cost of `rules.turns_ahead` turns over `tokens` of context; `None`: unknown prices.
 
     The incumbent reads all of its context from the provider's prompt cache; the fresh pick reads it
     at full price once, and from the cache then.
@@ -53,8 +53,8 @@ def switch_cost(
 def is_more_capable(fresh: CatalogModel, than: CatalogModel, *, answer: EngineAnswer) -> bool:
     """Whether `fresh` is the more capable of two models.
 
-    By the engine's scores for this prompt, else by declared capability, else by price: what costs
-    more is taken for more capable. Where nothing is known, the engine's word holds.
+    By the engine's scores for this prompt, else by declared capability, else by price: the more
+    expensive model counts as more capable. Without any of these, the engine's pick counts.
     """
     scores = scores_of(answer)
     ours, theirs = scores.get(fresh.public_id), scores.get(than.public_id)

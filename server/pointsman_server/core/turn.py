@@ -1,4 +1,4 @@
-"""Whether a turn holds a task: what is worth an engine's time, and what decides nothing."""
+"""Classify turns: turns with a task are decided, others are not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AMBIGUOUS_FROM = 0.9
 
 
 class Turn(StrEnum):
-    """What a turn is."""
+    """The kind of a turn."""
 
     TASK = "task"
     """To be decided."""
@@ -33,16 +33,16 @@ class Turn(StrEnum):
 
     @property
     def reason(self) -> Reason:
-        """Why the static pick is served, where no engine is called."""
+        """The reason for serving the static pick without an engine call."""
         return Reason.AMBIGUOUS if self is Turn.AMBIGUOUS else Reason.NO_TASK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnReading:
-    """What a reader sees in a prompt. Probabilities are 0 to 1."""
+    """A reader's estimate of a prompt. Probabilities are 0 to 1."""
 
     turn: float
-    """That it has no task: "yes", "go on", a bare paste of output."""
+    """Probability of no task: "yes", "go on", a bare paste of output."""
     needs_info: float
     """That nobody can size it without asking."""
     effort: float | None = None
@@ -56,7 +56,7 @@ def is_probe(prompt: Prompt) -> bool:
 
 
 def turn_of(prompt: Prompt, reading: TurnReading | None) -> Turn:
-    """What the turn is; `reading` is `None` where the prompt holds nothing that can be read."""
+    """The kind of the turn; `reading` is `None` for a prompt without readable text."""
     if is_probe(prompt) or reading is None or reading.turn >= NO_TASK_FROM:
         return Turn.NO_TASK
     return Turn.AMBIGUOUS if reading.needs_info >= AMBIGUOUS_FROM else Turn.TASK

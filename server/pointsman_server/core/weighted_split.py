@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 DOMAIN = "pointsman.split.v1"
-"""Stands first in what is hashed: another version of the definition never meets this one."""
+"""The prefix of the hashed message, which separates versions of the definition."""
 
 _BITS = 53
-"""What a double holds exactly."""
+"""The bits that a double holds exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def cost(candidate: Weighted, *, purpose: str, run_id: str) -> float:
 
 
 def message(*parts: str) -> bytes:
-    """What is hashed: each part as its length in bytes (4, big-endian) and its UTF-8."""
+    """The hashed message: each part as its length in bytes (4, big-endian) and its UTF-8."""
     out = bytearray()
     for part in (DOMAIN, *parts):
         raw = part.encode()

@@ -1,4 +1,4 @@
-"""What all RPCs share: the limit on concurrent calls, the server span, errors as statuses."""
+"""Common parts of all RPCs: limit of concurrent calls, server span, errors as statuses."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class CallRunner:
         ask: Callable[[Request, SampledCall | None], bytes | Other],
         request: Request,
     ) -> bytes | Other | RpcError:
-        """Return what `ask` answers without waiting; bytes are an answer, and end `sampled`.
+        """Return the immediate answer of `ask`; bytes are an answer, and end `sampled`.
 
         It is too short to count against the concurrency limit.
         """

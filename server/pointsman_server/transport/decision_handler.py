@@ -43,7 +43,7 @@ class DecisionHandler:
     def begin(
         self, origin: CallInfo, message: pb.RouteDecisionRequest | None
     ) -> Done | PendingDecision:
-        """The answer, where it is kept. `None` for a message is one that could not be read."""
+        """The answer, if it is cached. A `None` message could not be parsed."""
         service, rpc = self._service(), self._rpc
         log_sampled, span = service.log_sampled(), rpc.sample(origin)
         prepared = None

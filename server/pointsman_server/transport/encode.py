@@ -55,7 +55,7 @@ def to_response(outcome: Outcome) -> pb.RouteDecisionResponse:
 
 
 def to_rest(response: pb.RouteDecisionResponse) -> bytes:
-    """What a routed response says besides its outcome, its decision and its id."""
+    """The fields of a routed response besides its outcome, its decision and its id."""
     rest = pb.RouteDecisionResponse()
     rest.CopyFrom(response)
     for name in ("outcome", "decision", "decision_id"):

@@ -34,7 +34,7 @@ class SampledCall(Protocol):
     ) -> None:
         """End the span of a cached answer like `record`. Never raises.
 
-        `detail` runs later, in another thread; it returns what differs from `record`.
+        `detail` runs later, in another thread; it returns the differences to `record`.
         """
         ...
 
@@ -86,7 +86,7 @@ class Answers(Protocol):
     def answer(
         self, message: pb.RouteDecisionRequest, span: SampledCall | None = None
     ) -> bytes | Prepared | None:
-        """Return the serialized response; else what was worked out for the decider, if anything.
+        """Return the serialized response; else the preparation for the decider, if there is one.
 
         An answer ends `span`, the span of a recorded call.
         """

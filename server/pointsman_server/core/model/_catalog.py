@@ -1,4 +1,4 @@
-"""What the policy file knows: models, tiers, switches."""
+"""Values of the policy file: models, tiers, flags."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def provider_of(public_id: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogModel:
-    """One public model id and what is known of it. `None` always means "not known".
+    """One public model id with its properties. `None` always means "unknown".
 
     Prices are US dollars per million tokens; `context_window` is in tokens; `score`,
     `capability`, `routine` and the values of `topic_scores` and `heavy` lie between 0 and 1.
@@ -53,7 +53,7 @@ class CatalogModel:
 
     @property
     def provider(self) -> str:
-        """Whose model it is."""
+        """The provider of the model."""
         return provider_of(self.public_id)
 
 
@@ -86,7 +86,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchValues:
-    """Runtime switches: what an operator turns without a restart."""
+    """Feature flags, which an operator changes without a restart."""
 
     morph_router_enabled: bool = False
     """Whether prompts may be sent to Morph."""

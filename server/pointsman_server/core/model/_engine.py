@@ -1,4 +1,4 @@
-"""What engines see and say."""
+"""Queries and answers of engines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pointsman_server.core.model._words import Retention, Source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineQuery:
-    """All that an engine is told. It holds no id of a person and no system prompt."""
+    """The complete input of an engine, without ids of persons and without system prompt."""
 
     prompt: str
     """Non-blank, trimmed, at most `PROMPT_CODE_POINTS` code points."""
@@ -27,7 +27,7 @@ class EngineQuery:
     key: bytes | None = None
     """Identifies the decision in the cache; `None`: neither read nor written (a dry run)."""
     retention: Retention = Retention.FULL
-    """How long the answer may be cached."""
+    """The lifetime of the answer in the cache."""
 
     def by_router_id(self, router_id: str) -> CatalogModel | None:
         """The candidate of this request that the engine knows as `router_id`."""
@@ -56,7 +56,7 @@ class EngineFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineAnswer:
-    """What an engine says. `model` is the public id of one of the query's candidates."""
+    """An engine's answer. `model` is the public id of one of the query's candidates."""
 
     source: Source
     model: str
@@ -77,7 +77,7 @@ class EngineAnswer:
     """The level to ask of the model, of those that the catalog lists for it."""
     cached: bool = False
     failures: tuple[EngineFailure, ...] = ()
-    """The engines that were asked before the one that answered."""
+    """The engines that failed before the one that answered."""
     stand_in: bool = False
     """Whether it answers in place of an engine that failed; cached with the answer."""
     pick: str | None = None
@@ -95,7 +95,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """What a prompt looks like, whatever model it goes to."""
+    """Labels of a prompt, independent of models."""
 
     difficulty: Head | None = None
     ambiguity: Head | None = None

@@ -1,4 +1,4 @@
-"""What the gateway gets: how one request ended."""
+"""The outcome of one request, for the gateway."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one request ended; what the response is encoded from."""
+    """The outcome of one request, the source of the response."""
 
     verdict: Verdict
     serve_model: str
@@ -58,4 +58,4 @@ class Outcome:
     dropped: tuple[Dropped, ...] = ()
     """Of a request that was skipped for want of candidates."""
     engine_seconds: float = 0.0
-    """How long engines were waited for; 0 when none was asked."""
+    """Time spent waiting for engines; 0 without a call."""

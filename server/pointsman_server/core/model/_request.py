@@ -1,4 +1,4 @@
-"""What a gateway asks: one `RouteDecision` request, validated and bounded."""
+"""One `RouteDecision` request, validated and bounded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pointsman_server.core.model._words import ApiKind, DataPolicy, Modality
 
 PROMPT_CODE_POINTS = 1_000
-"""What is kept of each prompt prefix, in Unicode code points."""
+"""The maximum length of each prompt prefix, in Unicode code points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. Raw ids: they are hashed before they are stored or told to anybody."""
+    """Raw ids of the caller, which are hashed before they are stored or exported."""
 
     user_id: str
     session_id: str | None = None
@@ -49,18 +49,18 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingContext:
-    """What there is to decide: a tier, the models that it may use, the gateway's static pick."""
+    """The routing question: a tier, the models that it may use, the gateway's static pick."""
 
     auto_model: str
     candidate_models: tuple[str, ...] = ()
     resolved_model: str | None = None
     incumbent_model: str | None = None
-    """What the gateway says it served last; wins over what is remembered."""
+    """The model that the gateway served last; overrides the remembered one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraints:
-    """What a model must be able to do to serve this request."""
+    """Requirements that a model must meet to serve this request."""
 
     required_inputs: frozenset[Modality] = frozenset()
     prompt_tokens_estimate: int | None = None

@@ -1,4 +1,4 @@
-"""The closed sets of words: what a field can say."""
+"""Enumerations: the allowed values of fields."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ApiKind(StrEnum):
-    """Which API the gateway's own caller speaks; `UNSPECIFIED` when the gateway did not say."""
+    """The API of the gateway's own caller; `UNSPECIFIED` if it is unknown."""
 
     UNSPECIFIED = "unspecified"
     CHAT_COMPLETIONS = "chat_completions"
@@ -32,7 +32,7 @@ class DataPolicy(StrEnum):
 
 
 class Mode(StrEnum):
-    """What decisions are for: nothing, to be recorded only, or to be served."""
+    """The use of decisions: none, recorded only, or served."""
 
     OFF = "off"
     SHADOW = "shadow"
@@ -40,7 +40,7 @@ class Mode(StrEnum):
 
 
 class Organizations(StrEnum):
-    """What happens to requests of callers that belong to an organisation.
+    """The treatment of requests whose caller belongs to an organisation.
 
     `EXCLUDED`: left untouched. `LOCAL_ONLY`: decided in the process. `ALLOWED`: like any other.
     """
@@ -51,7 +51,7 @@ class Organizations(StrEnum):
 
 
 class Stickiness(StrEnum):
-    """How long one decision holds.
+    """The lifetime of one decision.
 
     `EXACT`: for the same content only. `CONVERSATION`: until it expires or its fingerprint
     changes. `ADAPTIVE`: every task is decided, and the conversation stays on its model unless an
@@ -64,10 +64,10 @@ class Stickiness(StrEnum):
 
 
 class Retention(StrEnum):
-    """How long an engine's answer may be cached.
+    """The lifetime of an engine's answer in the cache.
 
-    `FULL`: for the cache's `ttl`; an answer that found nothing to size, for `fallback_ttl`.
-    `TASKS_ONLY`: likewise, and an answer that found nothing to size not at all. `BRIEF`: for
+    `FULL`: for the cache's `ttl`; an answer that could not size the prompt, for `fallback_ttl`.
+    `TASKS_ONLY`: likewise, and an answer that could not size the prompt not at all. `BRIEF`: for
     `fallback_ttl`, since the prompt holds no task.
     """
 
@@ -85,7 +85,7 @@ class Source(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How a request ended: the response's `outcome`."""
+    """The outcome of a request: the response's `outcome`."""
 
     ROUTED = "routed"
     SKIPPED = "skipped"
@@ -94,7 +94,7 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a request was not routed, or was routed without being served."""
+    """The reason why a request was not routed, or why its decision is not served."""
 
     NO_ROUTING_CONTEXT = "no_routing_context"
     FLAG_OFF = "flag_off"
@@ -112,7 +112,7 @@ class Reason(StrEnum):
 
 
 class DropReason(StrEnum):
-    """Why a candidate of the request is not among those that were decided between."""
+    """The reason why a candidate was dropped."""
 
     UNMAPPED = "unmapped"
     DUPLICATE = "duplicate"
@@ -126,7 +126,7 @@ class DropReason(StrEnum):
 
 
 class ConversationSource(StrEnum):
-    """What identified the conversation, the first that the caller sent."""
+    """The identity of the conversation: the first that the caller sent."""
 
     SESSION = "session"
     MACHINE = "machine"
@@ -134,7 +134,7 @@ class ConversationSource(StrEnum):
 
 
 class SwitchReason(StrEnum):
-    """Why a conversation left the model that it was on."""
+    """The reason why a conversation left its model."""
 
     UPGRADE = "upgrade"
     SAVING = "saving"

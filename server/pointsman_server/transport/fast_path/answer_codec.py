@@ -1,8 +1,8 @@
-"""Kept answers in the form in which they are sent: the fields of `Decision` that an engine fills.
+"""Cached answers in wire format: the fields of `Decision` that an engine fills.
 
 A hit is answered by appending to these bytes, without building or encoding a decision again.
-They follow `TEMPLATE_KEY_BYTES` bytes that select the response template: answers with one key
-differ in nothing that the appended fields depend on, so that a hit needs no parsing.
+They follow `TEMPLATE_KEY_BYTES` bytes that select the response template: answers with the
+same key have the same appended fields, so a hit needs no parsing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AnswerField: TypeAlias = Literal[
     "reasoning_effort",
 ]
 ANSWER_FIELDS: tuple[AnswerField, ...] = get_args(AnswerField)
-"""What of a decision is its answer; the rest belongs to the request."""
+"""The fields of a decision that are its answer; the rest belongs to the request."""
 
 SOURCES = {source: pb.Source.Value(f"SOURCE_{source.name}") for source in Source}
 _BY_NUMBER = {number: source for source, number in SOURCES.items()}
@@ -53,13 +53,13 @@ def template_key_of(answer: EngineAnswer) -> bytes:
 
 
 def answer_at(raw: bytes) -> int:
-    """Where the answer's fields begin in what `WireCodec.dump` gave."""
+    """The offset of the answer's fields in the result of `WireCodec.dump`."""
     length: int = _HEAD.unpack_from(raw, TEMPLATE_KEY_BYTES)[1]
     return _FIXED + length
 
 
 def detail_of(wire: bytes) -> CachedDecisionDetail:
-    """What the kept message `wire` has of its own, among those of its shape."""
+    """The individual fields of the cached message `wire`, among those with its template."""
     try:
         kept = pb.Decision.FromString(wire)
     except DecodeError:
@@ -98,7 +98,7 @@ class WireCodec:
 
     @staticmethod
     def load(raw: bytes) -> EngineAnswer | None:
-        """The answer if `raw` is one, else `None`; that it is whole is the cache's promise."""
+        """The answer if `raw` is one, else `None`; the cache guarantees its integrity."""
         if len(raw) < _FIXED:
             return None
         at = answer_at(raw)
@@ -136,7 +136,7 @@ class WireCodec:
 
 def ranked(model: RankedModel) -> dict[str, object]:
     """One candidate as an engine saw it: the fields of a `RankedCandidate`."""
-    # Messages inside others are told as mappings: protobuf copies a message by encoding it.
+    # Nested messages are passed as mappings: protobuf copies a message by encoding it.
     score = None if model.score is None else round(model.score, SCORE_DECIMALS)
     return {"model": model.model, "score": score, "estimated_cost": model.estimated_cost}
 

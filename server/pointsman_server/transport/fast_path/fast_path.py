@@ -55,7 +55,7 @@ from pointsman_server.transport.validation import IDENTIFIER_CODE_POINTS
 
 CONTEXTS = 1_024
 TEMPLATES = 256
-"""Bounds of what is remembered; what was learned first is forgotten for what is new."""
+"""Bounds of the remembered entries; the oldest are evicted first."""
 LONGEST_CONTEXT = 4_096
 """Bytes of a routing context and its constraints; longer ones are not remembered."""
 
@@ -68,21 +68,21 @@ _KINDS = {number: str(kind) for number, kind in API_KINDS.items()}
 
 @dataclass(frozen=True, slots=True)
 class _CompiledContext:
-    """What follows from a routing context, as long as one policy file is in force."""
+    """Results derived from a routing context, valid for one policy file."""
 
     plan: Plan
     engines: EligibleEngines
     stickiness: Stickiness
     request: RouteRequest
-    """A request with this context, and without a word or an id of whoever sent it first."""
+    """A request with this context, without text or ids of its first caller."""
     templates: BoundedMap[tuple[object, ...], ResponseTemplate]
 
 
 class FastPath:
-    """Answers what is cached, under one version of the policy file. Never waits.
+    """Answers cached decisions under one version of the policy file. Never waits.
 
-    `writes` counts the writes to what `peek` looks at; `None`: what it does not find may be in a
-    cache that others share.
+    `writes` counts the writes to the cache of `peek`; `None`: a missing entry may be in a shared
+    cache.
     """
 
     def __init__(
@@ -115,9 +115,9 @@ class FastPath:
     def answer(
         self, message: pb.RouteDecisionRequest, span: SampledCall | None = None
     ) -> bytes | Prepared | None:
-        """The response's bytes; else what was worked out for the decider, if anything was.
+        """The response's bytes; else the preparation for the decider, if there is one.
 
-        `span` is the call's, if that is recorded: the answer ends it.
+        `span` is the call's, if it is recorded: the answer ends it.
         """
         started = self._now()
         if message.classify or message.dry_run or not self._open:
@@ -233,7 +233,7 @@ class FastPath:
         return context
 
     def _constraints(self, message: pb.RouteDecisionRequest) -> tuple[bytes, int | None]:
-        """The constraints without the estimate, and what that comes to for the catalog."""
+        """The constraints without the estimate, and the estimate's class for the catalog."""
         if not message.HasField("constraints"):
             return b"", None
         constraints = message.constraints
@@ -269,7 +269,7 @@ class FastPath:
 
 
 def _is_plain(message: pb.RouteDecisionRequest) -> bool:
-    """Whether the decider would find nothing to trim or refuse in what a context does not cover."""
+    """Whether the decider would trim or refuse nothing outside the compiled context."""
     if not (message.HasField("prompt") and message.HasField("caller")):
         return False
     prompt = message.prompt

@@ -1,4 +1,4 @@
-"""Response templates: what follows a cached answer, made once for all answers of one kind."""
+"""Response templates: the part after a cached answer, built once per template key."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from pointsman_server.transport.fast_path.answer_codec import ANSWER_FIELDS, ans
 
 
 class FastPathMeter(Protocol):
-    """Counts what goes the fast path."""
+    """Counts answers of the fast path."""
 
     def counts_kept(self, mark: CachedDecisionLabels) -> Callable[[float], None]:
-        """What to call for each cached decision with these labels, with the seconds it took."""
+        """The function to call for each cached decision with these labels, with its seconds."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseTemplate:
-    """The rest of a decision, the rest of the response, and what is recorded of both."""
+    """The rest of a decision and of the response, with their telemetry."""
 
     answer_at: int
-    """Where the answer's fields begin in the cached bytes."""
+    """The offset of the answer's fields in the cached bytes."""
     decision: bytes
     response: bytes
     count: Callable[[float], None]
@@ -49,7 +49,7 @@ class ResponseTemplates:
         self._meter = meter
 
     def build(self, request: RouteRequest, outcome: Outcome, raw: bytes) -> ResponseTemplate | None:
-        """What the decider's outcome appends to the cached answer `raw`."""
+        """Build the template that appends the decider's outcome to the cached answer `raw`."""
         decision = outcome.decision
         if decision is None:
             return None

@@ -49,7 +49,7 @@ class TokenFile:
         return not self._problem
 
     def reloads(self) -> Mapping[str, int]:
-        """How often changed files were `taken` and `refused`. Looks for a newer."""
+        """Counts of changed files: `taken` and `refused`. Checks for a newer one."""
         self()
         return {"taken": self._taken, "refused": self._refused}
 
