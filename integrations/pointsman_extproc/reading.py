@@ -36,7 +36,7 @@ class Reading:
     in_body: bool = True
     """The body names the model; otherwise the path does."""
     prompt: NormalisedPrompt | None = None
-    """`None` where the body has not the shape of its API."""
+    """`None` if the body lacks the shape of its API."""
     identity: Identity = field(default_factory=Identity)
 
     def with_model(self, raw: bytes, model: str) -> bytes:

@@ -15,7 +15,7 @@ from pointsman_extproc.wire.external_processor_pb2 import ProcessingRequest, Pro
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 MOST_STREAMS = 1_000
-"""Requests at once; for those above, Envoy's `failure_mode_allow` says what happens."""
+"""Concurrent requests; Envoy's `failure_mode_allow` applies to further ones."""
 _ROOM = 1024 * 1024  # of a message, beside the body
 _LEAST_MESSAGE = 64 * 1024 * 1024
 """Envoy may buffer more of a long body than is read here; a message beyond this ends the stream."""

@@ -12,7 +12,7 @@ PATHS: Mapping[str, ApiKind] = {
     "/responses": ApiKind.RESPONSES,
     "/v1/messages": ApiKind.MESSAGES,
 }
-"""How the paths of the three APIs end."""
+"""Path suffixes of the three APIs."""
 
 _SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
 

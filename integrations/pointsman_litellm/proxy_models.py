@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 MOST_CANDIDATES = 32
-"""What the contract allows a request."""
+"""The contract's limit of a request."""
 
 _PROXY = "litellm.proxy.proxy_server"
 _RIGHTS = "litellm.proxy.auth.auth_checks"
