@@ -315,3 +315,22 @@ async def test_a_server_that_moves_is_found_again_by_its_name(server):
             await replica.until_reachable(True)
             await replica.cache.put(KEY, b"value", ttl=TTL)
             assert names(other) == [NAME]
+
+
+async def test_a_primary_that_is_demoted_is_left_alone_until_it_takes_writes(server, caplog):
+    """A replica answers reads, so that a probe which only reads would find it well."""
+    async with Replica(server.url, recheck=0.0) as replica:
+        await replica.cache.put(KEY, b"value", ttl=TTL)
+        server("REPLICAOF", "127.0.0.1", "1")
+        for _ in range(7):
+            await replica.cache.put(KEY, b"new", ttl=TTL)
+            await replica.cache.get(KEY)
+            await asyncio.sleep(0.5)
+        assert replica.meter.reachable == [True, False]
+        lines = [record.getMessage() for record in caplog.records]
+        assert len([line for line in lines if "shared cache" in line]) == 1
+        server("REPLICAOF", "NO", "ONE")
+        await replica.until_reachable(True)
+        assert replica.meter.reachable == [True, False, True]
+        await replica.cache.put(KEY, b"newest", ttl=TTL)
+        assert server("GET", NAME).endswith(b" newest")

@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from struct import Struct
 from typing import NamedTuple
 
-from pointsman_server.cache.adapter import CacheMeter
+from pointsman_server.cache.decision_cache import CacheMeter
 from pointsman_server.cache.memory import BoundedMemoryCache
 from pointsman_server.cache.redis.errors import CacheUnavailable
 from pointsman_server.cache.redis.sealed_entry import BROKEN, CacheEntry
@@ -69,7 +69,7 @@ class TieredCache:
 
     async def get(self, key: bytes) -> bytes | None:
         """The value; `None` if there is none, or if it is unknown during an outage."""
-        copy = self._known(key)
+        copy = await self._known(key)
         if copy is not None and self._is_good(copy):
             return self._told(copy.stored, "miss")
         mine = copy.stored if copy is not None else None
@@ -80,14 +80,14 @@ class TieredCache:
         except CacheUnavailable:
             return self._told(mine, "error")
         if found is not None:
-            self._copy(key, found)
+            await self._copy(key, found)
         return self._told(found, "miss")
 
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:
         """Store `value` for `ttl` seconds, replacing an existing entry. Failures are counted."""
         stored = self._stored(value, ttl)
         confirmed = await self._written(self._shared.put(key, stored, ttl=ttl))
-        self._copy(key, stored, confirmed=confirmed)
+        await self._copy(key, stored, confirmed=confirmed)
 
     async def add(self, key: bytes, value: bytes, *, ttl: float) -> bytes | None:
         """Store `value` unless another replica stored one first; then return that one.
@@ -103,18 +103,18 @@ class TieredCache:
 
         confirmed = await self._written(ask())
         if not confirmed:
-            copy = self._known(key)
+            copy = await self._known(key)
             if copy is not None:
                 return copy.stored.value
-        self._copy(key, first or stored, confirmed=confirmed)
+        await self._copy(key, first or stored, confirmed=confirmed)
         return first.value if first is not None else None
 
     async def aclose(self) -> None:
         """Let go of connections."""
         await self._shared.aclose()
 
-    def _known(self, key: bytes) -> _Copy | None:
-        raw: bytes | None = self._near.peek(key)
+    async def _known(self, key: bytes) -> _Copy | None:
+        raw: bytes | None = await self._near.get(key)
         return None if raw is None else _unpacked(raw)
 
     def _is_good(self, copy: _Copy) -> bool:
@@ -140,11 +140,11 @@ class TieredCache:
             return False
         return True
 
-    def _copy(self, key: bytes, stored: CacheEntry, *, confirmed: bool = True) -> None:
+    async def _copy(self, key: bytes, stored: CacheEntry, *, confirmed: bool = True) -> None:
         ttl = stored.remaining(self._clock.time())
         if ttl > 0:
             when = self._clock.monotonic() if confirmed else _NEVER
-            self._near.put(key, _Copy(stored, when).packed(), ttl=ttl)
+            await self._near.set(key, _Copy(stored, when).packed(), ttl=ttl)
 
     def _stored(self, value: bytes, ttl: float) -> CacheEntry:
         return CacheEntry(value, self._clock.time() + ttl)

@@ -17,7 +17,7 @@ from pointsman_server.cache import BoundedMemoryCache, memory
 from support.fakes import FakeClock
 
 BOUND = 10_000
-INSERTS = 1_000_000
+INSERTS = 60_000
 
 
 def bounded(*, max_entries=100, clock=None):
@@ -27,7 +27,7 @@ def bounded(*, max_entries=100, clock=None):
 # ---------------------------------------------------------------- the bound
 
 
-async def test_a_million_distinct_inserts_keep_the_bound_and_the_newest():
+async def test_distinct_inserts_keep_the_bound_and_the_newest():
     cache = bounded(max_entries=BOUND)
     most = 0
     for start in range(0, INSERTS, BOUND // 2):
@@ -149,7 +149,7 @@ async def test_a_lifetime_is_never_longer_and_hardly_shorter_than_asked_for(ttl,
     clock = FakeClock()
     clock.now = now
     cache = bounded(clock=clock)
-    cache.put("key", b"value", ttl=ttl)
+    await cache.set("key", b"value", ttl=ttl)
     clock.now = now + ttl * (1 - 1.5 / memory.MOMENTS)
     assert cache.peek("key") == b"value" or clock.now + 1e-6 >= now + ttl
     clock.now = now + ttl * (1 + 1e-9) + 1e-6
@@ -160,21 +160,21 @@ def held(cache):
     return {id(entry) for entries in cache._sets for entry in entries.values()}
 
 
-def test_equal_values_that_end_together_take_room_once():
+async def test_equal_values_that_end_together_take_room_once():
     cache = bounded(clock=(clock := FakeClock()))
     for number in range(50):
-        cache.put(number, b"an answer", ttl=60)
+        await cache.set(number, b"an answer", ttl=60)
     assert len(held(cache)) == 1
     clock.advance(1)
-    cache.put("later", b"an answer", ttl=60)
-    cache.put("other", b"another answer", ttl=60)
+    await cache.set("later", b"an answer", ttl=60)
+    await cache.set("other", b"another answer", ttl=60)
     assert len(held(cache)) == 3
 
 
-def test_what_equal_values_are_looked_for_among_is_bounded():
+async def test_what_equal_values_are_looked_for_among_is_bounded():
     cache = bounded(max_entries=10 * memory._ALIKE)
     for number in range(3 * memory._ALIKE):
-        cache.put(number, b"%d" % number, ttl=60)
+        await cache.set(number, b"%d" % number, ttl=60)
         assert len(cache._alike) <= memory._ALIKE
 
 

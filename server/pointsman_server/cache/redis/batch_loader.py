@@ -16,11 +16,11 @@ from pointsman_server.cache.redis.errors import CacheUnavailable
 MOST_KEYS = 256
 """Keys of one command: the store serves nobody else while it answers."""
 
-Ask: TypeAlias = Callable[[Sequence[bytes], float], Awaitable[Sequence[bytes | None]]]
+Ask: TypeAlias = Callable[[Sequence[str], float], Awaitable[Sequence[bytes | None]]]
 """Takes keys, and since when on the loop's clock the first waits. Raises `CacheUnavailable`."""
 
 _Answer: TypeAlias = bytes | CacheUnavailable | None
-_Waiter: TypeAlias = "tuple[bytes, asyncio.Future[_Answer]]"
+_Waiter: TypeAlias = "tuple[str, asyncio.Future[_Answer]]"
 
 
 class BatchLoader:
@@ -34,7 +34,7 @@ class BatchLoader:
         self._leaving = False
         self._flying: set[asyncio.Task[None]] = set()
 
-    async def get(self, key: bytes) -> bytes | None:
+    async def get(self, key: str) -> bytes | None:
         """The value under `key`. Raises `CacheUnavailable`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_Answer] = loop.create_future()

@@ -23,6 +23,8 @@ from pointsman_server.cache.redis.sealed_entry import CacheEntry, EntrySigner
 SWITCHES = "pointsman"
 """The namespace of runtime switches: `pointsman:morph_router_enabled`."""
 _PROBE = "probe"
+PROBE_MILLISECONDS = 1
+"""Lifetime of the key that a probe writes."""
 _KINDS = frozenset((bytes, NoneType))
 _T = TypeVar("_T")
 
@@ -65,6 +67,8 @@ class SharedStore:
         self._lookups = BatchLoader(self._read, at_once=reading)
         self._free = asyncio.Semaphore(connections - reading)
         self._apart: set[asyncio.Task[Any]] = set()
+        self._demoted = False
+        """A write met a replica: a probe then has to write, since a replica answers reads."""
         self._rest = AvailabilityMonitor(
             probe=self._trouble, now=_now, on_reachable=meter.shared_cache_reachable
         )
@@ -100,7 +104,7 @@ class SharedStore:
 
     async def text(self, name: str) -> str | None:
         """The text of a switch, as an operator set it. Raises `CacheUnavailable`."""
-        raw = await self._lookup(self._backend.build_key(name, SWITCHES).encode())
+        raw = await self._lookup(self._backend.build_key(name, SWITCHES))
         return None if raw is None else raw.decode(errors="replace")
 
     async def aclose(self) -> None:
@@ -112,10 +116,10 @@ class SharedStore:
         await asyncio.gather(*self._apart, return_exceptions=True)
         await self._backend.client.aclose()
 
-    def _name(self, key: bytes) -> bytes:
-        return (self._prefix + key.hex()).encode()
+    def _name(self, key: bytes) -> str:
+        return self._prefix + key.hex()
 
-    def _lookup(self, name: bytes) -> Awaitable[bytes | None]:
+    def _lookup(self, name: str) -> Awaitable[bytes | None]:
         self._check_awake()
         return self._lookups.get(name)
 
@@ -126,6 +130,8 @@ class SharedStore:
         deadline = _now() + self._budget
 
         async def command() -> object:
+            # Not aiocache's `add` and `set`: they would need a second command to read the winner,
+            # and further rights than those to MGET and SET.
             async with self._free:
                 value = self._seals.pack(key, stored)
                 return await self._backend.raw("set", name, value, px=milliseconds, **how)
@@ -144,15 +150,16 @@ class SharedStore:
         if not task.cancelled():
             task.exception()  # seen, even where the caller has left
 
-    async def _read(self, keys: Sequence[bytes], since: float) -> Sequence[bytes | None]:
+    async def _read(self, keys: Sequence[str], since: float) -> Sequence[bytes | None]:
         return await self._ask(lambda: self._mget(keys), deadline=since + self._budget)
 
-    async def _mget(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+    async def _mget(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         # The keys are whole already: a switch and a value may leave together.
-        values = await self._backend.raw("mget", *keys)
-        if not isinstance(values, list) or len(values) != len(keys):
-            raise InvalidAnswer
-        if not _KINDS.issuperset(map(type, values)):
+        try:
+            values: Sequence[bytes | None] = await self._backend.multi_get(keys, namespace="")
+        except TypeError:  # aiocache iterates whatever the server answered
+            raise InvalidAnswer from None
+        if len(values) != len(keys) or not _KINDS.issuperset(map(type, values)):
             raise InvalidAnswer
         return values
 
@@ -173,6 +180,8 @@ class SharedStore:
 
     def _noted(self, error: Exception, began: float) -> str:
         stage = stage_of(error)
+        if stage == failures.READ_ONLY:
+            self._demoted = True
         # A server that says no is there: its other answers may still be good.
         if stage != failures.REJECTED:
             # One that was demoted must be left at once: another may have its name by now.
@@ -189,17 +198,30 @@ class SharedStore:
         Connecting may take longer than a command's time-out, answering may not. Returns the stage
         of a failure.
         """
-        probe = self._backend.build_key(_PROBE).encode()
+        probe = self._backend.build_key(_PROBE)
         try:
             await self._disconnect()
             for patience in (max(CONNECTING, self._budget), self._budget):
                 async with asyncio.timeout(patience):
                     await asyncio.gather(*(self._mget([probe]) for _ in range(self._connections)))
+            if self._demoted:
+                await self._write_probe(probe)
         except Exception as error:  # noqa: BLE001  (whatever is raised: not yet)
             stage = stage_of(error)
             self._meter.shared_cache_failed(stage)
             return stage
+        self._demoted = False
         return None
+
+    async def _write_probe(self, name: str) -> None:
+        """Write a key that expires at once. Raises where the server takes no writes."""
+        try:
+            async with asyncio.timeout(self._budget):
+                await self._backend.raw("set", name, b"", px=PROBE_MILLISECONDS)
+        except Exception as error:
+            # Full, or without the right to: still a primary.
+            if stage_of(error) != failures.REJECTED:
+                raise
 
     async def _disconnect(self) -> None:
         await self._backend.client.connection_pool.disconnect(inuse_connections=False)
