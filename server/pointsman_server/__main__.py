@@ -1,17 +1,22 @@
 """`pointsman COMMAND ...`: finds the command among the installed ones and runs it.
 
-Commands are entry points of the group `pointsman.commands`, so that each lives in a room of its
-own. Those of the server and the external processor need their extras.
+Commands are entry points of the group `pointsman.commands`; those of the server and the external
+processor need their extras. An interrupt and a standard output that cannot be written end a command
+with one line and an exit status.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points, version
+from typing import TYPE_CHECKING
 
-from pointsman_server.lib.console import USAGE, discard_stdout
+from pointsman_server.lib.console import USAGE, discard_stdout, tell
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _EXTRAS = {"pointsman_server": "server", "pointsman_extproc": "ext-proc"}
 """The extra of a package whose commands need more than the client."""
@@ -33,13 +38,43 @@ SUMMARIES = {
     "completion": "print a completion script for your shell",
 }
 """One line a command, in the order of the help; commands of other packages follow."""
-_CUT_OFF = 141
-"""128 + SIGPIPE, as a shell reports it."""
+_CUT_OFF, _INTERRUPTED = 141, 130
+"""128 + SIGPIPE and 128 + SIGINT, as a shell reports them."""
+_UNWRITABLE = 1
+_WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+_WITH_RESULT = frozenset({"completion", "decide", "describe", "report", "resolve", "score"})
+"""Commands whose result is their output. Of the others, the exit status is."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the process's exit status."""
+    """Run one command and return the process's exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdout is None and _WITH_RESULT.intersection(arguments[:1]):
+        tell("pointsman: standard output is closed: the result cannot be written")
+        return _UNWRITABLE
+    try:
+        status = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard_stdout()
+        return _CUT_OFF
+    except KeyboardInterrupt:
+        tell("pointsman: interrupted")
+        return _INTERRUPTED
+    except OSError as error:
+        if error.filename is not None or error.errno not in _WRITE_ERRORS:
+            raise
+        tell(f"pointsman: standard output cannot be written: {error.strerror}")
+        discard_stdout()
+        return _UNWRITABLE
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # Here, where an interrupt is caught: most of the time until a command runs is imports.
+    from importlib.metadata import entry_points, version  # noqa: PLC0415
+
     commands = {entry.name: entry for entry in entry_points(group="pointsman.commands")}
     if arguments and arguments[0] in {"--version", "-V"}:
         print(f"pointsman {version('pointsman')}")
@@ -64,12 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return USAGE
-    try:
-        status: int = command(arguments[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard_stdout()
-        return _CUT_OFF
+    status: int = command(arguments[1:])
     return status
 
 

@@ -6,6 +6,7 @@ standard `OTEL_*` variables.
 
 from __future__ import annotations
 
+import os
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -19,6 +20,8 @@ from pointsman_server.lib.host_port import parse_host_port
 PREFIX = "POINTSMAN_"
 UNIX = "unix:"
 """Starts the address of a Unix socket: `unix:/run/pointsman.sock`."""
+SOCKET_PATH_BYTES = 107
+"""Bytes of a socket's path on Linux (unix(7))."""
 
 Listener: TypeAlias = Literal["rpc", "admin", "http", "metrics"]
 Duration: TypeAlias = Annotated[float, BeforeValidator(seconds_of_text)]
@@ -138,10 +141,25 @@ class Settings(BaseSettings):
     @classmethod
     def _is_address(cls, address: str, info: ValidationInfo) -> str:
         if address.startswith(UNIX) and info.field_name not in ("metrics_listen", "http_listen"):
+            socket_path(address)
             return address
         if address or info.field_name == "listen":
             parse_host_port(address)
         return address
+
+
+def socket_path(address: str) -> str:
+    """Return the path in `unix:PATH` or `unix:///PATH`. Raises `ValueError`."""
+    path = address.removeprefix(UNIX)
+    if path.startswith("//"):
+        path = path.removeprefix("//")
+        if not path.startswith("/"):
+            raise ValueError(f"{address!r}: after unix:// comes an absolute path")
+    if not path.strip("/").strip() or path.endswith("/") or "\0" in path:
+        raise ValueError(f"{address!r} names no socket: write unix:PATH")
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
+        raise ValueError(f"{address!r}: a socket's path has at most {SOCKET_PATH_BYTES} bytes")
+    return path
 
 
 def stays_here(address: str) -> bool:

@@ -94,7 +94,10 @@ async def test_a_connection_of_age_is_left_by_its_client_without_a_failed_call(
 
         async def ask(number: int) -> str | None:
             answer = await routing.route(
-                "Hi", user_id=f"u{number}", tier="kilo-auto/frontier", candidates=FRONTIER
+                "Guard this accessor.",
+                user_id=f"u{number}",
+                tier="kilo-auto/frontier",
+                candidates=FRONTIER,
             )
             return None if answer.outcome == "routed" else answer.outcome
 
@@ -363,7 +366,7 @@ async def test_idle_streams_of_a_few_connections_leave_places_to_everybody_else(
             asyncio.timeout(30),
         ):
             found = await own.route(
-                "Hi", user_id="u", tier="kilo-auto/frontier", candidates=FRONTIER
+                "Guard this accessor.", user_id="u", tier="kilo-auto/frontier", candidates=FRONTIER
             )
             assert found.outcome == "routed"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -171,9 +173,46 @@ async def test_a_unix_socket_is_an_address(start: Starter, tmp_path: Path) -> No
     await start(listen=address, admin_listen=f"unix:{tmp_path}/admin.sock")
     async with RoutingClient(address, timeout=20) as routing:
         answer = await routing.route(
-            "Hi", user_id="u", tier="kilo-auto/frontier", candidates=FRONTIER
+            "Guard this accessor.", user_id="u", tier="kilo-auto/frontier", candidates=FRONTIER
         )
     assert answer.outcome == "routed"
+
+
+@pytest.mark.parametrize("form", ["unix:{}", "unix://{}"])
+async def test_a_unix_socket_that_is_listened_on_is_refused_and_left_alone(
+    start: Starter, tmp_path: Path, form: str
+) -> None:
+    address = form.format(tmp_path / "rpc.sock")
+    await start(listen=f"unix:{tmp_path}/rpc.sock")
+    for again in ({"listen": address}, {"admin_listen": address}):
+        with pytest.raises(SettingInvalid, match="another process listens on it"):
+            await start(**again)
+    async with RoutingClient(f"unix:{tmp_path}/rpc.sock", timeout=20) as routing:
+        answer = await routing.route(
+            "Guard this accessor.", user_id="u", tier="kilo-auto/frontier", candidates=FRONTIER
+        )
+    assert answer.outcome == "routed"
+
+
+async def test_a_socket_whose_process_has_ended_is_taken_over(
+    start: Starter, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(tmp_path / "rpc.sock"))
+        gone.listen()
+    (tmp_path / "rpc.sock.lock").touch()
+    peer = await start(listen=f"unix:{tmp_path}/rpc.sock")
+    await peer.stop()
+    assert not [n for n in os.listdir(tmp_path) if "sock" in n]  # noqa: PTH208  (no blocking Path)
+    await start(listen=f"unix:{tmp_path}/rpc.sock")
+
+
+async def test_a_file_that_is_no_socket_is_not_replaced(start: Starter, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("mode: off")
+    with pytest.raises(SettingInvalid, match="is not a socket"):
+        await start(listen=f"unix:{file}")
+    assert file.read_text() == "mode: off"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
@@ -841,3 +842,28 @@ async def test_an_engine_that_fails_asks_for_another_try_soon(endpoint: Endpoint
     response = await endpoint.client.post("/v1/router/raw", json={"input": PROMPT})
     assert error_of(response, 503)["code"] == "engine_failed"
     assert response.headers["retry-after"] == "1"
+
+
+async def test_connections_whose_request_does_not_come_are_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pointsman_server.http_api.server.HEAD_SECONDS", 0.3)
+    app = build_app(
+        engine=FakeEngine(), classifier=FakeEngine(), models=CATALOG, keys=FixedKeys((KEY,))
+    )
+    listening = await serve(app)
+    try:
+        silent = [await asyncio.open_connection(listening.host, listening.port) for _ in range(300)]
+        for number, (_, writer) in enumerate(silent):
+            writer.write(b"POST /v1/router/multimodel HTTP/1.1\r\nhost: x\r\n"[: number % 50])
+        async with asyncio.timeout(20):
+            for reader, writer in silent:
+                with contextlib.suppress(ConnectionResetError):
+                    await reader.read()
+                writer.close()
+        async with httpx.AsyncClient() as client:
+            for _ in range(2):
+                assert (await client.get(f"{listening.url}/health")).status_code == 200
+                await asyncio.sleep(0.5)  # an idle connection that asked once is kept
+    finally:
+        await listening.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pointsman_server.settings import Settings, stays_here
+from pointsman_server.settings import Settings, socket_path, stays_here
 from pydantic import ValidationError
 
 
@@ -145,3 +145,22 @@ def test_words_are_read_in_any_case(monkeypatch: pytest.MonkeyPatch, text: str) 
     found = Settings()
     assert (found.log_level, found.log_format) == ("info", "json")
     assert (found.event_loop, found.scheduling) == ("asyncio", "batch")
+
+
+@pytest.mark.parametrize("name", ["listen", "admin_listen"])
+@pytest.mark.parametrize(
+    "address",
+    ["unix:", "unix: ", "unix:/", "unix://", "unix:///", "unix://relative", "unix:/run/",
+     f"unix:/{'x' * 107}", "unix:/run/\0x"],
+)  # fmt: skip
+def test_an_address_that_names_no_socket_is_refused(name, address):
+    with pytest.raises(ValidationError, match=name):
+        Settings(**{name: address})
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [("unix:/run/a", "/run/a"), ("unix:///run/a", "/run/a"), ("unix:a.sock", "a.sock")],
+)
+def test_a_socket_is_named_by_its_path(address, path):
+    assert socket_path(Settings(listen=address).listen) == path

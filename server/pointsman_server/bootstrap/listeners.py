@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointsman_server.bootstrap.unix_socket import claimed
 from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
 from pointsman_server.lib.host_port import HIGHEST_PORT, parse_host_port
 from pointsman_server.settings import (
     UNIX,
     Listener,
     Settings,
+    socket_path,
     stays_here,
 )
 from pointsman_server.supervisor.protocol import WorkerAssignment
@@ -109,10 +111,16 @@ async def listen(
             for_admins=for_admins,
         )
         credentials = certificates.credentials() if certificates is not None else None
+        setting = "POINTSMAN_ADMIN_LISTEN" if for_admins else "POINTSMAN_LISTEN"
+        if address.startswith(UNIX):
+            try:
+                stack.enter_context(claimed(Path(socket_path(address))))
+            except OSError as error:
+                why = f"cannot listen on {address}: {error.strerror}"
+                raise SettingInvalid(setting, why) from None
         try:
             port = await server.start(address, credentials)
         except RuntimeError:
-            setting = "POINTSMAN_ADMIN_LISTEN" if for_admins else "POINTSMAN_LISTEN"
             why = f"cannot listen on {address}: {_why_refused(address)}"
             raise SettingInvalid(setting, why) from None
         servers.append(server)
@@ -250,7 +258,7 @@ def _why_refused(address: str) -> str:
     """The reason that the system gives for a second try: gRPC's own text names none."""
     try:
         if address.startswith(UNIX):
-            _bind_and_remove(Path(address.removeprefix(UNIX).removeprefix("//")))
+            _bind_and_remove(Path(socket_path(address)))
         else:
             reserve(*parse_host_port(address)).close()
     except OSError as error:

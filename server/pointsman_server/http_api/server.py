@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+HEAD_SECONDS = 10.0
+"""Time for a client to send the head of its first request."""
 KEEPALIVE_SECONDS = 75.0
 """Longer than clients keep an idle connection, so that it is they who close it."""
 
@@ -20,6 +24,7 @@ class Listening:
     host: str
     port: int
     _runner: web.AppRunner
+    _closing: asyncio.Task[None]
 
     @property
     def url(self) -> str:
@@ -29,6 +34,7 @@ class Listening:
 
     async def aclose(self) -> None:
         """Accept no more, let requests finish within the grace, close. Twice is fine."""
+        self._closing.cancel()
         await self._runner.cleanup()
 
 
@@ -39,6 +45,14 @@ async def serve(
 
     `grace` is how many seconds requests in flight get to finish when it is closed.
     """
+    begun: set[web.RequestHandler] = set()
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        begun.add(request.protocol)
+        return await handler(request)
+
+    app.middlewares.insert(0, note)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -54,7 +68,24 @@ async def serve(
         await runner.cleanup()
         raise
     bound_host, bound_port = runner.addresses[0][:2]
-    return Listening(host=bound_host, port=bound_port, _runner=runner)
+    closing = asyncio.create_task(_close_silent(runner, begun))
+    return Listening(host=bound_host, port=bound_port, _runner=runner, _closing=closing)
+
+
+async def _close_silent(runner: web.AppRunner, begun: set[web.RequestHandler]) -> None:
+    """Close connections whose first request does not come; aiohttp has no time-out for it."""
+    loop = asyncio.get_running_loop()
+    since: dict[web.RequestHandler, float] = {}
+    while runner.server is not None:
+        now = loop.time()
+        connections = runner.server.connections
+        begun.intersection_update(connections)
+        silent = [each for each in connections if each not in begun]
+        since = {each: since.get(each, now) for each in silent}
+        for each, start in since.items():
+            if now - start >= HEAD_SECONDS and each.transport is not None:
+                each.transport.abort()
+        await asyncio.sleep(HEAD_SECONDS / 10)
 
 
 class _Terse(logging.LoggerAdapter[logging.Logger]):

@@ -17,6 +17,7 @@ from pointsman_server.policies.sections.engines import BUILT_IN
 def cross_faults(document: object) -> Iterator[Diagnostic]:
     """Find names that another section does not know, and sources that another must give."""
     tiers, catalog = _mapping(document, "tiers"), _mapping(document, "catalog")
+    yield from _missing_sections(document)
     for name, tier in tiers.items():
         yield from _unknown_candidates(name, tier, tiers=tiers, catalog=catalog)
     for public_id in catalog:
@@ -26,6 +27,22 @@ def cross_faults(document: object) -> Iterator[Diagnostic]:
     yield from _figures_beyond_their_unit(document)
     yield from _engine_names(document)
     yield from _redis_switches(document)
+
+
+def _missing_sections(document: object) -> Iterator[Diagnostic]:
+    """Find that there is nothing to decide, or nothing to decide between.
+
+    Routes of purposes are a use without tiers; tiers need a catalog.
+    """
+    if not isinstance(document, Mapping):
+        return
+    purposes_alone = bool(_mapping(_mapping(document, "llm"), "routes")) and (
+        "tiers" not in document
+    )
+    if not purposes_alone:
+        for section in ("tiers", "catalog"):
+            if section not in document:
+                yield Diagnostic((section,), "is required")
 
 
 def _figures_beyond_their_unit(document: object) -> Iterator[Diagnostic]:

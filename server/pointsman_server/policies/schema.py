@@ -59,6 +59,7 @@ def parse(
 def json_schema() -> dict[str, object]:
     """Give the JSON Schema of the policy file, for editors that complete and check YAML."""
     schema: dict[str, object] = PolicyDocument.model_json_schema()
+    schema["anyOf"] = [{"required": ["tiers", "catalog"]}, {"required": ["llm"]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -41,7 +41,7 @@ def test_bounds_and_choices_are_in_it() -> None:
 
     assert schema["properties"]["mode"]["enum"] == ["off", "shadow", "serve"]
     assert schema["properties"]["serve_percent"]["maximum"] == 100
-    assert schema["required"] == ["tiers", "catalog"]
+    assert schema["anyOf"] == [{"required": ["tiers", "catalog"]}, {"required": ["llm"]}]
     assert schema["$defs"]["CacheSection"]["properties"]["ttl"]["anyOf"][0]["maximum"] == 604_800.0
     assert schema["$defs"]["EnginesSection"]["properties"]["order"]["minItems"] == 1
 

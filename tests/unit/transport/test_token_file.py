@@ -192,3 +192,21 @@ def test_whoever_asks_for_the_count_sees_a_change_that_no_call_has_met(path):
     assert tokens.reloads() == {"taken": 1, "refused": 0}
     path.write_text("half a li")
     assert tokens.reloads() == {"taken": 1, "refused": 1}
+
+
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (f"edge {EMPTY}\n", "line 1: is the hash of an empty token"),
+        (f"edge {ONE}\nother {EMPTY}\n", "line 2: is the hash of an empty token"),
+        (f"\ufeffedge {ONE}\n", "line 1: starts with a byte order mark"),
+        ("\ufeff", "line 1: starts with a byte order mark"),
+    ],
+)
+def test_a_file_that_lets_anybody_in_or_names_nobody_by_accident_is_refused(path, content, why):
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(SourceUnreadable, match=why):
+        TokenFile(path)

@@ -60,10 +60,16 @@ class PolicyDocument(Section):
     untouched. `local_only`: they are decided in the process, and no third party's engine gets their
     prompts. `allowed`: they are decided like any other.
     """
-    tiers: Annotated[dict[TierName, TierSection], Field(min_length=1, max_length=1_000)]
-    """The pseudo-models that users select, by name."""
-    catalog: Annotated[dict[ModelId, ModelSection], Field(min_length=1, max_length=10_000)]
-    """The models, by public id."""
+    tiers: Annotated[
+        dict[TierName, TierSection],
+        Field(default_factory=dict, min_length=1, max_length=1_000),
+    ]
+    """The pseudo-models that users select, by name. Required unless `llm.routes` is given."""
+    catalog: Annotated[
+        dict[ModelId, ModelSection],
+        Field(default_factory=dict, min_length=1, max_length=10_000),
+    ]
+    """The models, by public id. Required with `tiers`, and unless `llm.routes` is given."""
     benchmarks: dict[Axis, BenchmarkSection] = Field(default_factory=dict)
     """The benchmark behind each axis of the catalog's `axes`: one for all models of the file."""
     engines: EnginesSection = EnginesSection()

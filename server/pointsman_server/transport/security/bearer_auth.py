@@ -100,7 +100,8 @@ def _presented(authorization: str) -> str | None:
     """Return the hash of the token in the header."""
     if authorization[: len(_SCHEME)].lower() != _SCHEME:
         return None
-    return token_hash(authorization[len(_SCHEME) :].strip())
+    token = authorization[len(_SCHEME) :].strip()
+    return token_hash(token) if token else None
 
 
 async def _refuse(_requests: Any, context: Context) -> None:

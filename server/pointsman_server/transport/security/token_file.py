@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from pointsman_server.core.errors import SourceUnreadable
 from pointsman_server.lib.watched_file import LIST_BYTES, FileUnreadable, WatchedFile
 
 _LINE = re.compile(r"(?P<name>[^\s#]{1,256})\s+(?P<hash>[0-9a-f]{64})")
+_BOM = "\ufeff"
+_EMPTY = hashlib.sha256(b"").hexdigest()
 _log = logging.getLogger(__name__)
 
 
@@ -75,12 +78,20 @@ class TokenFile:
 
 def _parse(text: str) -> dict[str, str]:
     tokens: dict[str, str] = {}
+    if text.startswith(_BOM):
+        raise SourceUnreadable(
+            "tokens file, line 1: starts with a byte order mark: save it as UTF-8 without one"
+        )
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise SourceUnreadable(f"tokens file, line {number}: expected `name sha256-in-hex`")
+        if match["hash"] == _EMPTY:
+            raise SourceUnreadable(
+                f"tokens file, line {number}: is the hash of an empty token: hash a random one"
+            )
         name = tokens.setdefault(match["hash"], match["name"])
         if name != match["name"]:
             raise SourceUnreadable(f"tokens file, line {number}: the token is another name's")
