@@ -66,30 +66,32 @@ def _tiers(policy: PolicyFile) -> Iterator[Diagnostic]:
 
 
 def _remote_engines(policy: PolicyFile) -> Iterator[Diagnostic]:
-    for name in policy.engines:
+    names = dict.fromkeys((*policy.engines, policy.classify_engine))
+    called = [name for name in names if name is not None]
+    for name in called:
         source = policy.source_of(name)
         if source is Source.MORPH:
-            yield from _remote(("engines", "morph"), policy.morph)
-            if policy.morph.key_env is None and policy.morph.key_file is None:
-                message = "has neither `key_env` nor `key_file`: engine `morph` has no key"
-                yield Diagnostic(("engines", "morph"), message)
+            yield from _remote(("engines", "morph"), policy.morph, key="engine `morph` has no key")
         elif source is Source.DECISION_MODEL:
-            path = ("engines", "decision_models", name)
-            yield from _remote(path, policy.decision_models[name])
-    outside = [n for n in policy.engines if policy.is_third_party(n)]
+            rules = policy.decision_models[name]
+            key = "a third party is called without a key" if rules.third_party else None
+            yield from _remote(("engines", "decision_models", name), rules, key=key)
+    outside = [name for name in called if policy.is_third_party(name)]
     if policy.organizations is Organizations.ALLOWED and outside:
         message = f"lets prompts of organisations go to a third party's engine, {named(outside)}"
         yield Diagnostic(("organizations",), message)
-    called = {*policy.engines, policy.classify_engine}
-    for name in policy.decision_models.keys() - called:
+    for name in policy.decision_models.keys() - names.keys():
         message = "is not called: neither `engines.order` nor `classification.engine` names it"
         yield Diagnostic(("engines", "decision_models", name), message)
 
 
-def _remote(path: tuple[str, ...], rules: RemoteRules) -> Iterator[Diagnostic]:
+def _remote(path: tuple[str, ...], rules: RemoteRules, *, key: str | None) -> Iterator[Diagnostic]:
+    """`key`: what follows where there is none; `None`: the engine needs none."""
     if is_plain_http_abroad(rules.url):
         message = "is plain http to another machine: prompts and the key travel in the clear"
         yield Diagnostic((*path, "url"), message)
+    if key is not None and rules.key_env is None and rules.key_file is None:
+        yield Diagnostic(path, f"has neither `key_env` nor `key_file`: {key}")
 
 
 def _switches(policy: PolicyFile) -> Iterator[Diagnostic]:

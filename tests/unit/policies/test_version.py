@@ -87,3 +87,41 @@ def test_the_order_of_entries_leaves_the_digest() -> None:
 )
 def test_what_changes_decisions_changes_the_digest(old: str, new: str) -> None:
     assert digest(changed(old, new)) != digest(FULL)
+
+
+MODEL = {
+    "url": '"https://jev.test"',
+    "format": "systemone",
+    "model": "one",
+    "timeout": "1s",
+    "price_per_call": "0.1",
+    "average_orders": "false",
+    "questions": "{}",
+}
+
+
+def with_model(**changes: str) -> str:
+    minimal = (
+        Path(__file__).parents[2] / "data" / "policies" / "valid" / "minimal.yaml"
+    ).read_text()
+    section = ", ".join(f"{name}: {value}" for name, value in (MODEL | changes).items())
+    return f"{minimal}engines: {{order: [jev, local], decision_models: {{jev: {{{section}}}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [
+        ({"url": '"https://other.test"'}, True),
+        ({"format": "decisions"}, True),
+        ({"model": "two"}, True),
+        ({"average_orders": "true"}, True),
+        ({"questions": "{turn: {when_no: there is work to do}}"}, True),
+        ({"timeout": "2s"}, False),
+        ({"price_per_call": "0.2"}, False),
+    ],
+    ids=str,
+)
+def test_of_a_decision_model_that_counts_which_changes_decisions(
+    changes: dict[str, str], differs: bool
+) -> None:
+    assert (digest(with_model(**changes)) != digest(with_model())) is differs
