@@ -10,6 +10,12 @@ from pointsman_extproc.wire import external_processor_pb2 as pb
 MODEL_HEADER = "x-pointsman-model"
 WHY_HEADER = "x-pointsman-why"
 
+# The tags around a body, the innermost first: `body` (1) in `body_mutation` (3) in `response` (1)
+# in `request_body` (3), each a field with a length.
+_BODY_TAGS = (b"\x0a", b"\x1a", b"\x0a", b"\x1a")
+
+_LOW_BITS, _MORE = 0x7F, 0x80  # of a byte of a varint
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -18,6 +24,29 @@ class Refusal:
     status: int
     text: str
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WithBody:
+    """An answer and the body that it sets, which is joined to it on the wire alone.
+
+    A message around a body of 16 MiB costs several copies, and holds up other requests.
+    """
+
+    message: pb.ProcessingResponse
+    body: bytes
+
+    def SerializeToString(self) -> bytes:  # noqa: N802  # as messages have it
+        """Serialize both. A parser merges the two parts of `request_body`."""
+        inner = len(self.body)
+        heads: list[bytes] = []
+        for tag in _BODY_TAGS:
+            heads.append(tag + _varint(inner))
+            inner += len(heads[-1])
+        return b"".join((self.message.SerializeToString(), *reversed(heads), self.body))
+
+
+Answer = pb.ProcessingResponse | WithBody
 
 
 def pass_on(phase: str) -> pb.ProcessingResponse:
@@ -51,7 +80,7 @@ def serve(
     path: str | None = None,
     remove: tuple[str, ...] = (),
     length: bool = True,
-) -> pb.ProcessingResponse:
+) -> Answer:
     """Replace the body and the path, name the model in headers, and choose the route by them.
 
     `body` and `path` are `None` where they stay as they came. `length`: the body is whole, and
@@ -62,10 +91,11 @@ def serve(
         headers[":path"] = path
     if body is not None and length:
         headers["content-length"] = str(len(body))
-    common = pb.CommonResponse(header_mutation=_set(headers, remove=remove), clear_route_cache=True)
-    if body is not None:
-        common.body_mutation.body = body
-    return pb.ProcessingResponse(request_body=pb.BodyResponse(response=common))
+    answer = pb.ProcessingResponse()
+    common = answer.request_body.response
+    common.clear_route_cache = True
+    common.header_mutation.CopyFrom(_set(headers, remove=remove))
+    return answer if body is None else WithBody(answer, body)
 
 
 def refuse(refusal: Refusal, *, why: str) -> pb.ProcessingResponse:
@@ -109,3 +139,12 @@ def _set(headers: Mapping[str, str], *, remove: tuple[str, ...] = ()) -> pb.Head
         ),
         remove_headers=remove,
     )
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > _LOW_BITS:
+        digits.append(number & _LOW_BITS | _MORE)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)

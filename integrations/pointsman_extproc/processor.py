@@ -15,10 +15,8 @@ from pointsman_extproc.settings import Settings
 from pointsman_extproc.unread import refused, salvaged
 from pointsman_extproc.verdict import Passed, Verdict, refusal_for
 from pointsman_extproc.wire.external_processor_pb2 import (
-    HttpBody,
     HttpHeaders,
     ProcessingRequest,
-    ProcessingResponse,
 )
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -36,7 +34,7 @@ class Processor:
 
     async def process(
         self, requests: AsyncIterator[ProcessingRequest], context: Any
-    ) -> AsyncIterator[ProcessingResponse]:
+    ) -> AsyncIterator[answers.Answer]:
         """Yield the answers for one HTTP request.
 
         The stream ends with the last answer that matters: Envoy goes on alone from there, and the
@@ -64,7 +62,9 @@ class Processor:
                         )
                         continue
                 elif phase == "request_body" and head is not None:
-                    yield await self._answer(head, body=request.request_body)
+                    ended = request.request_body.end_of_stream
+                    # Each access copies the body.
+                    yield await self._answer(head, body=request.request_body.body, ended=ended)
                     return
                 yield answers.pass_on(phase)
                 return
@@ -93,10 +93,10 @@ class Processor:
         most = self._settings.most_bytes
         return most if head.body_bytes is None else min(head.body_bytes, most)
 
-    async def _answer(self, head: Head, *, body: HttpBody) -> ProcessingResponse:
+    async def _answer(self, head: Head, *, body: bytes, ended: bool) -> answers.Answer:
         began = asyncio.get_running_loop().time()
-        whole = body.end_of_stream and len(body.body) <= self._settings.most_bytes
-        verdict = await self._verdict(head, body=body.body, whole=whole)
+        whole = ended and len(body) <= self._settings.most_bytes
+        verdict = await self._verdict(head, body=body, whole=whole)
         self._metrics.note(verdict.why, model_set=bool(verdict.model))
         self._metrics.took(asyncio.get_running_loop().time() - began)
         if verdict.refusal is not None:
@@ -109,7 +109,7 @@ class Processor:
             body=verdict.body,
             path=verdict.path,
             remove=("content-encoding",) if verdict.decoded else (),
-            length=body.end_of_stream and not self._is_too_long(head),
+            length=ended and not self._is_too_long(head),
         )
 
     async def _verdict(self, head: Head, *, body: bytes, whole: bool) -> Verdict:

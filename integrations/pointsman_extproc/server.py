@@ -9,9 +9,10 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
+from pointsman_extproc.answers import Answer
 from pointsman_extproc.listen import Listen
 from pointsman_extproc.processor import Processor
-from pointsman_extproc.wire.external_processor_pb2 import ProcessingRequest, ProcessingResponse
+from pointsman_extproc.wire.external_processor_pb2 import ProcessingRequest
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 MOST_STREAMS = 1_000
@@ -44,7 +45,7 @@ async def listening(
     process = grpc.stream_stream_rpc_method_handler(
         processor.process,
         request_deserializer=ProcessingRequest.FromString,
-        response_serializer=ProcessingResponse.SerializeToString,
+        response_serializer=_serialised,
     )
     handler = grpc.method_handlers_generic_handler(SERVICE, {"Process": process})
     server.add_generic_rpc_handlers((handler,))
@@ -64,3 +65,7 @@ async def listening(
         for service in ("", SERVICE):
             await health.set(service, _NOT_SERVING)
         await server.stop(grace)
+
+
+def _serialised(answer: Answer) -> bytes:
+    return answer.SerializeToString()

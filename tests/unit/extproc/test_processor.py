@@ -72,7 +72,7 @@ class Envoy:
             yield pb.ProcessingRequest(request_body=pb.HttpBody(body=raw, end_of_stream=whole))
 
         async for answer in self._processor.process(messages(), Context()):
-            sent.apply(answer)
+            sent.apply(pb.ProcessingResponse.FromString(answer.SerializeToString()))
         return sent
 
     def count(self, why: str, *, model_set: bool | None = None) -> float:
