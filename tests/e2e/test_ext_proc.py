@@ -39,7 +39,7 @@ APIS = {
     ),
     "messages": (
         "/v1/messages",
-        b"""{"model":"kilo-auto/frontier","max_tokens":16,
+        b"""{"model":"kilo-auto/frontier","max_tokens":1600,
           "messages":[{"role":"user","content":[{"type":"text","text":"Why?"}]}]}""",
     ),
 }

@@ -27,7 +27,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "responses": ("/v1/responses", {"model": TIER, "input": _WORDS}),
     "messages": (
         "/v1/messages",
-        {"model": TIER, "max_tokens": 16, "messages": [{"role": "user", "content": _WORDS}]},
+        {"model": TIER, "max_tokens": 1600, "messages": [{"role": "user", "content": _WORDS}]},
     ),
 }
 
