@@ -14,6 +14,7 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.engines.remote.client import build_client
 from support.builders import SONNET, query
 from support.fakes import FakeClock, settle
+from support.loop_watch import watching
 from support.remote import morph_engine
 
 SAYS_SONNET = b'{"model": "claude-sonnet-4-6"}'
@@ -276,3 +277,44 @@ async def test_what_the_server_sets_as_a_cookie_is_not_sent_back():
             await engine.decide(query())
     assert len(morph.heads) == 2
     assert not any("canary" in head for head in morph.heads)
+
+
+OK_CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+CHUNK = b"%x\r\n%s\r\n" % (len(SAYS_SONNET), SAYS_SONNET)
+ENDLESS = {
+    "interim responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000),
+    "other interim responses": (b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 2_000),
+    "header fields": (b"HTTP/1.1 200 OK\r\n", b"x: a\r\n" * 5_000),
+    "a reason": (b"HTTP/1.1 200 ", b"a" * 65_536),
+    "blank lines": (b"", b"\r\n" * 30_000),
+    "trailers": (OK_CHUNKED + CHUNK + b"0\r\n", b"x: a\r\n" * 5_000),
+    "a chunk's extension": (OK_CHUNKED + b"1e;x=", b"a" * 65_536),
+    "chunks of one byte": (OK_CHUNKED, b"1\r\n \r\n" * 10_000),
+    "empty responses": (b"", b"HTTP/1.1 204 No Content\r\n\r\n" * 2_000),
+    "a body that is not read": (
+        b"HTTP/1.1 503 No\r\ncontent-length: 9999999\r\n\r\n",
+        b"a" * 65_536,
+    ),
+    "another protocol": (
+        b"HTTP/1.1 101 Go\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+        b"a" * 65_536,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+async def test_what_has_no_end_costs_little_time_and_stalls_nobody(kind):
+    first, more = ENDLESS[kind]
+
+    async def floods(_morph, writer):
+        writer.write(first)
+        while not writer.transport.is_closing():
+            writer.write(more)
+            await writer.drain()
+
+    async with asking(floods) as (engine, _):
+        with watching() as watch:
+            async with asyncio.timeout(20):
+                found = await stage(engine)
+    assert found in {"invalid_response", "fetch", "http_503", "http_101"}
+    assert watch.longest < 200, watch.what

@@ -16,13 +16,15 @@ INTERIM_RESPONSES = 8
 """Interim (1xx) responses that are skipped before the final one."""
 HEAD_BYTES = 64 * 1024
 """Bytes that may precede the end of the final response's head."""
+EXCHANGE_BYTES = 1024 * 1024
+"""Bytes of one exchange: a body of the longest length that is read, in chunks of one byte."""
 _SLICE = 4 * 1024
-"""Bytes parsed at once until the final head is complete: the bounds above are checked between."""
+"""Bytes that are parsed at once: the bounds above are checked in between."""
 _CONTINUE, _SWITCHING, _OK = 100, 101, 200
 
 
-class ResponseHeadTooLong(aiohttp.ClientError):
-    """The server sent interim responses or header fields without end."""
+class ResponseOutOfBounds(aiohttp.ClientError):
+    """The server sent interim responses, header fields, framing or responses without end."""
 
 
 @dataclass(slots=True)
@@ -40,48 +42,57 @@ current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
 
 
 class BoundedResponses(ResponseHandler):
-    """aiohttp's protocol, which gives up on a response head that does not end.
+    """aiohttp's protocol, which gives up on a server that sends without end.
 
-    aiohttp parses all received data at once and queues every interim response (100 Continue), so a
-    server that sends nothing else would fill the memory and stall the event loop.
+    aiohttp parses whatever arrives at once and queues every response, interim ones (100 Continue)
+    too, so a server that sends nothing else would fill the memory and stall the event loop.
     """
 
-    _head_complete = True
+    _responses = 1
     _interim = 0
     _received = 0
 
     def set_response_params(self, **params: Any) -> None:
         """Expect a response; aiohttp calls this before each request."""
-        self._head_complete = False
+        self._responses = 0
         self._interim = 0
         self._received = 0
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; in slices as long as the final response's head is not complete."""
-        while not self._head_complete and self.transport is not None and len(data) > _SLICE:
+        """Parse in slices, and close the connection where a bound is exceeded."""
+        while len(data) > _SLICE and self.transport is not None:
             piece, data = data[:_SLICE], data[_SLICE:]
             self._parse(piece)
         if self.transport is not None:
             self._parse(data)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """Queue a parsed response head; drop interim ones."""
+        """Queue the final response's head; drop interim ones."""
         code = data[0].code
         if _CONTINUE <= code < _OK and code != _SWITCHING:
             self._interim += 1
             return
-        self._head_complete = True
+        self._responses += 1
         super().feed_data(data, size)
 
     def _parse(self, data: bytes) -> None:
         self._received += len(data)
+        payload = self._payload
         super().data_received(data)
-        endless = self._interim > INTERIM_RESPONSES or self._received > HEAD_BYTES
-        if endless and not self._head_complete and self.transport is not None:
-            self.set_exception(ResponseHeadTooLong())
+        if self._out_of_bounds() and self.transport is not None:
+            error = ResponseOutOfBounds()
+            self.set_exception(error)
+            payload = self._payload or payload
+            if payload is not None:
+                payload.set_exception(error)
             transport, self.transport = self.transport, None
             transport.abort()
+
+    def _out_of_bounds(self) -> bool:
+        if self._responses == 0:
+            return self._interim > INTERIM_RESPONSES or self._received > HEAD_BYTES
+        return self._responses > 1 or self._received > EXCHANGE_BYTES
 
 
 class _ReuseTracking(aiohttp.BaseConnector):

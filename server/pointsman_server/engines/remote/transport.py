@@ -17,7 +17,7 @@ from pointsman_server.engines.remote.connections import (
     Attempt,
     BoundedTcpConnector,
     BoundedUnixConnector,
-    ResponseHeadTooLong,
+    ResponseOutOfBounds,
     current_attempt,
 )
 
@@ -115,8 +115,8 @@ def _httpx_errors() -> Iterator[None]:
     """Translate aiohttp's errors to httpx's, without their texts, which quote addresses."""
     try:
         yield
-    except ResponseHeadTooLong:
-        raise httpx.DecodingError("no final response within the bound") from None
+    except ResponseOutOfBounds:
+        raise httpx.DecodingError("no response within the bounds") from None
     except aiohttp.ClientConnectorError:
         raise httpx.ConnectError("no connection") from None
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, OSError):
