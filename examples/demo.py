@@ -47,26 +47,28 @@ class Ask:
 
 
 LOG = """\
-2026-11-30T06:12:44Z orders-7f9c ERROR pool timeout after 30000 ms (size 20, idle 0, waiting 143)
-2026-11-30T06:12:44Z orders-7f9c WARN  GET /v1/orders/88121 503 30002 ms
-2026-11-30T06:12:45Z orders-7f9c ERROR pool timeout after 30000 ms (size 20, idle 0, waiting 151)
-2026-11-30T06:12:45Z orders-7f9c INFO  GET /healthz 200 1 ms
-2026-11-30T06:12:46Z orders-7f9c ERROR pool timeout after 30000 ms (size 20, idle 0, waiting 160)
-"""
+2026-11-30T06:12:44Z orders ERROR pool timeout after 30000 ms
+2026-11-30T06:12:45Z orders WARN  GET /v1/orders/88121 503
+2026-11-30T06:12:46Z orders ERROR pool timeout after 30000 ms"""
 
 ASKS = (
     Ask("What is the capital of Portugal?"),
     Ask("Übersetze ins Englische: Wir melden uns nächste Woche."),
+    Ask("Explica a un principiante qué es un índice de base de datos."),
     Ask(
         f"How many of these lines are errors?\n\n{LOG}", "How many of these lines are errors? [log]"
     ),
     Ask("Write an SQL query for the ten customers with the highest revenue last year."),
-    Ask("Explica a un principiante qué es un índice de base de datos."),
     Ask("Add OAuth2 login with PKCE to our Express app, with refresh tokens and tests."),
     Ask("yes, go on", continues=True),
     Ask(
-        "Design the schema and the consistency model of a multi-region ledger that must never"
-        " double-spend, tolerates the loss of a region and answers balance queries within 50 ms."
+        "Refactor the billing module: split the 2,000-line service into ports and adapters, keep"
+        " the API, and migrate the tests."
+    ),
+    Ask(
+        "Unser Zahlungsdienst bucht unter Last gelegentlich doppelt. Finde die Ursache im"
+        " Repository, behebe sie ohne Ausfallzeit und weise mit Tests nach, dass jede Buchung genau"
+        " einmal geschieht."
     ),
     Ask(
         "Our Go service deadlocks about once a day under load. Three workers wait for the same"
@@ -76,10 +78,6 @@ ASKS = (
     Ask(
         "Implement a lock-free MPMC queue in C++20 with hazard pointers, and prove that it is"
         " linearizable."
-    ),
-    Ask(
-        "Beweise, dass es unendlich viele Primzahlen p gibt, so dass p+2 höchstens zwei"
-        " Primfaktoren hat."
     ),
     Ask(
         "Migrate our payment monolith to event sourcing without downtime: plan the whole system,"
