@@ -18,6 +18,7 @@ from typing import Self
 
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid, Problem
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.lib.background_work import in_background
 from pointsman_server.policies.changes import changes, sections, summary
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.loader import read
@@ -150,10 +151,10 @@ class PolicyWatcher:
         self.on_outcome(not problems)
         return not problems
 
-    def _audit(self, new: PolicyFile) -> None:
+    async def _audit(self, new: PolicyFile) -> None:
         """Log what the new version changed, from what to what."""
         old, self._in_force = self._in_force, new
-        lines = changes(old, new)
+        lines = await in_background(changes, old, new)
         told = summary(lines) or "no value changed"
         _log.info("policy file %s is in force, before %s: %s", new.version, old.version, told)
         self.on_changes(sections(lines))
@@ -170,11 +171,11 @@ class PolicyWatcher:
         if reading.data is None:
             return reading.problems
         try:
-            loaded = await asyncio.to_thread(self._config.parse, reading.data)
+            loaded = await in_background(self._config.parse, reading.data)
             done = self.on_loaded(loaded)
             if inspect.isawaitable(done):
                 await done
-            self._audit(loaded.policy_file)
+            await self._audit(loaded.policy_file)
             for warning in loaded.warnings:
                 _log.warning("policy file: %s: %s", warning.path, warning.message)
         except PolicyInvalid as invalid:
