@@ -17,7 +17,9 @@ COPY protos protos
 COPY server server
 COPY client client
 COPY integrations integrations
-RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist . \
+COPY packages packages
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist \
+      . ./packages/pointsman-semantic \
  && /opt/build/bin/pip --python /opt/pointsman/bin/python \
       install --no-cache-dir --no-deps --no-index /dist/*.whl
 

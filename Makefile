@@ -14,7 +14,7 @@ STOCK := grpcio==1.85.1 'protobuf>=6.31.1,<8'
 PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint prose format stubs reference docs docs-serve lock train eval gates peers data-named bench \
+.PHONY: help setup demo test lint prose format stubs reference docs docs-serve lock train train-outcomes train-readers eval gates peers data-named bench \
   bench-litellm simulate chaos soak fuzz e2e \
   container container-check dashboards sbom audit clean
 
@@ -46,11 +46,27 @@ $(VENV)/.train: $(VENV)/.ready requirements/train.txt
 data-named:
 	@test -d "$(DATA)" || { echo "no data sets: set DATA: make ... DATA=FOLDER (docs/local-engine.md)" >&2; exit 2; }
 
-train: data-named $(VENV)/.train ## Rebuild the embedded engine's artefact, byte for byte (DATA=FOLDER).
+# Torch and the CUDA libraries that it demands: four gigabytes, apart from everything else.
+READERS_VENV ?= build/readers-venv
+
+$(READERS_VENV)/.ready: requirements/readers.txt
+	$(PYTHON) -m venv $(READERS_VENV)
+	$(READERS_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/readers.txt
+	@touch $@
+
+SEMANTIC := packages/pointsman-semantic/pointsman_semantic
+
+train: train-outcomes train-readers ## Rebuild all artefacts of the embedded engine (DATA=FOLDER).
+
+train-outcomes: data-named $(VENV)/.train ## Rebuild the artefact of exam outcomes, byte for byte (DATA=FOLDER).
 	$(KERNELS) $(BIN)/python -m training.train --data "$(DATA)" $(if $(OUT),--out "$(OUT)")
+
+train-readers: data-named $(READERS_VENV)/.ready ## Train the readers with torch: hours (DATA=FOLDER).
+	PYTHONPATH=.:server:protos $(READERS_VENV)/bin/python -m training.effort.train --data "$(DATA)" --semantic $(SEMANTIC)
 
 eval: data-named $(VENV)/.train ## Measure the embedded engine on held-out prompts (DATA=FOLDER).
 	$(BIN)/python -m training.evaluate --data "$(DATA)" --out $(or $(OUT),build/benchmark)
+	$(BIN)/python -m training.effort.evaluate --data "$(DATA)"
 
 gates: data-named $(VENV)/.train ## Check the embedded engine against its bars (DATA=FOLDER).
 	POINTSMAN_DATA="$(DATA)" $(BIN)/pytest tests/unit/engines/local
@@ -143,7 +159,7 @@ lock: setup ## Resolve the lock files.
 	for name in dev server; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra server --extra redis --extra ext-proc --output-file requirements/$$name.txt pyproject.toml requirements/$$name.in; done
-	for name in build train deploy fuzz envoy litellm sdks docs; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	for name in build train readers deploy fuzz envoy litellm sdks docs; do $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file requirements/$$name.txt requirements/$$name.in; done
 

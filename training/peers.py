@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,10 @@ import numpy as np
 from pointsman_server.engines.local import artefact as files
 
 from training.bench import WEAK_COLUMN, accuracy, read
+from training.effort.rows import Row, labelled
+from training.effort.scores import table
 from training.measure import Floats, apgr, interval
-from training.samples import samples
+from training.samples import Samples, samples
 from training.sources import STRONG, Outcomes
 
 _LITELLM: Final = """
@@ -103,6 +106,13 @@ def main() -> None:
     parser.add_argument("--peer", action="append", default=[], help="NAME=INTERPRETER")
     arguments = parser.parse_args()
     artefact, found = files.load(), samples(arguments.data)
+    outcomes(artefact, found, arguments.peer)
+    print()
+    requests(labelled(arguments.data), arguments.peer)
+
+
+def outcomes(artefact: files.Artefact, found: Samples, peers: Sequence[str]) -> None:
+    """Print the table on exam outcomes."""
     print("| test | router | APGR [95 %] | distinct scores | CPU, microseconds a prompt |")
     print("|---|---|---|---|---|")
     for name in ("mmlu", "gsm8k"):
@@ -110,7 +120,7 @@ def main() -> None:
         random = np.random.default_rng(0).random(len(test))
         print(row("random", random, 0.0, test))
         print(row("prompt length", np.array([float(len(t)) for t in test.texts]), 0.0, test))
-        for peer in arguments.peer:
+        for peer in peers:
             package, _, python = peer.partition("=")
             for label, code in SCORES[package].items():
                 print(row(label, *ask(code, python, test.texts), test))
@@ -121,6 +131,23 @@ def main() -> None:
         quality = heads.quality(accuracy(artefact, train)[at])
         print(row("pointsman, shared difficulty", heads.difficulty, seconds, test))
         print(row("pointsman, with topic scores", quality[:, 1] - quality[:, 0], seconds, test))
+
+
+def requests(rows: list[Row], peers: Sequence[str]) -> None:
+    """Print the table on requests of real work, by each router's own complexity."""
+    texts = [row.text for row in rows]
+    scores = {"prompt length": np.array([float(len(text)) for text in texts])}
+    for peer in peers:
+        package, _, python = peer.partition("=")
+        scores |= {label: ask(code, python, texts)[0] for label, code in SCORES[package].items()}
+    print("| router | Spearman | within a source | AUC heavy, light | written | crossed |")
+    print("|---|---|---|---|---|---|")
+    for name, score in scores.items():
+        logits = np.zeros((len(rows), 11))
+        logits[:, :4] = (score - score.mean())[:, None] / (score.std() + 1e-9)
+        known = table(rows, logits)
+        shown = ("spearman", "within", "heavy-light", "written", "crossed")
+        print(f"| {name} | {' | '.join(f'{known[key]:.3f}' for key in shown)} |")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid
 from pointsman_server.core.model import PROMPT_CODE_POINTS
-from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.policy_file import PolicyFile, ReaderKind
 from pointsman_server.engines.local import LocalEngine
 from pointsman_server.engines.local.scoring import Scorer
 from pointsman_server.lib.console import complain, discard_stdout, tell
@@ -62,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
         help="for lines that name none; default: all of the policy file's catalog",
     )
     parser.add_argument(
+        "--reader",
+        choices=[kind.value for kind in ReaderKind],
+        help="what sizes the requests; default: as the policy file says",
+    )
+    parser.add_argument(
         "--as-served",
         action="store_true",
         help=f"cut prompts to the {PROMPT_CODE_POINTS} characters that the service sees",
@@ -82,8 +88,11 @@ def _scorer(arguments: argparse.Namespace, policy_file: PolicyFile) -> Scorer:
     for name in named:
         if name not in policy_file.catalog:
             tell(f"pointsman: {name} is not in the catalog")
+    rules = policy_file.local
+    if arguments.reader is not None:
+        rules = replace(rules, reader=ReaderKind(arguments.reader))
     return Scorer(
-        engine=LocalEngine.load(policy_file.local),
+        engine=LocalEngine.load(rules),
         catalog=policy_file.catalog,
         policy=arguments.policy,
         candidates=named,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pointsman_server.core.engine_rules import DecisionModelRules, MorphRules
 from pointsman_server.core.model import (
@@ -27,6 +28,17 @@ UNLISTED = "unlisted"
 """Stands in telemetry for a name that the policy file does not know."""
 
 
+class ReaderKind(StrEnum):
+    """Which reader of the embedded engine sizes requests."""
+
+    DEFAULT = "default"
+    """The small one, in every installation."""
+    SEMANTIC = "semantic"
+    """The encoder of `pointsman[semantic]`, for every request."""
+    AUTO = "auto"
+    """The encoder, for requests that the default reader is unsure of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalRules:
     """Engine `local`: the predicted quality that each policy may give up for a lower price."""
@@ -35,6 +47,11 @@ class LocalRules:
     """Policy name -> the largest loss of predicted quality, 0..1."""
     needs_info_threshold: float = 0.7
     """Calibrated probability from which a prompt counts as too ambiguous to size."""
+    reader: ReaderKind = ReaderKind.DEFAULT
+    artefact: str | None = None
+    """Path of the default reader's artefact; `None`: the built-in one."""
+    reader_deadline: float = 0.05
+    """Seconds that a decision waits for the semantic reader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

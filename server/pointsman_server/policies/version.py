@@ -40,6 +40,8 @@ def rules_digest(policy: PolicyFile) -> bytes:
         "local": {
             "quality_loss": dict(policy.local.quality_loss),
             "needs_info_threshold": policy.local.needs_info_threshold,
+            "reader": policy.local.reader,
+            "artefact": policy.local.artefact,
         },
     }
     text = json.dumps(rules, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -21,6 +21,7 @@ from pointsman_server.core.policy_file import (
     LocalRules,
     LogRules,
     PolicyFile,
+    ReaderKind,
 )
 from pointsman_server.policies.schema import parse
 
@@ -95,6 +96,9 @@ def test_every_key_reaches_its_core_value() -> None:
             "domain_skills": 0.0,
         },
         needs_info_threshold=0.8,
+        reader=ReaderKind.AUTO,
+        reader_deadline=0.03,
+        artefact="/etc/pointsman/reader.bin",
     )
     assert full.cache == CacheRules(
         url="rediss://cache.internal:6380/3",

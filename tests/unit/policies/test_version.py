@@ -83,6 +83,8 @@ def test_the_order_of_entries_leaves_the_digest() -> None:
         ("127.0.0.1:8080", "127.0.0.1:8081"),
         ("balanced: 0.07", "balanced: 0.08"),
         ("needs_info_threshold: 0.8", "needs_info_threshold: 0.9"),
+        ("reader: auto", "reader: semantic"),
+        ("artefact: /etc/pointsman/reader.bin", "artefact: /etc/pointsman/other.bin"),
     ],
 )
 def test_what_changes_decisions_changes_the_digest(old: str, new: str) -> None:

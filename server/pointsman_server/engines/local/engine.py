@@ -32,6 +32,7 @@ from pointsman_server.engines.local.labels import NEEDS_INFO, Labels, TopicLabel
 from pointsman_server.engines.local.legibility import InputQuality
 from pointsman_server.engines.local.outcome_rule import DOMAIN_SKILLS, OutcomeRule
 from pointsman_server.engines.local.readers import DefaultReader, RequestEstimate, RequestReader
+from pointsman_server.engines.local.readers.loading import load_reader
 from pointsman_server.engines.local.reading import Reader, TextScores
 
 NAME: Final = "local"
@@ -77,7 +78,7 @@ class LocalEngine:
     @classmethod
     def load(cls, rules: LocalRules, *, artefact: Path | None = None) -> LocalEngine:
         """Build the engine from a file, or from the one in the wheel. Raises `ArtefactInvalid`."""
-        return cls(files.load(artefact), rules=rules)
+        return cls(files.load(artefact), rules=rules, reader=load_reader(rules))
 
     def read(self, prompt: str) -> Labels:
         """Label `prompt`: any string, of any length and language."""
@@ -121,11 +122,12 @@ class LocalEngine:
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Pick one of the query's candidates. Raises `EngineFailed` for a policy without bound."""
-        return answer_of(self.judge(query), source=Source.LOCAL)
+        estimate = await self._reader.read_async(query.prompt)
+        return answer_of(self.judge(query, estimate=estimate), source=Source.LOCAL)
 
     async def classify(self, prompt: str) -> Classification:
         """Label `prompt`."""
-        return classification_of(self.read(prompt))
+        return classification_of(self.label(await self._reader.read_async(prompt)))
 
     def estimate(self, prompt: str) -> RequestEstimate:
         """Give the request reader's estimate of `prompt`."""

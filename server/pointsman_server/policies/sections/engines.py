@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pointsman_server.core.engine_rules import MorphRules
 from pointsman_server.core.model import Source
-from pointsman_server.core.policy_file import LocalRules
+from pointsman_server.core.policy_file import LocalRules, ReaderKind
 from pointsman_server.policies.sections.base import Section
 from pointsman_server.policies.sections.catalog import Share
 from pointsman_server.policies.sections.decision_models import DecisionModelSection
 from pointsman_server.policies.sections.lists import DISTINCT, ListOf
 from pointsman_server.policies.sections.remote import RemoteSection
-from pointsman_server.policies.sections.scalars import engine_name, number, variable_name
+from pointsman_server.policies.sections.scalars import (
+    duration,
+    engine_name,
+    file_path,
+    number,
+    variable_name,
+)
 from pointsman_server.policies.sections.tiers import PolicyName
 from pointsman_server.policies.sections.urls import engine_url
 
@@ -25,6 +31,7 @@ BUILT_IN = (Source.MORPH.value, Source.LOCAL.value)
 """Engine names that decision models may not have."""
 
 _MORPH = MorphRules()
+_LOCAL = LocalRules(quality_loss={})
 _QUALITY_LOSS: dict[PolicyName, float] = {
     "capability_heavy": 0.02,
     "balanced": 0.05,
@@ -59,12 +66,27 @@ class LocalSection(Section):
     """The probability from which a prompt counts as too ambiguous to size; the static pick is
     then served.
     """
+    reader: Literal["default", "semantic", "auto"] = "default"
+    """What sizes a request. `default`: the small built-in reader. `semantic`: the encoder of
+    `pointsman[semantic]`, about 10 ms of processor time a request. `auto`: the encoder for requests
+    that the default reader is unsure of.
+    """
+    reader_deadline: Annotated[float, duration("1ms", "1s")] = _LOCAL.reader_deadline
+    """How long a decision waits for the encoder; then the default reader's estimate holds."""
+    artefact: Annotated[str, file_path()] | None = None
+    """The default reader's artefact, as `pointsman train` writes it. Without it the built-in one is
+    used. An artefact that harmless changes of a request sway is refused.
+    """
 
     def to_core(self) -> LocalRules:
         """Give the section as a core value; policies that it leaves out keep their default."""
         loss = {str(p): loss for p, loss in (_QUALITY_LOSS | self.quality_loss).items()}
         return LocalRules(
-            quality_loss=MappingProxyType(loss), needs_info_threshold=self.needs_info_threshold
+            quality_loss=MappingProxyType(loss),
+            needs_info_threshold=self.needs_info_threshold,
+            reader=ReaderKind(self.reader),
+            reader_deadline=self.reader_deadline,
+            artefact=self.artefact,
         )
 
 

@@ -180,6 +180,9 @@ class Says:
     def read(self, text: str) -> RequestEstimate:
         return self._said
 
+    async def read_async(self, text: str) -> RequestEstimate:
+        return self.read(text)
+
 
 def engine(said: RequestEstimate, *, rules: LocalRules) -> LocalEngine:
     return LocalEngine(files.load(), rules=rules, reader=Says(said))

@@ -69,3 +69,7 @@ class RequestReader(Protocol):
     def read(self, text: str) -> RequestEstimate:
         """Estimate `text`: any string, of any length and language."""
         ...
+
+    async def read_async(self, text: str) -> RequestEstimate:
+        """Estimate `text` without holding up the event loop for longer than the default reader."""
+        ...

@@ -1,0 +1,154 @@
+"""The default reader's network: a text's pieces to eleven logits, in some thirty numpy operations.
+
+A table of pieces (int8, a scale a row), a convolution over three neighbours, a dilated one that
+adds to it, a gate; attention, mean and maximum over the text, three measures of its length, one
+hidden layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman_server.core.errors import ArtefactInvalid
+from pointsman_server.engines.local.readers.asides import ARRAYS as ASIDE_ARRAYS
+from pointsman_server.engines.local.readers.pieces import SPECIAL, Pieces
+
+Floats = NDArray[np.float32]
+
+OUTPUTS: Final = 11
+"""Four say that the effort is above 1, 2, 3, 4; five are the domains'; needs_info; turn."""
+
+DILATION: Final = 2
+GATE_FLOOR: Final = 0.1
+"""Keeps the mean of a text finite whose gates are all closed."""
+SIZES: Final = 3
+
+_EMPTY: Final = [1]
+"""A text without pieces is a newline."""
+
+
+def sizes(text: str) -> list[float]:
+    """Three measures of length: characters, words, lines; logarithms around 0."""
+    return [
+        (math.log1p(len(text)) - 4.5) / 2,
+        (math.log1p(text.count(" ")) - 2.5) / 2,
+        (math.log1p(text.count("\n")) - 1.0) / 2,
+    ]
+
+
+class Network:
+    """Applies the weights of an artefact. Raises `ArtefactInvalid` where they do not fit."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        _check(arrays)
+        vocabulary = arrays["vocabulary"].tobytes().decode().split("\n")
+        self.pieces = Pieces(vocabulary)
+        self._table: NDArray[np.int8] = arrays["table"]
+        wide = {name: array.astype(np.float32) for name, array in arrays.items() if name in _WIDE}
+        self._scale = wide["scale"][:, None]
+        self._first, self._first_bias = wide["first"], wide["first_bias"]
+        self._second, self._second_bias = wide["second"], wide["second_bias"]
+        self._attend, self._gate = wide["attend"], wide["gate"]
+        self._gate_bias = wide["gate_bias"]
+        self._middle, self._middle_bias = wide["middle"], wide["middle_bias"]
+        self._heads, self._heads_bias = wide["heads"], wide["heads_bias"]
+
+    def pooled(self, text: str) -> Floats:
+        """The network's view of `text` before its hidden layer."""
+        rows = self.pieces.encode(text) or _EMPTY
+        x = self._table.take(rows, axis=0) * self._scale.take(rows, axis=0)
+        y = _window(x, 1) @ self._first
+        y += self._first_bias
+        np.maximum(y, 0.0, out=y)
+        z = _window(y, DILATION) @ self._second
+        z += self._second_bias
+        np.maximum(z, 0.0, out=z)
+        z += y
+        # A gate lets the network pass over greetings and talk about the request.
+        gate = z @ self._gate
+        gate += self._gate_bias
+        np.negative(gate, out=gate)
+        np.exp(gate, out=gate)
+        gate += 1.0
+        share = z @ self._attend
+        share -= np.log(gate)
+        share -= np.maximum.reduce(share)
+        np.exp(share, out=share)
+        share /= np.add.reduce(share)
+        np.reciprocal(gate, out=gate)
+        attended = share @ z
+        z *= gate[:, None]
+        mean = np.add.reduce(z) / (np.add.reduce(gate) + GATE_FLOOR)
+        measures = np.array(sizes(text), np.float32)
+        return np.concatenate((attended, mean, np.maximum.reduce(z), measures))
+
+    def hidden(self, pooled: Floats) -> Floats:
+        """The hidden layer of one text, or of one a row."""
+        found: Floats = np.maximum(pooled @ self._middle + self._middle_bias, 0.0)
+        return found
+
+    def logits(self, text: str) -> list[float]:
+        """`OUTPUTS` logits of `text`."""
+        found: list[float] = (
+            self.hidden(self.pooled(text)) @ self._heads + self._heads_bias
+        ).tolist()
+        return found
+
+
+def _window(x: Floats, step: int) -> Floats:
+    """Each row beside those `step` before and after it; zeros beyond the ends."""
+    length, width = x.shape
+    wide = np.zeros((length, 3 * width), np.float32)
+    wide[step:, :width] = x[: max(length - step, 0)]
+    wide[:, width : 2 * width] = x
+    wide[: max(length - step, 0), 2 * width :] = x[step:]
+    return wide
+
+
+_WIDE: Final = (
+    *("scale", "first", "first_bias", "second", "second_bias", "attend", "gate", "gate_bias"),
+    *("middle", "middle_bias", "heads", "heads_bias"),
+)
+ARRAYS: Final = ("vocabulary", "table", *_WIDE, *ASIDE_ARRAYS)
+
+
+def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Whether the arrays are there and fit each other."""
+    missing = [name for name in ARRAYS if name not in arrays]
+    if missing:
+        raise ArtefactInvalid(f"it lacks the arrays {', '.join(missing)}")
+    shapes = {name: arrays[name].shape for name in ARRAYS}
+    if any(len(shapes[name]) != (2 if name in _MATRICES else 1) for name in ARRAYS):
+        raise ArtefactInvalid("its arrays have the wrong number of dimensions")
+    rows, width = shapes["table"]
+    channels, hidden = shapes["first"][1], shapes["middle"][1]
+    words = int(np.count_nonzero(arrays["vocabulary"] == ord("\n"))) + 1
+    expected = {
+        "table": (SPECIAL + words, width),
+        "scale": (rows,),
+        "first": (3 * width, channels),
+        "first_bias": (channels,),
+        "second": (3 * channels, channels),
+        "second_bias": (channels,),
+        "attend": (channels,),
+        "gate": (channels,),
+        "gate_bias": (1,),
+        "middle": (3 * channels + SIZES, hidden),
+        "middle_bias": (hidden,),
+        "heads": (hidden, OUTPUTS),
+        "heads_bias": (OUTPUTS,),
+        "aside_middle": (2 * width + 1, shapes["aside_middle"][1]),
+        "aside_middle_bias": (shapes["aside_middle"][1],),
+        "aside_head": (shapes["aside_middle"][1] + 1,),
+    }
+    wrong = [name for name, shape in expected.items() if shapes[name] != shape]
+    if wrong or not all(np.isfinite(arrays[name]).all() for name in _WIDE):
+        raise ArtefactInvalid(f"its arrays do not fit together: {', '.join(wrong) or 'not finite'}")
+
+
+_MATRICES: Final = ("table", "first", "second", "middle", "heads", "aside_middle")

