@@ -11,7 +11,9 @@ from google.rpc import error_details_pb2
 from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.lib.protobuf_wire import field
+from pointsman_server.telemetry.metrics.catalog import DECISIONS
 from pointsman_server.transport.wire_parsing import BATCH_REQUESTS, REQUEST_BYTES
+from support.counted import counted, in_flight
 from support.details import detail
 from support.eventually import eventually
 from support.requests import drawn, messages
@@ -107,7 +109,7 @@ async def test_the_gate_counts_the_decisions_of_a_batch(start: Starter) -> None:
     assert len(refused) == 3
     assert {e.code() for e in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     assert all(detail(e, error_details_pb2.RetryInfo) for e in refused)
-    assert peer.running.telemetry.metrics._in_flight == 0
+    assert in_flight(peer.running.telemetry.metrics) == 0
 
 
 async def test_a_batch_that_is_cancelled_cancels_what_is_under_way(start: Starter) -> None:
@@ -130,13 +132,13 @@ async def test_a_batch_that_is_cancelled_cancels_what_is_under_way(start: Starte
     await eventually(lambda: inside == 3)
     call.cancel()
     await eventually(lambda: cancelled == 3)
-    await eventually(lambda: peer.running.telemetry.metrics._in_flight == 0)
+    await eventually(lambda: in_flight(peer.running.telemetry.metrics) == 0)
 
 
 async def test_every_decision_of_a_batch_is_counted_and_logged_like_a_call(start: Starter) -> None:
     peer = await start(policy=policy_text(flags={"decision_log_sample_rate": 1}))
     results = await ask(peer, *[of_session(str(n % 2)) for n in range(6)])
-    assert sum(n for _, n in peer.running.telemetry.metrics._decisions) == 6
+    assert sum(counted(peer.running.telemetry.metrics, DECISIONS).values()) == 6
     logged = lambda: peer.log_file.read_text() if peer.log_file.exists() else ""  # noqa: E731
     await eventually(lambda: logged().count("\n") == 6)
     assert all(r.response.decision_id in logged() for r in results)

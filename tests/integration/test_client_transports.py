@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pytest
 from pointsman_client import RoutingClient
+from support.counted import in_flight
 from support.eventually import eventually
 from support.served import FRONTIER, Peer, Starter
 
@@ -104,7 +105,7 @@ async def test_a_closed_client_leaves_nothing_behind_on_the_server(start: Starte
         asking = asyncio.create_task(client.decide("Hi", **ASK))
         await inside.wait()
     assert (await asking).why == "fallback:closed"
-    await eventually(lambda: peer.running.telemetry.metrics._in_flight == 0)
+    await eventually(lambda: in_flight(peer.running.telemetry.metrics) == 0)
 
 
 class Relay:

@@ -27,6 +27,8 @@ from pointsman_server.bootstrap.http_endpoints import (
     serve_endpoint,
 )
 from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
+from pointsman_server.telemetry.metrics.catalog import CALLS
+from support.counted import counted
 from support.served import FRONTIER, Peer, Starter, request
 from support.ways import WAYS
 
@@ -117,9 +119,9 @@ async def test_calls_are_counted_by_the_name_of_their_token_and_never_by_the_tok
     for wrong in (None, [("authorization", "Bearer wr0ng")]):
         with pytest.raises(grpc.aio.AioRpcError):
             await peer.decide(request(), metadata=wrong)
-    counted = dict(peer.running.telemetry.metrics._calls)
+    calls = counted(peer.running.telemetry.metrics, CALLS)
     method = "pointsman.v1.RoutingService/RouteDecision"
-    assert counted == {
+    assert calls == {
         (method, "gateway", "OK"): 3,
         (method, "gateway", "INVALID_ARGUMENT"): 1,
         (method, None, "UNAUTHENTICATED"): 2,
@@ -142,7 +144,7 @@ async def test_streams_and_batches_ask_for_tokens_and_count_each_decision(
     with pytest.raises(grpc.aio.AioRpcError):
         await ask(peer.channel, b"", timeout=20, metadata=TOKEN)
     method = f"pointsman.v1.RoutingService/{rpc}"
-    assert dict(peer.running.telemetry.metrics._calls) == {
+    assert counted(peer.running.telemetry.metrics, CALLS) == {
         (method, "gateway", "OK"): 2,
         (method, "gateway", "INVALID_ARGUMENT"): 1,
         (method, None, "UNAUTHENTICATED"): 1,

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pointsman.v1 import describe_routing_pb2
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.engines.local import LocalEngine
+from support.counted import in_flight
 from support.details import detail
 from support.served import Starter, policy_text, request
 
@@ -41,7 +42,7 @@ async def test_calls_over_the_limit_are_refused_with_a_time_to_come_back(start: 
 
     decider._route = slow  # type: ignore[method-assign]
     first = asyncio.create_task(peer.decide(request()))
-    while not peer.running.telemetry.metrics._in_flight:  # noqa: ASYNC110  (nobody tells)
+    while not in_flight(peer.running.telemetry.metrics):  # noqa: ASYNC110  (nobody tells)
         await asyncio.sleep(0.01)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(request())

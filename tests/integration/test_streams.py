@@ -14,8 +14,10 @@ import pytest
 from google.rpc import error_details_pb2
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
+from pointsman_server.telemetry.metrics.catalog import DECISIONS
 from pointsman_server.transport.security.bearer_auth import token_hash
 from pointsman_server.transport.wire_parsing import REQUEST_BYTES
+from support.counted import counted, in_flight
 from support.details import detail
 from support.eventually import eventually
 from support.served import Peer, Starter, policy_text, request
@@ -74,8 +76,8 @@ def slow(session: str = "slow") -> Any:
     return request("a slow one", caller=pb.Caller(session_id=session))
 
 
-def in_flight(peer: Peer) -> int:
-    return peer.running.telemetry.metrics._in_flight
+def open_calls(peer: Peer) -> int:
+    return in_flight(peer.running.telemetry.metrics)
 
 
 # ---------------------------------------------------------------- answers
@@ -199,7 +201,7 @@ async def test_the_gate_counts_decisions_and_refuses_one_not_the_stream(start: S
     assert detail(error, error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() > 0
     gate.open.set()
     assert (await read(call)).correlation_id == "first"
-    assert in_flight(peer) == 0
+    assert open_calls(peer) == 0
 
 
 async def test_a_decision_whose_time_has_passed_is_refused_and_leaves_the_gate(
@@ -213,7 +215,7 @@ async def test_a_decision_whose_time_has_passed_is_refused_and_leaves_the_gate(
     error = refusal(refused.status)
     assert (refused.correlation_id, error.code()) == ("late", grpc.StatusCode.DEADLINE_EXCEEDED)
     assert detail(error, error_details_pb2.ErrorInfo).reason == "TOO_LATE"
-    assert (in_flight(peer), gate.cancelled) == (0, 1)
+    assert (open_calls(peer), gate.cancelled) == (0, 1)
 
 
 async def test_a_bug_is_internal_with_a_fixed_text_for_its_decision_alone(
@@ -354,10 +356,10 @@ async def test_a_cancelled_stream_cancels_what_is_in_flight(start: Starter) -> N
     for number in range(5):
         await call.write(item(str(number), slow(str(number))))
     await eventually(lambda: gate.inside == 5)
-    assert in_flight(peer) == 5
+    assert open_calls(peer) == 5
     call.cancel()
     await eventually(lambda: gate.cancelled == 5)
-    await eventually(lambda: in_flight(peer) == 0)
+    await eventually(lambda: open_calls(peer) == 0)
 
 
 async def test_a_client_that_vanishes_frees_what_it_held(start: Starter) -> None:
@@ -368,7 +370,7 @@ async def test_a_client_that_vanishes_frees_what_it_held(start: Starter) -> None
         await call.write(item("x", slow()).SerializeToString())
         await eventually(lambda: gate.inside)
     await eventually(lambda: gate.cancelled)
-    await eventually(lambda: in_flight(peer) == 0)
+    await eventually(lambda: open_calls(peer) == 0)
 
 
 async def test_a_server_that_stops_answers_what_it_took_and_says_that_the_stream_ends(
@@ -426,7 +428,7 @@ async def test_every_decision_of_a_stream_is_counted_and_logged_like_a_call(
         await call.write(item(str(number)))
     await call.done_writing()
     answers = await rest(call)
-    assert sum(n for _, n in peer.running.telemetry.metrics._decisions) == 4
+    assert sum(counted(peer.running.telemetry.metrics, DECISIONS).values()) == 4
     await eventually(lambda: len(_logged(peer)) == 4)
     assert all(a.response.decision_id in "".join(_logged(peer)) for a in answers)
 

@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import pytest
 from pointsman_client import RoutingClient, Tls, Transport, Unavailable
+from pointsman_server.telemetry.metrics.catalog import CALLS
 from support.certificates import Authority, Pair
 from support.load import Load
 from support.served import FRONTIER, Peer, Starter, policy_text, request
@@ -169,7 +170,7 @@ async def test_a_client_certificate_names_the_caller_where_no_token_does(
 ) -> None:
     peer = await start(**settings(files, clients=True))
     await asked(client(peer, authority.certificate, authority.issue("gateway", names=names)))
-    [(method, caller, status)] = dict(peer.running.telemetry.metrics._calls)
+    [(method, caller, status)] = counted(peer.running.telemetry.metrics, CALLS)
     assert (method, caller, status) == ("pointsman.v1.RoutingService/RouteDecision", counted, "OK")
 
 

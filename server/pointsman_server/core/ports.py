@@ -153,6 +153,6 @@ class ReadyClassification(Protocol):
 class DecisionObserver(Protocol):
     """Observer of every decision. It must neither block nor raise."""
 
-    def on_decision(self, told: DecisionView) -> None:
+    def on_decision(self, view: DecisionView) -> None:
         """Observe it. Store only its `materialise()`."""
         ...

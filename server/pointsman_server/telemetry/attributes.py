@@ -129,11 +129,11 @@ class SpanAttributes:
 
     __slots__ = ()
 
-    def on_decision(self, told: DecisionView) -> None:
+    def on_decision(self, view: DecisionView) -> None:
         """Annotate the current span; nothing is built when it does not record."""
         span = trace.get_current_span()
         if span.is_recording():
-            span.set_attributes(decision_attributes(told.materialise()))
+            span.set_attributes(decision_attributes(view.materialise()))
 
 
 def resolution_attributes(record: ResolutionRecord) -> dict[str, AttributeValue]:

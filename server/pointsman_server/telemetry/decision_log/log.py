@@ -46,15 +46,15 @@ class DecisionLog:
         """Decide whether to sample a call before its decision."""
         return self._random() < rate
 
-    def on_decision(self, told: DecisionView) -> None:
+    def on_decision(self, view: DecisionView) -> None:
         """Write it, if it is sampled or of a kind that is always written."""
-        outcome = told.outcome
-        if told.dry_run or outcome.reason in UNLOGGED:
+        outcome = view.outcome
+        if view.dry_run or outcome.reason in UNLOGGED:
             return
         rate = self._rate()
-        sampled = self._random() < rate if told.log_sampled is None else told.log_sampled
+        sampled = self._random() < rate if view.log_sampled is None else view.log_sampled
         if sampled or _always(outcome):
-            record, trace_id = told.materialise(), _trace_id()
+            record, trace_id = view.materialise(), _trace_id()
             self._writer.put(
                 LogEntry(record=record, sampled=sampled, sample_rate=rate, trace_id=trace_id)
             )

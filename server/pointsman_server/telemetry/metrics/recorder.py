@@ -60,11 +60,11 @@ class Metrics(Collector):
         self._build: Key = (version, python)
         self._watched: dict[i.Instrument, Watched] = {}
 
-    def on_decision(self, told: DecisionView) -> None:
+    def on_decision(self, view: DecisionView) -> None:
         """Count one decision; a dry run stays out of all figures but its own."""
-        outcome = told.outcome
+        outcome = view.outcome
         verdict = outcome.verdict
-        if told.dry_run:
+        if view.dry_run:
             self._dry_runs.add((verdict.value,))
             return
         decision = outcome.decision
@@ -76,9 +76,9 @@ class Metrics(Collector):
             if decision.switch_reason is not None:
                 self._switches.add((decision.switch_reason,))
         self._decisions.add(
-            (verdict, outcome.reason, source, told.auto_model, policy, told.agreement)
+            (verdict, outcome.reason, source, view.auto_model, policy, view.agreement)
         )
-        self._decision_seconds.record((verdict, source, cached), told.total_seconds)
+        self._decision_seconds.record((verdict, source, cached), view.total_seconds)
         for dropped in dropped_of(outcome):
             self._dropped.add((dropped.reason,))
 
