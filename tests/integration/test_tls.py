@@ -158,7 +158,7 @@ async def test_both_grpc_addresses_have_the_same_locks(
 
 
 @pytest.mark.parametrize(
-    ("names", "counted"),
+    ("names", "name"),
     [
         ("DNS:gateway.test,DNS:other.test", "gateway.test"),
         ("URI:spiffe://test/gateway", "spiffe://test/gateway"),
@@ -166,12 +166,12 @@ async def test_both_grpc_addresses_have_the_same_locks(
     ],
 )
 async def test_a_client_certificate_names_the_caller_where_no_token_does(
-    start: Starter, files: Pair, authority: Authority, names: str, counted: str
+    start: Starter, files: Pair, authority: Authority, names: str, name: str
 ) -> None:
     peer = await start(**settings(files, clients=True))
     await asked(client(peer, authority.certificate, authority.issue("gateway", names=names)))
     [(method, caller, status)] = counted(peer.running.telemetry.metrics, CALLS)
-    assert (method, caller, status) == ("pointsman.v1.RoutingService/RouteDecision", counted, "OK")
+    assert (method, caller, status) == ("pointsman.v1.RoutingService/RouteDecision", name, "OK")
 
 
 async def test_certificates_are_swapped_under_load_without_a_failed_call(
