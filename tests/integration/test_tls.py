@@ -18,6 +18,7 @@ import pytest
 from pointsman_client import RoutingClient, Tls, Transport, Unavailable
 from pointsman_server.telemetry.metrics.catalog import CALLS
 from support.certificates import Authority, Pair
+from support.counted import counted
 from support.load import Load
 from support.served import FRONTIER, Peer, Starter, policy_text, request
 
@@ -61,7 +62,7 @@ def client(peer: Peer, roots: Path, pair: Pair | None = None, **more: Any) -> Ro
 async def asked(routing: RoutingClient) -> str:
     async with routing:
         answer = await routing.route(
-            "Hi there", user_id="u", tier="kilo-auto/frontier", candidates=FRONTIER
+            "Guard this accessor against null.", user_id="u", tier="kilo-auto/frontier", candidates=FRONTIER
         )
     return answer.outcome
 
@@ -194,9 +195,10 @@ async def test_certificates_are_swapped_under_load_without_a_failed_call(
     assert before.seconds
     assert all(not p.failed and not p.wrong for p in load.phases.values()), load.phases
     assert len(seen) == 4
-    page = await asyncio.to_thread(_metrics, peer)
-    assert 'pointsman_tls_reloads_total{pointsman_reload_result="taken"} 3' in page
-    assert f"pointsman_tls_certificate_expiry_seconds {max(seen)}" in page
+    lines = (await asyncio.to_thread(_metrics, peer)).splitlines()
+    assert 'pointsman_tls_reloads_total{pointsman_reload_result="taken"} 3.0' in lines
+    [expiry] = [line for line in lines if line.startswith("pointsman_tls_certificate_expiry_")]
+    assert float(expiry.split()[1]) == max(seen)
 
 
 def _metrics(peer: Peer) -> str:
