@@ -111,7 +111,7 @@ soak: setup ## Load real servers and fail on growth: ten minutes, MINUTES=60 for
 chaos: setup ## Test every fault under load; writes docs/reliability.md (needs redis-server, openssl, faketime, h2load).
 	$(BIN)/pytest tests/chaos --chaos=long --chaos-table=docs/reliability.md
 
-e2e: setup ## Test the example gateways (Go, Node, Java, Rust), Envoy, LiteLLM and Jaeger.
+e2e: $(VENV)/.deploy ## Test the example gateways (Go, Node, Java, Rust), Envoy, LiteLLM and Jaeger.
 	$(BIN)/pytest tests/e2e
 
 lint: setup ## Check style, types, rooms, contract and stubs.
