@@ -62,7 +62,10 @@ def client(peer: Peer, roots: Path, pair: Pair | None = None, **more: Any) -> Ro
 async def asked(routing: RoutingClient) -> str:
     async with routing:
         answer = await routing.route(
-            "Guard this accessor against null.", user_id="u", tier="kilo-auto/frontier", candidates=FRONTIER
+            "Guard this accessor against null.",
+            user_id="u",
+            tier="kilo-auto/frontier",
+            candidates=FRONTIER,
         )
     return answer.outcome
 
