@@ -55,7 +55,7 @@ def enveloped(tracer: Tracer | None) -> Middleware:
 
 
 def authenticated(source: KeySource) -> Middleware:
-    """Lets in who has a key, and everybody to `PUBLIC_PATHS`; unknown routes need a key too."""
+    """Require a key on every path but `PUBLIC_PATHS`, on unknown routes too."""
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:

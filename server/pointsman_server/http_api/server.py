@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 HEAD_SECONDS = 10.0
 """Time for a client to send the head of its first request."""
 KEEPALIVE_SECONDS = 75.0
-"""Longer than clients keep an idle connection, so that it is they who close it."""
+"""Longer than clients keep an idle connection, so that the client closes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,24 @@ async def test_rounded_probabilities_are_accepted(wire):
     assert answer.confidence == pytest.approx(0.84 / 1.01)
 
 
+@each_format
+async def test_what_rounding_took_beyond_one_is_accepted(wire):
+    answer, _ = await decided(wire, effort=(1.0000000002, 0, 0, 0, -1e-12), turn=-1e-9)
+    assert (answer.difficulty, answer.confidence) == ("easy", 1.0)
+
+
+@each_format
+async def test_an_answer_may_leave_out_its_type_and_its_name(wire):
+    def shorten(response):
+        for answer in each_answer(response):
+            answer.pop("type")
+            if "name" in answer:
+                answer["name"] = None
+
+    answer, _ = await decided(wire, spoil=shorten)
+    assert answer.difficulty == "easy"
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -236,6 +254,14 @@ def missing_answer(response):
     answers.pop("turn") if isinstance(answers, dict) else answers.pop()
 
 
+def wrong_name(response):
+    answers = response["answers"]
+    if isinstance(answers, dict):
+        answers["Effort"] = answers.pop("effort")
+    else:
+        answers[0]["name"] = ["effort"]
+
+
 def wrong_type(response):
     named(response, "effort")["type"] = "choice"
 
@@ -258,6 +284,7 @@ SPOILED = {
     "a missing answer": missing_answer,
     "a refusal": refusal,
     "another type": wrong_type,
+    "another name": wrong_name,
     "NaN": spoil_probability(math.nan),
     "infinity": spoil_probability(math.inf),
     "negative": spoil_probability(-0.1),

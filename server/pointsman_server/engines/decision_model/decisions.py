@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pointsman_server.engines.decision_model.questions import Kind, Probabilities, Question
-from pointsman_server.engines.remote.json_answers import share
+from pointsman_server.engines.remote.json_answers import chance
 
 PATH = "/v1/decisions"
 
@@ -63,13 +63,14 @@ def _question(question: Question) -> dict[str, Any]:
 
 
 def _answer(given: object, question: Question) -> Probabilities | None:
-    if not isinstance(given, dict) or given.get("type") != _TYPES[question.kind]:
+    kind = _TYPES[question.kind]
+    if not isinstance(given, dict) or given.get("type", kind) != kind:
         return None
-    if given.get("name", question.name) != question.name:
+    if given.get("name") not in (None, question.name):
         return None
     if question.kind is Kind.YES_NO:
-        chance = share(given.get("probability"))
-        return None if chance is None else (chance,)
+        found = chance(given.get("probability"))
+        return None if found is None else (found,)
     probabilities = given.get("probabilities")
     if not isinstance(probabilities, list):
         return None
@@ -81,11 +82,11 @@ def _in_order(given: list[Any], labels: tuple[str, ...], *, key: str) -> Probabi
     found: dict[str, float] = {}
     for entry in given:
         option = entry.get(key) if isinstance(entry, dict) else None
-        chance = share(entry.get("probability")) if isinstance(entry, dict) else None
+        share = chance(entry.get("probability")) if isinstance(entry, dict) else None
         if not isinstance(option, str) or option not in labels or option in found:
             return None
-        if chance is None:
+        if share is None:
             return None
-        found[option] = chance
+        found[option] = share
     # An option that is left out has no probability; the sum shows whether that can be.
     return tuple(found.get(label, 0.0) for label in labels)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pointsman_server.engines.decision_model.questions import Kind, Probabilities, Question
-from pointsman_server.engines.remote.json_answers import share
+from pointsman_server.engines.remote.json_answers import chance
 
 PATH = "/v1/systemone"
 
@@ -50,11 +50,12 @@ def _question(question: Question) -> dict[str, Any]:
 
 
 def _answer(given: object, question: Question) -> Probabilities | None:
-    if not isinstance(given, dict) or given.get("type") != _TYPES[question.kind]:
+    kind = _TYPES[question.kind]
+    if not isinstance(given, dict) or given.get("type", kind) != kind:
         return None
     if question.kind is Kind.YES_NO:
-        chance = share(given.get("noul"))
-        return None if chance is None else (chance,)
+        found = chance(given.get("noul"))
+        return None if found is None else (found,)
     probabilities = given.get("probabilities")
     if not isinstance(probabilities, dict):
         return None
@@ -64,6 +65,6 @@ def _answer(given: object, question: Question) -> Probabilities | None:
     if not probabilities.keys() <= set(keys):
         return None
     # An option that is left out has no probability; the sum shows whether that can be.
-    found = [share(probabilities.get(key, 0.0)) for key in keys]
-    known = tuple(chance for chance in found if chance is not None)
+    given_shares = [chance(probabilities.get(key, 0.0)) for key in keys]
+    known = tuple(share for share in given_shares if share is not None)
     return known if len(known) == len(keys) else None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+_ROUNDING = 1e-6
 # Built once: `json.loads` with an argument builds one for each call. A number too long for an
 # integer is out of range, not a reason to lose the rest.
 _JSON = json.JSONDecoder(parse_int=float)
@@ -29,3 +30,10 @@ def share(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value <= 1 else None
+
+
+def chance(value: object) -> float | None:
+    """`value` if it is a probability, else `None`; what rounding took beyond 0 or 1 is cut off."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return min(max(float(value), 0.0), 1.0) if -_ROUNDING <= value <= 1 + _ROUNDING else None
