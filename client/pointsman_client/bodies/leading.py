@@ -16,6 +16,9 @@ from pointsman_client.bodies.wrappers import TAG, Block, block_named, mark_of
 MOST_WRAPPERS = 256
 """The number of wrappers to skip at the start of one part."""
 
+MOST_NESTED = 8
+"""How many nested elements of one name are skipped with the outer one."""
+
 _BLANKS = re.compile(r"[\s\ufeff]*")
 _PATH = re.compile(r"\s*<path>", re.IGNORECASE)
 _MARGIN = 64
@@ -81,8 +84,22 @@ def _end_of_block(part: str, *, start: int, seen: dict[Block, bool]) -> int | No
         return None  # the scan of the rest takes the inside
     if tag["attributes"].endswith("/"):
         return tag.end()
-    close = part.find(f"</{tag['name']}", tag.end())
-    end = part.find(">", close) if close >= 0 else -1
+    return _end_of_element(part, name=tag["name"], start=tag.end())
+
+
+def _end_of_element(part: str, *, name: str, start: int) -> int | None:
+    """Find the end of an element, over elements of its name that are nested in it."""
+    close = part.find(f"</{name}", start)
+    if close < 0:
+        return None
+    nested = min(part.count(f"<{name}", start, close), MOST_NESTED)
+    for _ in range(nested):
+        # A name that is only mentioned has no end: then the next end is behind another start.
+        following = part.find(f"</{name}", close + 1)
+        if following < 0 or part.find(f"<{name}", close + 1, following) >= 0:
+            break
+        close = following
+    end = part.find(">", close)
     return end + 1 if end >= 0 else None
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pointsman_client.bodies.leading import is_wrapping, queued_words, skip_leading
+from pointsman_client.bodies.leading import MOST_NESTED, is_wrapping, queued_words, skip_leading
 from pointsman_client.bodies.preambles import QUEUED_ENDS, TRAILERS
 from pointsman_client.bodies.volatile import without_volatile
 from pointsman_client.bodies.wrappers import TAG, Block, block_named
@@ -163,6 +163,12 @@ def _inside(
     while ends and ends[0].start() < tag.end():
         ends.popleft()
     if ends:
+        start = f"<{tag['name']}"
+        nested = excerpt.text.count(start, tag.end(), ends[0].start()) if len(ends) > 1 else 0
+        for _ in range(min(nested, MOST_NESTED, len(ends) - 1)):
+            if excerpt.text.find(start, ends[0].end(), ends[1].start()) >= 0:
+                break
+            ends.popleft()
         return ends[0].start(), ends[0].end()
     return (len(excerpt.text), len(excerpt.text)) if excerpt.is_cut else None
 

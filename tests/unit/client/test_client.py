@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from typing import Any
 
@@ -136,6 +137,26 @@ async def test_a_body_says_itself_what_it_needs(fake: FakeService, client: Routi
     assert list(sent.constraints.required_inputs) == [pb.MODALITY_IMAGE]
     assert sent.requested_model == "kilo-auto/frontier"
     assert sent.data_policy == pb.DATA_POLICY_THIRD_PARTY_DENIED
+
+
+async def test_a_body_that_differs_in_what_changes_every_time_is_sent_alike(
+    fake: FakeService, client: RoutingClient
+) -> None:
+    fake.always(routed("vendor/b"))
+    for nonce in ("a1b2c", "d4e5f", "07a8b"):
+        line = f"x-anthropic-billing-header: cc_version=2.1.77.{nonce}; cch={nonce};"
+        body = {
+            "model": "t",
+            "max_tokens": 9,
+            "system": [{"type": "text", "text": line}, {"type": "text", "text": "You help."}],
+            "messages": [{"role": "user", "content": "Why?"}],
+        }
+        await client.decide(body, api_kind="messages", **ASK)
+    requests = [call.request for call in fake.calls]
+    assert requests[0] == requests[1] == requests[2]
+    assert requests[0].prompt.system_prompt_prefix == "You help."
+    assert requests[0].body_bytes == pytest.approx(len(json.dumps(body)), rel=0.1)
+    assert requests[0].prompt.max_output_tokens == 9
 
 
 async def test_nothing_allows_what_the_body_opts_out_of(
