@@ -17,7 +17,8 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineAnswer, EngineQuery, Source, SwitchValues
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry.build import build_telemetry
-from support.builders import OPUS, query
+from support.builders import OPUS, query, rules
+from support.remote import RULE, decision_model_rules
 
 ON, OFF = SwitchValues(decision_model_enabled=True), SwitchValues()
 
@@ -98,3 +99,13 @@ async def test_an_engine_tells_its_state(part: EnginePart) -> None:
 
 def test_every_remote_source_has_a_wire() -> None:
     assert set(WIRES) == set(Source) - {Source.LOCAL}
+
+
+def test_spans_of_a_decision_model_have_the_attributes_of_generative_ai() -> None:
+    file = rules(decision_models={"jev": decision_model_rules()})
+    wire = WIRES[Source.DECISION_MODEL]("jev", file, RULE)
+    assert wire.path == "/v1/systemone"
+    assert wire.attributes == {
+        "gen_ai.operation.name": "decision",
+        "gen_ai.request.model": "jev-latest",
+    }
