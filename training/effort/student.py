@@ -41,14 +41,12 @@ class StudentRecipe:
     drop: float = 0.2
     augmented: float = 0.2
     gold: float = 0.5
-    """Share of the loss that labels have where a teacher says something too."""
+    """Share of the loss that labels have where a guide says something too."""
     seed: int = 0
 
     def taught(self) -> StudentRecipe:
-        """The settings of the second part, in which a guide teaches a student that has begun."""
-        return replace(
-            self, epochs=4, rate=self.rate / 2, table_rate=self.table_rate / 2, augmented=0.5
-        )
+        """The settings of a student that has a guide."""
+        return replace(self, epochs=9, gold=0.3, augmented=0.4)
 
 
 class Student(nn.Module):
@@ -128,14 +126,11 @@ def train_student(
     table: Floats,
     pieces: Pieces,
     recipe: StudentRecipe,
-    start: Student | None = None,
 ) -> Student:
     """Fit a student."""
     torch.manual_seed(recipe.seed)
     draw = random.Random(recipe.seed)
     model = Student(table, recipe)
-    if start is not None:
-        model.load_state_dict(start.state_dict(), strict=False)
     rest = [p for name, p in model.named_parameters() if not name.startswith("table")]
     optimizer = torch.optim.AdamW(
         [

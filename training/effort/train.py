@@ -174,14 +174,14 @@ def student(
     taught: TeacherRecipe | None,
     work: Path,
 ) -> Student:
-    """The default reader trained without `fold`: by labels, and then, with `taught`, by a guide."""
+    """The default reader trained without `fold`: by labels, and with `taught` by a guide too."""
     path = work / f"student{fold}-{recipe.seed}{'' if taught else '-labels'}.pt"
     if path.exists():
         model = Student(found.table, recipe)
-        model.load_state_dict(torch.load(path), strict=False)
+        model.load_state_dict(torch.load(path))
         return model.eval()
     pieces = Pieces(found.vocabulary)
-    first, guide = None, None
+    guide = None
     if taught is not None:
         first = student(found, fold, recipe=recipe, taught=None, work=work)
         encoder = teacher(found, fold, recipe=taught, work=work)
@@ -196,7 +196,6 @@ def student(
         table=found.table,
         pieces=pieces,
         recipe=recipe if taught is None else recipe.taught(),
-        start=first,
     )
     torch.save(model.state_dict(), path)
     return model

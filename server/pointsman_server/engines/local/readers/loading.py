@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pointsman_server.core.errors import ArtefactInvalid
 from pointsman_server.core.policy_file import LocalRules, ReaderKind
 from pointsman_server.engines.local.readers import robustness
 from pointsman_server.engines.local.readers.cascade import CascadeReader
@@ -20,11 +21,19 @@ def load_reader(rules: LocalRules) -> RequestReader:
 
     An artefact that is not the shipped one has to pass the robustness check.
     """
-    default = DefaultReader.load(Path(rules.artefact) if rules.artefact else None)
-    if rules.artefact:
-        robustness.check(default)
+    default = DefaultReader.load() if rules.artefact is None else _own(rules.artefact)
     if rules.reader is ReaderKind.DEFAULT:
         return default
     semantic = SemanticReader.load(default)
     bound = _ALWAYS if rules.reader is ReaderKind.SEMANTIC else semantic.unsure
     return CascadeReader(default, semantic, bound=bound, deadline=rules.reader_deadline)
+
+
+def _own(path: str) -> DefaultReader:
+    """The operator's artefact, checked. Raises `ArtefactInvalid` with its path."""
+    try:
+        reader = DefaultReader.load(Path(path))
+        robustness.check(reader)
+    except ArtefactInvalid as error:
+        raise ArtefactInvalid(f"engines.local.artefact: {path}: {error.why}") from error
+    return reader
