@@ -12,8 +12,8 @@ from pointsman_server.chain.circuit_breaker import CUT_OFF
 from pointsman_server.core.candidates import contains_answer
 from pointsman_server.core.conversation_slot import (
     ConversationSlot,
+    ageing_after,
     dump,
-    is_ageing,
     load,
     stamped,
 )
@@ -80,7 +80,7 @@ class CachedConversations:
     ) -> None:
         """Write the slot where it changed, and again after half of its lifetime."""
         now, ttl = self._now(), self._rules.ttl
-        if slot.same(before) and before and not is_ageing(before.time, now=now, ttl=ttl):
+        if slot.same(before) and before and now - before.time <= ageing_after(ttl):
             return
         await self._slots.put(conversation, dump(stamped(slot, now=now, ttl=ttl)), ttl=ttl)
 

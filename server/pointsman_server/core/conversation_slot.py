@@ -91,9 +91,9 @@ def load(raw: bytes) -> ConversationSlot | None:
     )
 
 
-def is_ageing(time: int, *, now: float, ttl: float) -> bool:
-    """Whether a slot of that time has to be written again to outlive `ttl` seconds."""
-    return now - time > ttl / 2 + moment_of(ttl)
+def ageing_after(ttl: float) -> float:
+    """Seconds after which a slot is written again, so that it outlives its `ttl`."""
+    return ttl / 2 + moment_of(ttl)
 
 
 def moment_of(ttl: float) -> int:

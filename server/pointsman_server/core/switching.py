@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pointsman_server.core.effort import level_of
@@ -53,16 +54,25 @@ def switch_cost(
 def is_more_capable(fresh: CatalogModel, than: CatalogModel, *, answer: EngineAnswer) -> bool:
     """Whether `fresh` is the more capable of two models.
 
-    By the engine's scores for this prompt, else by declared capability, else by price: the more
-    expensive model counts as more capable. Without any of these, the engine's pick counts.
+    By the engine's scores for this prompt, else by the catalog's axes of heavy work that both have,
+    else by declared capability, else by price: the more expensive model counts as more capable.
+    Without any of these, the engine's pick counts.
     """
     scores = scores_of(answer)
-    ours, theirs = scores.get(fresh.public_id), scores.get(than.public_id)
-    if ours is None or theirs is None:
-        ours, theirs = fresh.capability, than.capability
-    if ours is None or theirs is None:
-        ours, theirs = fresh.output_price, than.output_price
-    return ours is None or theirs is None or ours > theirs
+    axes = [axis for axis in fresh.heavy if axis in than.heavy]
+    for ours, theirs in (
+        (scores.get(fresh.public_id), scores.get(than.public_id)),
+        (_sum(fresh, axes), _sum(than, axes)),
+        (fresh.capability, than.capability),
+        (fresh.output_price, than.output_price),
+    ):
+        if ours is not None and theirs is not None and ours != theirs:
+            return ours > theirs
+    return True
+
+
+def _sum(model: CatalogModel, axes: Sequence[str]) -> float | None:
+    return sum(model.heavy[axis] for axis in axes) if axes else None
 
 
 def raised_level(

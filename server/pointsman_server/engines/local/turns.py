@@ -86,7 +86,6 @@ def _is_paste(prompt: str) -> bool:
     lines = [line.strip() for line in prompt.splitlines() if line.strip()]
     if len(lines) < _LINES:
         return False
-    # The last line may be cut: prompts are bounded prefixes.
-    marked = sum(any(p.match(line) for p in _PASTE) for line in lines)
-    first = any(p.match(lines[0]) for p in _PASTE)
-    return first and marked * 10 >= len(lines) * 6
+    marked = [any(p.match(line) for p in _PASTE) for line in lines]
+    # A wish stands in front of a paste or behind it.
+    return marked[0] and marked[-1] and sum(marked) * 10 >= len(lines) * 6

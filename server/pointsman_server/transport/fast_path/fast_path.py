@@ -18,12 +18,11 @@ from functools import partial
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.candidate_plan import Plan, Planner
-from pointsman_server.core.conversation_slot import HEAD, is_ageing, load
+from pointsman_server.core.conversation_slot import HEAD, ageing_after, load
 from pointsman_server.core.eligible_engines import EligibleEngines, eligible_engines
 from pointsman_server.core.errors import InvalidRequest
-from pointsman_server.core.keys import Keys, content_bytes, message_bucket
+from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
-    PROMPT_CODE_POINTS,
     Caller,
     ConversationSource,
     Mode,
@@ -45,6 +44,7 @@ from pointsman_server.transport.fast_path.answer_codec import (
     WireCodec,
     detail_of,
 )
+from pointsman_server.transport.fast_path.message_keys import MessageKeyMaker
 from pointsman_server.transport.fast_path.response_template import (
     FastPathMeter,
     ResponseTemplate,
@@ -60,10 +60,10 @@ LONGEST_CONTEXT = 4_096
 """Bytes of a routing context and its constraints; longer ones are not remembered."""
 
 _CODEC = WireCodec()
+_SESSION = ConversationSource.SESSION
 _ROUTED = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString()
 _DECISION = b"\x12"  # field 2, a message
 _DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
-_KINDS = {number: str(kind) for number, kind in API_KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,10 @@ class FastPath:
         self._peek = peek
         self._writes = writes
         self._new_id = new_id
-        self._clock = clock
+        self._time = clock.time
+        self._slot_age = ageing_after(rules.cache.ttl)
         self._now = clock.monotonic
+        self._message_keys = MessageKeyMaker(keys)
         self._templates = ResponseTemplates(rules, keys=keys, meter=meter)
         self._contexts: BoundedMap[tuple[object, ...], _CompiledContext] = BoundedMap(CONTEXTS)
         self._open = rules.mode is not Mode.OFF
@@ -125,32 +127,23 @@ class FastPath:
         context = self._context(message)
         if context is None or not _is_plain(message):
             return None
-        caller, prompt, plan = message.caller, message.prompt, context.plan
-        session = caller.session_id
-        source = ConversationSource.SESSION if session else ConversationSource.MACHINE
-        conversation = self._keys.conversation_of(
-            caller.organization_id or None,
-            caller.user_id,
-            source,
-            session or caller.machine_id,
-            agent_id=caller.agent_id or None,
+        prompt, plan = message.prompt, context.plan
+        conversation, key, source = self._message_keys.make(
+            message.caller, prompt, plan.fingerprint, context.stickiness
         )
-        key = conversation + plan.fingerprint
-        if context.stickiness is not Stickiness.CONVERSATION:
-            key = self._prompt_key(key, prompt, context.stickiness)
         raw, slot = self._peek(key), self._peek(conversation)
         template = None
         if raw is not None and slot is not None and not prompt.context_reset:
             # Not the source itself: an enum is hashed in Python.
             served = self._serves and is_served(conversation, self._rules)
-            kind = (raw[:TEMPLATE_KEY_BYTES], slot[HEAD:], session == "", served)
+            kind = (raw[:TEMPLATE_KEY_BYTES], slot[HEAD:], source is _SESSION, served)
             template = context.templates.get(kind)
             if template is None:
                 whose = Conversation(key=conversation, source=source)
                 template = self._build(context, raw, slot, whose)
                 if template is not None:
                     context.templates.remember(kind, template)
-            if template is not None and self._is_ageing(slot):
+            if self._time() - int.from_bytes(slot[:4], "big") > self._slot_age:
                 template = None
         if template is None or raw is None:
             writes = self._writes
@@ -176,23 +169,6 @@ class FastPath:
             span.end_cached(template.record, decision_id=decision_id, detail=detail)
         return response
 
-    def _prompt_key(self, within: bytes, prompt: pb.Prompt, stickiness: Stickiness) -> bytes:
-        """The key that `Keys.decision` makes of the same prompt once it is decoded."""
-        most = PROMPT_CODE_POINTS
-        content = content_bytes(
-            _KINDS[prompt.api_kind],
-            has_tools=prompt.has_tools,
-            system=prompt.system_prompt_prefix.strip(),
-            first=prompt.user_prompt_prefix.strip()[:most],
-            latest=prompt.latest_user_prompt_prefix.strip()[:most],
-        )
-        bucket = message_bucket(prompt.message_count) if stickiness is Stickiness.EXACT else None
-        return self._keys.prompt_key(within, content, bucket=bucket)
-
-    def _is_ageing(self, slot: bytes) -> bool:
-        time = int.from_bytes(slot[:4], "big")
-        return is_ageing(time, now=self._clock.time(), ttl=self._rules.cache.ttl)
-
     def _build(
         self, context: _CompiledContext, raw: bytes, slot: bytes, conversation: Conversation
     ) -> ResponseTemplate | None:
@@ -205,15 +181,15 @@ class FastPath:
         return None if outcome is None else self._templates.build(request, outcome, raw)
 
     def _context(self, message: pb.RouteDecisionRequest) -> _CompiledContext | None:
-        switches = self._switches()
-        if switches is None or not message.HasField("routing"):
+        switches, routing = self._switches(), message.routing
+        if switches is None:
             return None
-        routing = message.routing
         named = message.requested_model
         if named and named != routing.auto_model:
             return None
-        written = routing.SerializeToString()
-        constraints, tokens = self._constraints(message)
+        written, constraints, tokens = routing.SerializeToString(), b"", None
+        if message.HasField("constraints"):
+            constraints, tokens = self._constraints(message.constraints)
         if len(written) + len(constraints) > LONGEST_CONTEXT:
             return None
         key = (
@@ -221,7 +197,7 @@ class FastPath:
             constraints,
             tokens,
             message.data_policy,
-            message.caller.HasField("organization_id"),
+            message.caller.organization_id != "",
             switches.morph_router_enabled,
             switches.decision_model_enabled,
         )
@@ -232,11 +208,8 @@ class FastPath:
                 self._contexts.remember(key, context)
         return context
 
-    def _constraints(self, message: pb.RouteDecisionRequest) -> tuple[bytes, int | None]:
+    def _constraints(self, constraints: pb.Constraints) -> tuple[bytes, int | None]:
         """The constraints without the estimate, and the estimate's class for the catalog."""
-        if not message.HasField("constraints"):
-            return b"", None
-        constraints = message.constraints
         if not constraints.HasField("prompt_tokens_estimate"):
             return constraints.SerializeToString(), None
         rest = pb.Constraints()
@@ -270,9 +243,7 @@ class FastPath:
 
 def _is_plain(message: pb.RouteDecisionRequest) -> bool:
     """Whether the decider would trim or refuse nothing outside the compiled context."""
-    if not (message.HasField("prompt") and message.HasField("caller")):
-        return False
-    prompt = message.prompt
+    prompt, caller = message.prompt, message.caller
     if prompt.api_kind not in API_KINDS:
         return False
     latest = prompt.latest_user_prompt_prefix
@@ -280,9 +251,23 @@ def _is_plain(message: pb.RouteDecisionRequest) -> bool:
         first = prompt.user_prompt_prefix
         if not first or first.isspace():
             return False
-    caller = message.caller
-    # All that is set in one question: every field of a caller is an identifier.
-    for _, text in caller.ListFields():
-        if not 0 < len(text) <= IDENTIFIER_CODE_POINTS or text != text.strip():
-            return False
-    return bool(caller.user_id and (caller.session_id or caller.machine_id))
+    user, session, machine = caller.user_id, caller.session_id, caller.machine_id
+    if not (user and (session or machine)):
+        return False
+    agent, organization, request = caller.agent_id, caller.organization_id, caller.client_request_id
+    mode, program = caller.mode, caller.user_agent
+    joined = f"{user}{session}{machine}{agent}{organization}{request}{mode}"
+    # Each field that is set takes two bytes more than its text, a blank one as well.
+    fields = 1 + (session != "") + (machine != "") + (agent != "") + (organization != "")
+    fields += (request != "") + (mode != "") + (program != "")
+    if (
+        caller.ByteSize() == len(joined) + len(program) + 2 * fields
+        and " " not in joined
+        and joined.isprintable()
+        and program == program.strip()
+    ):
+        return True
+    return all(
+        0 < len(text) <= IDENTIFIER_CODE_POINTS and text == text.strip()
+        for _, text in caller.ListFields()
+    )

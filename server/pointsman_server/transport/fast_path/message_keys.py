@@ -1,0 +1,101 @@
+"""Cache keys of messages, as the core makes them of decoded requests; with a memo for repetitions.
+
+An agent's tool loop sends one prompt many times in one conversation. The two keyed hashes that it
+takes are a third of a cached decision; Python's own hash, whose seed is this process's secret,
+takes a tenth of that.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pointsman.v1 import route_decision_pb2 as pb
+
+from pointsman_server.core.keys import Keys, content_bytes, message_bucket
+from pointsman_server.core.model import PROMPT_CODE_POINTS, ConversationSource, Stickiness
+from pointsman_server.lib.bounded_map import BoundedMap
+from pointsman_server.transport.decode import API_KINDS
+
+REMEMBERED = 32_768
+"""Messages whose keys are remembered, by a 64-bit hash of what the keys are made of."""
+
+_KINDS = {number: str(kind) for number, kind in API_KINDS.items()}
+
+
+class MessageKeys(NamedTuple):
+    """The keys of one message."""
+
+    conversation: bytes
+    """Identifies the conversation, and its slot in the cache."""
+    decision: bytes
+    """Identifies the decision in the cache."""
+    source: ConversationSource
+
+
+class MessageKeyMaker:
+    """Makes the keys of messages whose texts need no trimming but the prompt's."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._made: BoundedMap[int, MessageKeys] = BoundedMap(REMEMBERED)
+
+    def make(
+        self, caller: pb.Caller, prompt: pb.Prompt, fingerprint: bytes, stickiness: Stickiness
+    ) -> MessageKeys:
+        """Return the keys; `fingerprint` and `stickiness` are those of the plan."""
+        session = caller.session_id
+        who = (
+            caller.organization_id,
+            caller.user_id,
+            session,
+            caller.agent_id,
+            # A session identifies the conversation alone.
+            "" if session else caller.machine_id,
+        )
+        if stickiness is Stickiness.CONVERSATION:
+            mark = hash((who, fingerprint))
+        else:
+            mark = hash(
+                (
+                    who,
+                    fingerprint,
+                    prompt.user_prompt_prefix,
+                    prompt.latest_user_prompt_prefix,
+                    prompt.system_prompt_prefix,
+                    prompt.api_kind,
+                    prompt.has_tools,
+                    prompt.message_count if stickiness is Stickiness.EXACT else None,
+                )
+            )
+        made = self._made.get(mark)
+        if made is None:
+            made = self._hashed(caller, prompt, fingerprint, stickiness)
+            self._made.remember(mark, made)
+        return made
+
+    def _hashed(
+        self, caller: pb.Caller, prompt: pb.Prompt, fingerprint: bytes, stickiness: Stickiness
+    ) -> MessageKeys:
+        session = caller.session_id
+        source = ConversationSource.SESSION if session else ConversationSource.MACHINE
+        conversation = self._keys.conversation_of(
+            caller.organization_id or None,
+            caller.user_id,
+            source,
+            session or caller.machine_id,
+            agent_id=caller.agent_id or None,
+        )
+        within = conversation + fingerprint
+        if stickiness is Stickiness.CONVERSATION:
+            return MessageKeys(conversation, within, source)
+        content = content_bytes(
+            _KINDS[prompt.api_kind],
+            has_tools=prompt.has_tools,
+            system=prompt.system_prompt_prefix.strip(),
+            first=prompt.user_prompt_prefix.strip()[:PROMPT_CODE_POINTS],
+            latest=prompt.latest_user_prompt_prefix.strip()[:PROMPT_CODE_POINTS],
+        )
+        exact = stickiness is Stickiness.EXACT
+        bucket = message_bucket(prompt.message_count) if exact else None
+        decision = self._keys.prompt_key(within, content, bucket=bucket)
+        return MessageKeys(conversation, decision, source)

@@ -1,0 +1,66 @@
+"""Turns without a task, in the languages of users; what is a task stays one."""
+
+from __future__ import annotations
+
+import pytest
+from pointsman_server.core.model import Prompt
+from pointsman_server.core.turn import Turn, turn_of
+from pointsman_server.engines.local.turns import LexicalTurnReader
+
+READER = LexicalTurnReader()
+
+LOG = """2026-11-30 12:00:01,123 ERROR pool: connection refused
+2026-11-30 12:00:02,456 WARN pool: retrying
+2026-11-30 12:00:04,001 ERROR pool: gave up after 3 attempts"""
+TRACE = """Traceback (most recent call last):
+  File "app.py", line 12, in <module>
+    main()
+  File "app.py", line 8, in main
+    raise ValueError("no")
+ValueError: no"""
+TESTS = """FAILED tests/test_a.py::test_one
+FAILED tests/test_a.py::test_two
+===== 2 failed, 3 passed in 0.12s ====="""
+
+NO_TASK = (
+    "yes", "Yes!", "YES, do it", "go on", "continue", "Continue.", "ok", "OK 👍", "hi", "Hello!",
+    "quota", "Warmup", "thanks", "sounds good", "да", "продолжай", "继续", "好的", "はい", "続けて",
+    "계속해", "oui", "vas-y", "sí", "ja", "weiter", "sim", "devam et", "نعم", "ठीक है", "1", "2.",
+    "👍", "...", "?", LOG, TRACE, TESTS,
+)  # fmt: skip
+TASKS = (
+    "Rename the variable `foo` to `userCount` in utils.py.", "Sort these imports.",
+    "Transcribe this.", "What does HTTP status 418 mean?", "yes, and rename foo to bar",
+    "continue with the parser: add tests", "Напиши функцию сортировки.", "hi, sort this list",
+    "写一个快速排序", "バグを直してください: ログインできない", "Prove it.", "Refactor the cache.",
+    "2+2", "test the login page", "Schreibe einen Parser", "ok so now make the queue lock-free",
+    f"Why does this fail?\n{TRACE}", f"{LOG}\nWhich of these is the cause?",
+    "- add a button\n- fix the footer\n- write tests for both of them, please",
+)  # fmt: skip
+VAGUE = ("fix it", "Fix this!", "make it better somehow", "it doesn't work", "help", "не работает")
+
+
+def turn(text: str, **fields) -> Turn:
+    return turn_of(Prompt(latest=text, **fields), READER.read(text))
+
+
+@pytest.mark.parametrize("text", NO_TASK)
+def test_a_turn_without_a_task_is_none(text):
+    assert turn(text) is Turn.NO_TASK
+
+
+@pytest.mark.parametrize("text", TASKS)
+def test_a_task_is_one_in_any_language(text):
+    assert turn(text) is Turn.TASK
+
+
+@pytest.mark.parametrize("text", VAGUE)
+def test_a_wish_that_nobody_can_size_is_ambiguous(text):
+    assert turn(text) is Turn.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    ("tokens", "found"), [(0, Turn.NO_TASK), (16, Turn.NO_TASK), (17, Turn.TASK), (None, Turn.TASK)]
+)
+def test_a_request_with_no_room_for_an_answer_is_a_probe(tokens, found):
+    assert turn("Prove it.", max_output_tokens=tokens) is found
