@@ -1,0 +1,153 @@
+"""A day of agent traffic: conversations of tasks, tool loops, small talk, compactions, sub-agents.
+
+Made from a seed and the shares of `Habits`; the same seed makes the same day.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+SMALL_TALK = ("yes", "ok", "go on", "continue", "sounds good", "thanks")
+GREETINGS = ("hi", "hello", "good morning")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What people and their agents do."""
+
+    conversations: int = 1_000
+    turns: float = 8.0
+    """Mean turns of a person in a conversation (geometric)."""
+    greets: float = 0.1
+    """Share of conversations that begin with a greeting."""
+    talks: float = 0.35
+    """Share of later turns without a task."""
+    hard: float = 0.09
+    """Share of tasks that are hard: as in the requests of real work that the embedded engine is
+    measured on."""
+    medium: float = 0.25
+    loop: float = 14.0
+    """Mean requests of the tool loop behind a task (geometric): one prompt, more messages."""
+    head: int = 18_000
+    """Tokens of system prompt and tools, in every context."""
+    step: int = 1_500
+    """Tokens that a step of a tool loop adds."""
+    window: int = 150_000
+    """Tokens of context at which the agent compacts it."""
+    compacted: int = 24_000
+    spawns: float = 0.15
+    """Share of tasks that start a sub-agent: an easy task with a loop of its own."""
+    sure: float = 0.8
+    """Share of tasks whose difficulty the engine names rightly, with confidence 0.9; of the others
+    it names a neighbouring one, with 0.5."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request of the day, and what the engine would say of it."""
+
+    session: int
+    agent: str
+    prompt: str
+    difficulty: str
+    """The true one; empty: the turn holds no task."""
+    says: str
+    confidence: float
+    messages: int
+    tokens: int
+    """Of context."""
+    reset: bool
+    ends_turn: bool
+    """Whether the answer is for a person rather than a tool call."""
+
+
+def make_day(habits: Habits, *, seed: int) -> Iterator[Ask]:
+    """The requests, conversation by conversation: they do not meet."""
+    dice = random.Random(seed)
+    for session in range(habits.conversations):
+        yield from _Conversation(session, habits, dice).asks()
+
+
+class _Conversation:
+    def __init__(self, session: int, habits: Habits, dice: random.Random) -> None:
+        self._session = session
+        self._habits = habits
+        self._dice = dice
+        self._tokens = habits.head
+        self._messages = 0
+        self._reset = False
+
+    def asks(self) -> Iterator[Ask]:
+        dice, habits = self._dice, self._habits
+        if dice.random() < habits.greets:
+            yield self._ask(dice.choice(GREETINGS), "", ends_turn=True)
+        for turn in range(_geometric(dice, habits.turns)):
+            if turn and dice.random() < habits.talks:
+                yield from self._loop(dice.choice(SMALL_TALK), "")
+            else:
+                yield from self._task(turn)
+
+    def _task(self, turn: int) -> Iterator[Ask]:
+        dice, habits = self._dice, self._habits
+        roll = dice.random()
+        hard, medium = habits.hard, habits.hard + habits.medium
+        difficulty = "hard" if roll < hard else "medium" if roll < medium else "easy"
+        yield from self._loop(f"Task {self._session}.{turn}: a {difficulty} one.", difficulty)
+        if dice.random() < habits.spawns:
+            agent = _Conversation(self._session, habits, dice)
+            name = f"agent-{turn}"
+            yield from agent._loop(f"Look up {self._session}.{turn}.", "easy", agent=name)
+
+    def _loop(self, prompt: str, difficulty: str, *, agent: str = "") -> Iterator[Ask]:
+        habits, dice = self._habits, self._dice
+        says, confidence = _said(difficulty, habits, dice)
+        for left in reversed(range(_geometric(dice, habits.loop))):
+            yield self._ask(prompt, difficulty, says, confidence, ends_turn=left == 0, agent=agent)
+
+    def _ask(
+        self,
+        prompt: str,
+        difficulty: str,
+        says: str = "easy",
+        confidence: float = 0.9,
+        *,
+        ends_turn: bool,
+        agent: str = "",
+    ) -> Ask:
+        self._messages += 2
+        self._tokens += self._habits.step
+        self._reset = self._tokens > self._habits.window
+        if self._reset:
+            self._tokens = self._habits.compacted
+        return Ask(
+            session=self._session,
+            agent=agent,
+            prompt=prompt,
+            difficulty=difficulty,
+            says=says,
+            confidence=confidence,
+            messages=self._messages,
+            tokens=self._tokens,
+            reset=self._reset,
+            ends_turn=ends_turn,
+        )
+
+
+def _said(difficulty: str, habits: Habits, dice: random.Random) -> tuple[str, float]:
+    """What the engine says of a prompt: of small talk, that it is easy."""
+    if not difficulty:
+        return "easy", 0.9
+    if dice.random() < habits.sure:
+        return difficulty, 0.9
+    near = {"easy": ("medium",), "medium": ("easy", "hard"), "hard": ("medium",)}
+    return dice.choice(near[difficulty]), 0.5
+
+
+def _geometric(dice: random.Random, mean: float) -> int:
+    """At least 1, and `mean` on average."""
+    count = 1
+    while dice.random() > 1.0 / mean:
+        count += 1
+    return count
