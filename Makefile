@@ -94,9 +94,10 @@ build/litellm/.ready: requirements/litellm.txt
 bench-litellm: setup build/litellm/.ready ## Measure P12: the same prompts to LiteLLM's preview endpoint; bench shows it.
 	$(BIN)/python -m benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) --out build/bench-litellm --litellm build/litellm/bin/litellm
 
-simulate: setup ## Simulate 1 to 1,000 replicas: hit rates, engine calls, capacity of a node and a fleet.
+simulate: setup ## Simulate fleets of 1 to 1,000 replicas, the load of a node, and a day of agent traffic.
 	$(BIN)/python -m benchmarks.simulate
 	$(BIN)/python -m benchmarks.capacity
+	$(BIN)/python -m benchmarks.agent_day
 
 $(VENV)/.fuzz: $(VENV)/.ready requirements/fuzz.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/fuzz.txt

@@ -38,7 +38,7 @@ class Habits:
     """Tokens of context at which the agent compacts it."""
     compacted: int = 24_000
     spawns: float = 0.15
-    """Share of tasks that start a sub-agent: an easy task with a loop of its own."""
+    """Share of tasks that start a sub-agent: an easy task and its tool loop."""
     sure: float = 0.8
     """Share of tasks whose difficulty the engine names rightly, with confidence 0.9; of the others
     it names a neighbouring one, with 0.5."""
