@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_server.bootstrap import runtime
 from pointsman_server.core.errors import PolicyInvalid, Problem, SettingInvalid
-from support.served import Starter, policy_text
+from support.served import Starter, policy_text, request
 
 ADDRESSES = {
     f"POINTSMAN_{name}": "127.0.0.1:0" for name in ("LISTEN", "ADMIN_LISTEN", "METRICS_LISTEN")
@@ -125,3 +126,28 @@ async def test_a_file_that_never_ends_is_refused(
     path = fifo if kind == "fifo" else kind
     with pytest.raises(SettingInvalid, match="not a regular file"):
         await start(**dict.fromkeys(settings, Path(path)))
+
+
+@pytest.mark.timeout(20)
+async def test_a_file_of_authorities_that_never_ends_is_refused(start: Starter, fifo: str) -> None:
+    cache = {"url": "rediss://127.0.0.1:1", "ca_file": fifo}
+    with pytest.raises(PolicyInvalid, match=r"cache\.ca_file: .*not a regular file"):
+        await start(policy=policy_text(cache=cache))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["fifo", "/dev/zero"])
+async def test_a_key_that_never_ends_fails_the_engine_and_not_the_service(
+    start: Starter, fifo: str, kind: str
+) -> None:
+    path = fifo if kind == "fifo" else kind
+    engines = {
+        "order": ["morph", "local"],
+        "morph": {"url": "http://127.0.0.1:1", "key_file": path},
+    }
+    peer = await start(
+        policy=policy_text(engines=engines),
+        environment={"POINTSMAN_MORPH_ROUTER_ENABLED": "true"},
+    )
+    answer = await peer.decide(request())
+    assert answer.decision.source == pb.SOURCE_LOCAL

@@ -19,6 +19,12 @@ from pointsman_server.flags import (
     RedisSource,
     RememberedSwitches,
 )
+from pointsman_server.lib.watched_file import (
+    LIST_BYTES,
+    FileUnreadable,
+    FileUnsuitable,
+    read_file,
+)
 from pointsman_server.telemetry import Telemetry
 
 NEEDS_HASH_KEY = (
@@ -103,6 +109,8 @@ async def _build_shared(
         if error.name is None or not error.name.startswith("redis"):
             raise
         raise PolicyInvalid([Problem("cache.url", NEEDS_REDIS)]) from None
+    if rules.ca_file is not None:
+        _check_file(rules.ca_file)
     backend = build_backend(
         parse_address(rules.url),
         connections=rules.max_connections,
@@ -133,6 +141,16 @@ async def _build_shared(
         size=lambda: len(near),
         text=store.text,
     )
+
+
+def _check_file(path: str) -> None:
+    """Refuse a file of authorities that TLS would read for ever; one may be missing for now."""
+    try:
+        read_file(path, most=LIST_BYTES)
+    except FileUnsuitable as error:
+        raise PolicyInvalid([Problem("cache.ca_file", f"{path}: {error}")]) from None
+    except FileUnreadable:
+        return
 
 
 def build_switches(
