@@ -64,8 +64,8 @@ async def _run(
             stack.callback(thread.join)
             stack.callback(scraped.shutdown)
         readers = ReaderPool(processes=arguments.readers)
-        readers.start()
         stack.push_async_callback(readers.aclose)
+        await readers.ready(within=_GRACE)
         chooser = Chooser(client, settings=settings, readers=readers)
         processor = Processor(chooser, settings=settings, metrics=metrics)
         address = await stack.enter_async_context(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import pickle
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from pointsman_extproc.reader_process import HEAD
 from pointsman_extproc.reading import Question, Reading, read
 
 Answer = TypeVar("Answer")
+
+_PAUSE = 1.0
+_log = logging.getLogger(__name__)
 
 HERE = 32 * 1024
 """Bytes of a body that is read in the event loop: at worst some milliseconds."""
@@ -45,6 +49,13 @@ class ReaderPool:
             reader = _Reader()
             self._readers.append(reader)
             self._run(self._ready(reader))
+
+    async def ready(self, *, within: float) -> None:
+        """Start the processes and wait for one of them, `within` seconds at most."""
+        self.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                self._idle.put_nowait(await self._idle.get())
 
     async def read(self, raw: bytes, question: Question, *, within: float) -> Reading | None:
         """Read one body; `ReadingTimeout` after `within` seconds, waiting included."""
@@ -83,11 +94,17 @@ class ReaderPool:
     async def _ready(self, reader: _Reader) -> None:
         """Start the reader's process where it has none, and let it be used."""
         while not self._closed:
-            with contextlib.suppress(OSError, EOFError):
+            try:
                 await asyncio.to_thread(reader.start)
-                self._idle.put_nowait(reader)
-                return
-            await asyncio.sleep(1.0)
+            except (OSError, EOFError) as error:
+                if not self._closed:
+                    _log.error(
+                        "reader process cannot start: %s: trying again", type(error).__name__
+                    )
+                    await asyncio.sleep(_PAUSE)
+                continue
+            self._idle.put_nowait(reader)
+            return
 
     def _run(self, work: Coroutine[object, object, Answer]) -> asyncio.Task[Answer]:
         task = asyncio.get_running_loop().create_task(work)
