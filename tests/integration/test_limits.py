@@ -443,3 +443,17 @@ async def test_health_knows_what_is_served_here(start: Starter) -> None:
     watch = health.Watch(health_pb2.HealthCheckRequest(service="other"), timeout=10)
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
     watch.cancel()
+
+
+async def test_connections_that_fill_the_first_address_leave_the_admin_address_to_probes(
+    start: Starter,
+) -> None:
+    peer = await start(max_connections=4)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(8):
+            connection = await stack.enter_async_context(RawConnection(peer.running.port))
+            connection.greet()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{peer.running.admin_port}") as admin:
+            health = health_pb2_grpc.HealthStub(admin)
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=10)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING

@@ -19,8 +19,8 @@ async def in_background(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
     """Run `work` in a thread and return its result.
 
     Meanwhile the thread gives up the interpreter's lock more often, and the cyclic garbage
-    collector pauses: its pass over what a large `work` builds would stall every thread. One such
-    work runs at a time.
+    collector pauses, because a collection over the objects of a large result stalls every thread.
+    Run one such work at a time.
     """
     interval, collects = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import random
 import struct
 from collections.abc import Callable
@@ -17,6 +18,10 @@ CONNECTIONS = 8
 AT_ONCE = 50
 """Frames that are sent before what came back is read."""
 MESSAGE = asking("abuse").SerializeToString()
+
+_PACKED = gzip.compress(bytes(4 * MB), compresslevel=9)
+BOMB = b"\1" + struct.pack(">I", len(_PACKED)) + _PACKED
+"""A message of four megabytes in four kilobytes."""
 
 AROUND = 16 * MB
 """What a fresh service may grow by without any abuse: more code is loaded, caches fill."""
@@ -131,6 +136,11 @@ def _long_headers(stream: int) -> bytes:
     )  # fmt: skip
 
 
+def _opened(path: str, stream: int, *more: tuple[str, str]) -> bytes:
+    """A call of another method whose body is still to come."""
+    return frame(h2.HEADERS, h2.block(*more, path=path), flags=h2.END_HEADERS, stream=stream)
+
+
 def _stream(number: int) -> int:
     """A client's streams are odd."""
     return 2 * number + 1
@@ -173,6 +183,27 @@ ABUSES: dict[str, Abuse] = {
     ),
     "unfinished streams": _repeatedly(
         "calls without a body, held open", lambda i: h2.opened(_stream(i)), streams=True
+    ),
+    "streams that say nothing": _repeatedly(
+        "streams of decisions, held open",
+        lambda i: _opened("/pointsman.v1.RoutingService/StreamRouteDecisions", _stream(i)),
+        streams=True,
+    ),
+    "watches of health": _repeatedly(
+        "watches of health, held open",
+        lambda i: (
+            _opened("/grpc.health.v1.Health/Watch", _stream(i))
+            + frame(h2.DATA, bytes(5), flags=h2.END_STREAM, stream=_stream(i))
+        ),
+        streams=True,
+    ),
+    "compressed messages": _repeatedly(
+        "calls of health whose message is 4 MiB unpacked",
+        lambda i: (
+            _opened("/grpc.health.v1.Health/Check", _stream(i), ("grpc-encoding", "gzip"))
+            + frame(h2.DATA, BOMB, flags=h2.END_STREAM, stream=_stream(i))
+        ),
+        streams=True,
     ),
     "rapid reset": _repeatedly(
         "calls, each reset at once",
