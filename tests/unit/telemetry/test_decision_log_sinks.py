@@ -159,7 +159,7 @@ def test_a_pipe_gets_lines_in_pieces_that_it_takes_whole(monkeypatch: pytest.Mon
     assert [p for p in pieces if len(p) > select.PIPE_BUF] == [too_long]
 
 
-WRITERS, BATCHES = 4, 150
+WRITERS, BATCHES = 4, 60
 WRITER = """if True:
     import sys
     from pathlib import Path

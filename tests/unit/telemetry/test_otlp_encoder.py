@@ -104,7 +104,7 @@ def read(wire):
     return ExportTraceServiceRequest.FromString(wire)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(st.lists(spans, max_size=4))
 def test_what_is_written_is_what_the_sdk_writes(batch):
     encoder = SpanEncoder()
