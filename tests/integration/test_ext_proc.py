@@ -226,11 +226,12 @@ async def test_a_service_that_hangs_costs_the_timeout_and_no_more(fake: FakeServ
         assert running.counted("fallback:deadline", model_set="true")
 
 
-async def test_without_a_static_pick_it_passes_as_it_came(fake: FakeService) -> None:
+async def test_without_a_static_pick_the_client_gets_an_answer(fake: FakeService) -> None:
     fake.answer(Refusal(status="UNAVAILABLE"))
     async with processing(fake, tiers={TIER: None}) as running:
         _, second = await running.post()
-        assert passed(second)
+        assert second.immediate_response.status.code == 503
+        assert CANARY.encode() not in second.SerializeToString()
         assert running.counted("fallback:unavailable", model_set="false")
 
 
@@ -257,10 +258,9 @@ async def test_shadow_does_not_wait_for_a_service_that_hangs(fake: FakeService) 
     ("body", "whole", "why"),
     [
         (b'{"model":"vendor/other","messages":[]}', True, "concrete"),
-        (b'{"model":"kilo-auto/frontier"', True, "unreadable"),
-        (b'{"model":"kilo-auto/frontier","model":"x"}', True, "unreadable"),
+        (b'{"model":"vendor/other","model":"x"}', True, "unreadable"),
         (b"", True, "unreadable"),
-        (BODY, False, "too_large"),
+        (BODY.replace(TIER.encode(), b"vendor/other"), False, "too_large"),
     ],
 )
 async def test_what_is_not_for_a_tier_passes_unasked(
@@ -272,14 +272,41 @@ async def test_what_is_not_for_a_tier_passes_unasked(
         assert running.counted(why, model_set="false")
 
 
-async def test_a_body_announced_as_too_long_is_never_sent(fake: FakeService) -> None:
+@pytest.mark.parametrize(
+    ("body", "whole", "why"),
+    [
+        (b'{"model":"kilo-auto/frontier"', True, "unreadable"),
+        (b'{"model":"kilo-auto/frontier","model":"x"}', True, "unreadable"),
+        (BODY, False, "too_large"),
+    ],
+)
+async def test_a_tier_in_a_body_that_is_not_read_becomes_the_static_pick(
+    body: bytes, whole: bool, why: str, fake: FakeService
+) -> None:
+    async with processing(fake) as running:
+        _, second = await running.post(body, announced=False, whole=whole)
+        changed = second.request_body.response.body_mutation.body
+        assert changed == body.replace(TIER.encode(), PICK.encode())
+        assert running.counted(why, model_set="true")
+
+
+async def test_of_a_body_announced_as_too_long_the_start_is_taken(fake: FakeService) -> None:
     async with processing(fake, most_bytes=len(BODY) - 1) as running:
-        [only] = await running.ask(head_of(USUAL | {"content-length": str(len(BODY))}))
+        head = head_of(USUAL | {"content-length": str(len(BODY))})
+        first, second = await running.ask(head, body_of(BODY))
+        assert first.mode_override.request_body_mode == pb.ProcessingMode.BUFFERED_PARTIAL
+        removed = first.request_headers.response.header_mutation.remove_headers
+        assert "content-length" in removed
+        assert PICK.encode() in second.request_body.response.body_mutation.body
+    async with processing(fake, most_bytes=len(BODY) - 1, serves=False) as running:
+        [only] = await running.ask(head)
         assert only.mode_override.request_body_mode == pb.ProcessingMode.NONE
         assert running.counted("too_large", model_set="false")
 
 
-async def test_bodies_that_would_be_too_many_pass_until_there_is_room(fake: FakeService) -> None:
+async def test_bodies_that_would_be_too_many_are_refused_until_there_is_room(
+    fake: FakeService,
+) -> None:
     fake.always(routed(DECIDED))
     announced = head_of(USUAL | {"content-length": str(len(BODY))})
     unknown = head_of(USUAL)
@@ -289,7 +316,7 @@ async def test_bodies_that_would_be_too_many_pass_until_there_is_room(fake: Fake
         assert (await first.read()).mode_override.request_body_mode == pb.ProcessingMode.BUFFERED
         for late in (announced, unknown):
             [only] = await running.ask(late)
-            assert only.mode_override.request_body_mode == pb.ProcessingMode.NONE
+            assert only.immediate_response.status.code == 503
         first.cancel()
         await eventually(lambda: _is_taken(running, announced))
         await eventually(lambda: _is_taken(running, unknown))
@@ -308,7 +335,7 @@ async def _is_taken(running: Running, head: pb.ProcessingRequest) -> bool:
     "requests",
     [
         [head_of({":method": "GET", ":path": "/health"}, end=True), body_of(b"")],
-        [head_of(USUAL | {":path": "/v1/files"}), body_of(b"x")],
+        [head_of(USUAL | {"content-type": "multipart/form-data"}), body_of(b"x")],
         [body_of(BODY)],
         [pb.ProcessingRequest(request_trailers=pb.HttpTrailers())],
         [pb.ProcessingRequest(response_headers=pb.HttpHeaders())],
@@ -330,17 +357,17 @@ async def test_every_other_phase_is_let_on_once_and_the_stream_ends(
         assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_a_bug_in_here_lets_the_request_on_and_tells_no_text(
+async def test_a_bug_in_here_serves_the_static_pick_and_tells_no_text(
     fake: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
-        async def choose(self, _head: Any, raw: bytes) -> Any:
-            raise LookupError(raw)
+        async def choose(self, _head: Any, raw: bytes, *, whole: bool) -> Any:
+            raise LookupError(raw, whole)
 
     async with processing(fake, chooser=Broken()) as running:
         _, second = await running.post()
-        assert passed(second)
-        assert running.counted("fault", model_set="false")
+        assert PICK.encode() in second.request_body.response.body_mutation.body
+        assert running.counted("fault", model_set="true")
     assert "LookupError" in caplog.text
     assert CANARY not in caplog.text
 
