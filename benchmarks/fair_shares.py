@@ -47,7 +47,7 @@ _numbers = itertools.count()
 
 
 def new_request(**fields: bool) -> pb.RouteDecisionRequest:
-    """Return a request of a conversation that nobody asked about before."""
+    """Return a request of a new conversation."""
     number = f"{os.getpid()}-{next(_numbers)}"
     message = load.request(number)
     message.prompt.user_prompt_prefix += number

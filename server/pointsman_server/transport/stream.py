@@ -42,7 +42,7 @@ class StreamRules:
 
 
 class Streams:
-    """Serves streams, and knows those that are open, to end them."""
+    """Serves streams and ends the open ones when the server stops."""
 
     def __init__(self, *, rpc: CallRunner, decisions: DecisionHandler, rules: StreamRules) -> None:
         self._rpc = rpc
@@ -52,7 +52,7 @@ class Streams:
         self._ended = False
 
     async def serve(self, _requests: Any, context: Context) -> None:
-        """One stream, until its client has no more to ask or it is ended."""
+        """Serve one stream until its client half-closes or the server ends it."""
         stream = _Stream(
             context, rpc=self._rpc, decisions=self._decisions, most=self._rules.in_flight
         )

@@ -7,10 +7,11 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pointsman_server.chain.bulkhead import Bulkhead
+from pointsman_server.chain.bulkhead import ACTIVE_SECONDS, Bulkhead
 from pointsman_server.chain.fallback import Fallback
 from pointsman_server.chain.singleflight import SingleFlight
 from pointsman_server.core.errors import EngineFailed
+from pointsman_server.core.fair_share import WORK, Work
 from support.builders import GPT, SONNET, answer, query
 from support.fakes import FakeClock, RecordingMeter, ScriptedEngine, failed, settle
 
@@ -136,3 +137,41 @@ def test_places_are_neither_lost_nor_made(events):
         assert bounded.inside == 0
 
     asyncio.run(live())
+
+
+async def test_one_active_caller_may_take_every_place_and_of_several_each_has_a_share():
+    clock, gate = FakeClock(), asyncio.Event()
+    bounded = Bulkhead(
+        ScriptedEngine(gate=gate),
+        name="morph",
+        limit=100,
+        on_refused=lambda _: None,
+        now=clock.monotonic,
+    )
+
+    async def called(caller):
+        WORK.set(Work(caller))
+        return await bounded.decide(query())
+
+    async def takes(caller, wanted):
+        before = bounded.inside
+        tasks = [asyncio.create_task(called(caller)) for _ in range(wanted)]
+        await settle()
+        tasks_of.extend(tasks)
+        return bounded.inside - before
+
+    tasks_of: list[asyncio.Task[object]] = []
+    assert await takes("a", 200) == 100
+    assert await takes("b", 1) == 0  # full, but from now on it is active
+    gate.set()
+    await asyncio.gather(*tasks_of, return_exceptions=True)
+    gate.clear()
+    assert await takes("a", 200) == 80
+    assert await takes("b", 200) > 10
+    gate.set()
+    await asyncio.gather(*tasks_of, return_exceptions=True)
+    gate.clear()
+    clock.advance(ACTIVE_SECONDS + 1)
+    assert await takes("a", 200) == 100
+    gate.set()
+    await asyncio.gather(*tasks_of, return_exceptions=True)
