@@ -20,7 +20,7 @@ from pointsman.v1 import resolve_route_pb2 as pb
 from pointsman_client import RoutingClient
 from pointsman_client.cli.resolve import resolve as resolve_command
 from support.otlp_sink import OtlpSink, grpc_collector
-from support.served import FRONTIER, Peer, Starter, policy_text
+from support.served import FRONTIER, Peer, Starter, policy_text, request
 
 LLM: dict[str, Any] = {
     "provider": "openai",
@@ -498,3 +498,24 @@ async def test_serve_takes_set_and_refuses_what_does_not_hold(tmp_path: Any) -> 
     assert child.returncode == 2
     assert b"llm.routes.plan_create: there is no profile `nope`" in complaint
     assert b"serve_percent: must be a number" in complaint
+
+
+async def test_a_policy_file_of_purposes_alone_resolves_them_and_skips_tiers(
+    start: Starter,
+) -> None:
+    text = policy_text(
+        llm={
+            "purposes": ["summarise"],
+            "profiles": {"fast": {"provider": "openai", "model": "gpt-5-mini"}},
+            "routes": {"summarise": {"candidates": [{"profile": "fast", "weight": 1}]}},
+        }
+    )
+    alone = {k: v for k, v in yaml.safe_load(text).items() if k in {"llm", "engines"}}
+    peer = await start(policy=yaml.safe_dump(alone))
+    asked = pb.ResolveRouteRequest(purpose="summarise", run_id="r")
+    found = await peer.stub.ResolveRoute(asked, timeout=10)
+    assert [a.profile for a in found.attempts] == ["fast"]
+    decided = await peer.decide(request())
+    assert decided.outcome == route_decision_pb2.OUTCOME_SKIPPED
+    assert decided.reason == route_decision_pb2.REASON_UNKNOWN_TIER
+    assert decided.serve_model == "anthropic/claude-opus-4.8"
