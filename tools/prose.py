@@ -33,7 +33,8 @@ OTHERS = (
     ".ci/run", "Dockerfile", "Makefile", "*.toml", "*.yaml", "*.yml", "deploy/**/*.yaml",
     "deploy/**/*.yml", "tools/*.sh", "protos/**/*.proto", "server/**/*.yaml",
     "examples/**/*.yaml", "examples/**/*.go", "examples/**/*.mjs", "examples/**/*.ts",
-    "examples/**/*.java", "examples/**/*.rs",
+    "examples/**/*.java", "examples/**/*.rs", "client/*/src/*.ts", "client/*/test/*.ts",
+    "client/go/**/*.go", "client/*/details/**/*.proto",
 )  # fmt: skip
 CODE = ("server", "client", "integrations", "benchmarks", "training", "tools", "examples")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -21,3 +22,9 @@ def test_the_newest_section_of_the_changelog_has_the_version_and_a_date() -> Non
 def test_the_manifests_name_the_image_of_the_version() -> None:
     text = (ROOT / "deploy" / "kubernetes" / "kustomization.yaml").read_text()
     assert [image["newTag"] for image in yaml.safe_load(text)["images"]] == [VERSION]
+
+
+def test_the_npm_package_has_the_version() -> None:
+    for name in ("package.json", "package-lock.json"):
+        text = (ROOT / "client" / "typescript" / name).read_text()
+        assert json.loads(text)["version"] == VERSION
