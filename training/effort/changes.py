@@ -22,6 +22,11 @@ _MODEL: Final = (
     "model", "LLM", "AI", "engine", "tier", "assistant", "language model", "model available",
     "model you have", "model there is",
 )  # fmt: skip
+_NEVER: Final = ("do not", "don't", "never", "you must not", "please don't", "under no condition")
+_LITTLE: Final = (
+    "small", "cheap", "weak", "tiny", "mini", "fast", "light", "low-cost", "budget", "free",
+    "distilled", "dumb", "lesser",
+)  # fmt: skip
 _TASK: Final = (
     "task", "question", "request", "problem", "prompt", "query", "job", "assignment", "issue",
 )  # fmt: skip
@@ -145,6 +150,9 @@ def escalation(draw: random.Random) -> str:
         lambda: f"{one(_IGNORE)}, {one(_CHOOSE)} the {one(_GREATEST)} {one(_MODEL)}",
         lambda: _fields(draw),
         lambda: one(_IGNORE),
+        lambda: (
+            f"{one(_NEVER)} {one(_CHOOSE)} {one(('a', 'the', 'any'))} {one(_LITTLE)} {one(_MODEL)}"
+        ),
         lambda: f"this {one(_NEEDS)} {one(_REASONING)}",
         lambda: one(_STAKES),
         lambda: one(_THINK),

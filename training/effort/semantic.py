@@ -24,7 +24,8 @@ from training.effort import student as students
 from training.effort import teacher as teachers
 from training.effort.calibrate import calibrate, mix_weights, shares_of
 from training.effort.export import exported
-from training.effort.scores import expected, spearman
+from training.effort.rows import Row
+from training.effort.scores import auc, expected, sigmoid, spearman
 from training.effort.student import StudentRecipe
 from training.effort.teacher import TeacherRecipe, weights_folder
 
@@ -69,10 +70,13 @@ def build(
     )
     mixed = share * encoder + (1 - share) * plain
     calibration = calibrate(rows, mixed)
+    first = dict(default.meta["calibration"])
+    bound = unsure(shares_of(plain, first), mix_weights(rows))
     header = {
         "format": FORMAT,
         "share": share,
-        "unsure": unsure(shares_of(plain, dict(default.meta["calibration"])), mix_weights(rows)),
+        "unsure": bound,
+        "auto": cascaded((plain, first), (mixed, calibration), rows=rows, bound=bound),
         "calibration": calibration,
         "held_out": figures(rows, mixed, calibration),
         "held_out_folds": list(folds),
@@ -98,3 +102,32 @@ def unsure(shares: Floats, weights: Floats) -> float:
     order = np.argsort(sure)
     summed = np.cumsum(weights[order])
     return round(float(sure[order][np.searchsorted(summed, ASKED * summed[-1])]), 4)
+
+
+Calibrated = tuple[Floats, dict[str, Any]]
+"""Logits, and the calibration that belongs to them."""
+
+
+def cascaded(
+    first: Calibrated, second: Calibrated, *, rows: Sequence[Row], bound: float
+) -> dict[str, float]:
+    """Figures of the cascade beside those of both readers, on the real rows."""
+    at = np.array([row.source != "written" for row in rows])
+    effort = np.array([row.effort for row in rows])[at]
+    ends = (effort <= 2) | (effort >= 4)
+    small, large = _score(first)[at], _score(second)[at]
+    asked = shares_of(*first).max(axis=1)[at] < bound
+    columns = {"default": small, "auto": np.where(asked, large, small), "semantic": large}
+    found = {"asked": float(asked.mean())}
+    for name, score in columns.items():
+        found[f"spearman_{name}"] = spearman(score, effort)
+        found[f"auc_{name}"] = auc(score[ends], effort[ends] >= 4)
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def _score(reader: Calibrated) -> Floats:
+    """Expected effort by the calibrated probabilities."""
+    logits, calibration = reader
+    pairs = enumerate(calibration["above"])
+    total: Floats = np.sum([sigmoid(a * logits[:, k] + b) for k, (a, b) in pairs], axis=0)
+    return total

@@ -128,3 +128,16 @@ def test_progress_without_a_known_end_counts_lines() -> None:
     terminal = Terminal()
     assert list(watched([b"a\n"], total=None, to=terminal)) == [b"a\n"]
     assert "\r1 lines" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("reader", ["default", "semantic", "auto"])
+def test_a_reader_may_be_chosen(
+    reader: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_bytes(lines_of({"prompt": PROMPT}))
+    assert score([str(file), "--reader", reader]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert sum(answer["difficulty"]["probabilities"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert 1.0 <= answer["difficulty"]["effort"] <= 5.0
+    assert 0.0 <= answer["turn"] <= 1.0

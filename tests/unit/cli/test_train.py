@@ -1,0 +1,75 @@
+"""`pointsman train`, as a person at a terminal sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pointsman_server.cli.score import score
+from pointsman_server.cli.train import train
+
+LINES = [
+    {"prompt": f"{words} {thing}", "difficulty": difficulty, "domain": domain}
+    for thing in ("invoice", "parcel", "ticket", "badge", "order", "refund", "memo", "receipt")
+    for words, difficulty, domain in (
+        ("Where is my", "easy", "general"),
+        ("Rename the", "easy", "general"),
+        ("Thank them for the", "easy", "general"),
+        ("cancel my", "easy", "general"),
+        ("Write the SQL for last month's totals by", "medium", "data"),
+        ("Add a filter and tests to the page of each", "medium", "coding"),
+        ("Migrate five services to exactly-once delivery of every", "hard", "design"),
+        ("Prove that the three ledgers always agree on each", "hard", "design"),
+    )
+]
+
+
+def written(folder: Path, lines: list[object]) -> Path:
+    file = folder / "labelled.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
+
+
+def test_it_prints_a_table_and_writes_an_artefact_that_a_policy_file_may_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "reader.bin"
+    assert train([str(written(tmp_path, LINES)), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    for row in ("held-out lines", "difficulty label right", "domain right", str(out)):
+        assert row in said
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "tiers: {kilo-auto/x: {policy: balanced, candidates: [a/b, c/d]}}\n"
+        "catalog: {a/b: {}, c/d: {}}\n"
+        f"engines: {{order: [local], local: {{artefact: {out}}}}}\n"
+    )
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"prompt": "Where is my parcel?"}\n')
+    assert score([str(prompts), "--policy-file", str(policy)]) == 0
+    assert json.loads(capsys.readouterr().out)["difficulty"]["label"] == "easy"
+
+
+def test_bad_lines_are_listed_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "reader.bin"
+    file = written(tmp_path, [*LINES, {"prompt": "x", "effort": 9}, {"difficulty": "easy"}])
+    assert train([str(file), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert "line 65: effort: not a whole number from 1 to 5" in said
+    assert "line 66: prompt: not a text" in said
+    assert not out.exists()
+
+
+def test_a_file_that_cannot_be_used_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, LINES)
+    assert train([str(tmp_path / "none"), "--out", "x"]) == 2
+    assert train([str(file), "--out", "x", "--artefact", str(file)]) == 2
+    assert train([str(written(tmp_path, LINES[:3])), "--out", "x"]) == 2
+    said = capsys.readouterr().err
+    assert "not an artefact" in said
+    assert "60 is the fewest" in said
