@@ -22,7 +22,14 @@ from support.served import HandClock, Starter
 from support.ways import WAYS, Ask
 
 DATA = Path(__file__).parents[1] / "data"
-SUITES = [json.loads((DATA / name).read_text()) for name in ("conversation_cases.json",)]
+SUITES = [
+    json.loads((DATA / name).read_text())
+    for name in (
+        "conversation_cases.json",
+        "conversation_more_cases.json",
+        "conversation_replays.json",
+    )
+]
 CASES = [case for suite in SUITES for case in suite["cases"]]
 POLICIES = sorted({json.dumps(case.get("policy", {}), sort_keys=True) for case in CASES})
 BUILT_IN = Path(pointsman_server.__file__).parent / "policies" / "default.yaml"

@@ -15,7 +15,7 @@ from support.redis_server import KINDS, RealServer, false_server
 from support.shared_cache import SEALS, Replica, names
 
 KEY = bytes(range(16))
-NAME = f"pointsman:2:{KEY.hex()}"
+NAME = f"pointsman:3:{KEY.hex()}"
 TTL = 60.0
 
 
@@ -61,7 +61,7 @@ async def test_what_another_writes_there_is_not_used_and_is_replaced(server):
     async with Replica(server.url, recheck=0.0) as replica, Replica(server.url) as fresh:
         await replica.cache.put(KEY, b"mine", ttl=TTL)
         await replica.cache.put(other, b"of another conversation", ttl=TTL)
-        server("SET", NAME, server("GET", f"pointsman:2:{other.hex()}"))
+        server("SET", NAME, server("GET", f"pointsman:3:{other.hex()}"))
         assert await fresh.cache.get(KEY) is None
         assert await replica.cache.get(KEY) == b"mine"
         assert await fresh.cache.get(KEY) == b"mine"

@@ -101,7 +101,7 @@ async def test_nothing_that_a_caller_sent_lies_in_the_shared_cache(start: Starte
         names = sorted(server("KEYS", "*"))
         assert len(names) == 2  # the decision, and the model that the conversation is on
         for name in names:
-            assert name.startswith(b"pointsman:2:")
+            assert name.startswith(b"pointsman:3:")
             assert len(bytes.fromhex(name.decode().rpartition(":")[2])) == 15
             value = server("GET", name)
             raw = value[8:].partition(b" ")[2]
@@ -118,7 +118,7 @@ async def test_what_was_damaged_in_the_shared_cache_is_decided_again_and_replace
         policy = policy_text(cache={"url": server.url})
         first, second, third = [await start(policy=policy) for _ in range(3)]
         decided = await first.decide(request())
-        found = {name: server("GET", name) for name in server("KEYS", "pointsman:2:*")}
+        found = {name: server("GET", name) for name in server("KEYS", "pointsman:3:*")}
         explained = [raw for raw in found.values() if decided.decision.explanation.encode() in raw]
         assert (len(found), len(explained)) == (2, 1)
         for name, raw in found.items():

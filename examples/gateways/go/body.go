@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"math"
 	"strings"
 
 	pb "example.com/gateway/gen/pointsman/v1"
@@ -17,6 +19,9 @@ type chat struct {
 	Tools    []json.RawMessage `json:"tools"`
 	Stream   bool              `json:"stream"`
 	User     string            `json:"user"`
+	// The newer name wins; a probe of a few tokens decides nothing for its conversation.
+	MaxTokens           *float64 `json:"max_tokens"`
+	MaxCompletionTokens *float64 `json:"max_completion_tokens"`
 	Provider struct {
 		DataCollection string `json:"data_collection"`
 	} `json:"provider"`
@@ -67,6 +72,9 @@ func (c chat) prompt() *pb.Prompt {
 		MessageCount: new(uint32(len(c.Messages))),
 		HasTools:     len(c.Tools) > 0,
 		Stream:       c.Stream,
+	}
+	if most := cmp.Or(c.MaxCompletionTokens, c.MaxTokens); most != nil && *most >= 0 && *most <= math.MaxUint32 {
+		prompt.MaxOutputTokens = new(uint32(*most))
 	}
 	for _, m := range c.Messages {
 		text := prefix(m.Content.text)

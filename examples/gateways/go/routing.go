@@ -97,17 +97,21 @@ func (r *router) close() error { return r.connection.Close() }
 
 // ask is the question about one request.
 func ask(c chat, name string, static string, bodySize int, header http.Header) *pb.RouteDecisionRequest {
+	prompt := c.prompt()
+	prompt.ContextReset = header.Get("X-Context-Reset") == "true"
 	return &pb.RouteDecisionRequest{
-		Prompt: c.prompt(),
+		Prompt: prompt,
 		Caller: &pb.Caller{
 			UserId:    cmp.Or(header.Get("X-User-Id"), c.User, "anonymous"),
 			SessionId: optional(header.Get("X-Session-Id")),
+			AgentId:   optional(header.Get("X-Agent-Id")),
 			Mode:      optional(header.Get("X-Mode")),
 		},
 		Routing: &pb.RoutingContext{
 			AutoModel:       name,
 			CandidateModels: tiers[name].candidates,
 			ResolvedModel:   &static,
+			IncumbentModel:  optional(header.Get("X-Incumbent-Model")),
 		},
 		DataPolicy:     c.dataPolicy(),
 		Constraints:    c.constraints(),

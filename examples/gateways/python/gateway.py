@@ -63,9 +63,13 @@ class Gateway:
             "requested_model": tier,
             "user_id": header(request, "X-User-Id") or user_of(body) or "anonymous",
             "session_id": header(request, "X-Session-Id"),
+            "agent_id": header(request, "X-Agent-Id"),
+            "incumbent_model": header(request, "X-Incumbent-Model"),
             "mode": header(request, "X-Mode"),
             "body_bytes": body_bytes,
         }
+        if header(request, "X-Context-Reset") == "true":
+            question["context_reset"] = True
         if not self.serves:
             self.routing.mirror(body, api_kind="chat_completions", **question)
             return pick, "shadow"

@@ -43,7 +43,17 @@ impl Chat {
             message_count: Some(self.messages().len() as u32),
             has_tools: self.has_tools(),
             stream: self.body.get("stream") == Some(&Value::Bool(true)),
+            max_output_tokens: self.max_output_tokens(),
+            ..Default::default()
         }
+    }
+
+    /// What the request lets the model write: a probe of a few tokens decides nothing.
+    fn max_output_tokens(&self) -> Option<u32> {
+        ["max_completion_tokens", "max_tokens"]
+            .iter()
+            .find_map(|name| self.body.get(*name)?.as_u64())
+            .and_then(|most| u32::try_from(most).ok())
     }
 
     /// Requirements that a model must meet to serve this request.

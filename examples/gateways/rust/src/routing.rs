@@ -11,7 +11,9 @@ use tonic::{Code, Request};
 
 use crate::chat::Chat;
 use crate::pointsman::routing_service_client::RoutingServiceClient;
-use crate::pointsman::{Caller, RouteDecisionRequest, RouteDecisionResponse, RoutingContext};
+use crate::pointsman::{
+    Caller, Prompt, RouteDecisionRequest, RouteDecisionResponse, RoutingContext,
+};
 use crate::rules::Tier;
 use crate::tracing;
 
@@ -93,13 +95,17 @@ pub fn question(
 ) -> RouteDecisionRequest {
     let user = header(headers, "x-user-id").or(chat.user()).map(str::trim);
     RouteDecisionRequest {
-        prompt: Some(chat.prompt()),
+        prompt: Some(Prompt {
+            context_reset: header(headers, "x-context-reset") == Some("true"),
+            ..chat.prompt()
+        }),
         caller: Some(Caller {
             user_id: user
                 .filter(|user| !user.is_empty())
                 .unwrap_or("anonymous")
                 .to_owned(),
             session_id: header(headers, "x-session-id").map(str::to_owned),
+            agent_id: header(headers, "x-agent-id").map(str::to_owned),
             mode: header(headers, "x-mode").map(str::to_owned),
             ..Default::default()
         }),
@@ -107,6 +113,7 @@ pub fn question(
             auto_model: tier.name.to_owned(),
             candidate_models: tier.candidates.iter().map(ToString::to_string).collect(),
             resolved_model: Some(pick.to_owned()),
+            incumbent_model: header(headers, "x-incumbent-model").map(str::to_owned),
         }),
         data_policy: chat.data_policy().into(),
         constraints: Some(chat.constraints()),

@@ -17,6 +17,8 @@ export interface Chat {
   tools?: unknown;
   stream?: unknown;
   user?: unknown;
+  max_tokens?: unknown;
+  max_completion_tokens?: unknown;
   provider?: { data_collection?: unknown } | null;
 }
 
@@ -44,7 +46,16 @@ export function promptOf(chat: Chat): MessageInitShape<typeof PromptSchema> {
     messageCount: messages.length,
     hasTools: hasTools(chat),
     stream: chat.stream === true,
+    maxOutputTokens: maxOutputTokens(chat),
   };
+}
+
+/** What the request lets the model write: a probe of a few tokens decides nothing. */
+function maxOutputTokens(chat: Chat): number | undefined {
+  const most = chat.max_completion_tokens ?? chat.max_tokens;
+  return typeof most === "number" && Number.isInteger(most) && most >= 0 && most < 2 ** 32
+    ? most
+    : undefined;
 }
 
 /** What a model must be able to do to serve this request. */

@@ -95,16 +95,18 @@ export function ask(
   const header = (name: string) => headers[name]?.toString().trim() || undefined;
   const user = typeof chat.user === "string" ? chat.user.trim() : "";
   return {
-    prompt: promptOf(chat),
+    prompt: { ...promptOf(chat), contextReset: header("x-context-reset") === "true" },
     caller: {
       userId: header("x-user-id") ?? (user || "anonymous"),
       sessionId: header("x-session-id"),
+      agentId: header("x-agent-id"),
       mode: header("x-mode"),
     },
     routing: {
       autoModel: about.name,
       candidateModels: [...about.tier.candidates],
       resolvedModel: about.pick,
+      incumbentModel: header("x-incumbent-model"),
     },
     dataPolicy: dataPolicyOf(chat),
     constraints: constraintsOf(chat),

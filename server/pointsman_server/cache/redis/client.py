@@ -20,7 +20,7 @@ from redis.exceptions import AuthenticationError
 
 from pointsman_server.core.errors import SourceUnreadable
 
-NAMESPACE = "pointsman:2"
+NAMESPACE = "pointsman:3"
 """Before every key of a value; the number is the format's version."""
 CONNECTING = 1.0
 """Seconds that a connection may take; commands have a separate time-out."""

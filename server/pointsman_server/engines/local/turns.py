@@ -22,6 +22,7 @@ _NO_TASK: Final = TurnReading(turn=_SURE, needs_info=0.0)
 _VAGUE: Final = TurnReading(turn=0.0, needs_info=_SURE)
 
 
+_CLAUSES: Final = re.compile(r"[,.;:!?\u3001\u3002\uff0c\uff01\uff1f\n]+")
 _SECTION: Final = re.compile(r"^\[(.+)\]$", re.MULTILINE)
 _PASTE: Final = (
     re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d"),
@@ -74,11 +75,16 @@ class LexicalTurnReader:
         folded = _folded(prompt)
         if not folded:
             return None
-        if folded in self._no_task or folded.isdecimal():
+        if folded in self._no_task or folded.isdecimal() or self._says_nothing(prompt):
             return _NO_TASK
         if folded in self._vague:
             return _VAGUE
         return _NO_TASK if _is_paste(prompt) else _TASK
+
+    def _says_nothing(self, prompt: str) -> bool:
+        """Whether each clause is a phrase without a task ("thanks, go on")."""
+        clauses = [clause for text in _CLAUSES.split(prompt) if (clause := _folded(text))]
+        return all(clause in self._no_task for clause in clauses)
 
 
 def _is_paste(prompt: str) -> bool:

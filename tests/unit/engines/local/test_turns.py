@@ -24,7 +24,8 @@ FAILED tests/test_a.py::test_two
 
 NO_TASK = (
     "yes", "Yes!", "YES, do it", "go on", "continue", "Continue.", "ok", "OK 👍", "hi", "Hello!",
-    "quota", "Warmup", "thanks", "sounds good", "да", "продолжай", "继续", "好的", "はい", "続けて",
+    "quota", "Warmup", "thanks", "sounds good",
+    "thanks, are you there?", "ok. go on!", "да", "продолжай", "继续", "好的", "はい", "続けて",
     "계속해", "oui", "vas-y", "sí", "ja", "weiter", "sim", "devam et", "نعم", "ठीक है", "1", "2.",
     "👍", "...", "?", LOG, TRACE, TESTS,
 )  # fmt: skip

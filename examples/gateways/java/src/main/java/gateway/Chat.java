@@ -61,6 +61,11 @@ record Chat(ObjectNode body) {
             .setMessageCount(body.path("messages").size())
             .setHasTools(hasTools())
             .setStream(body.path("stream").asBoolean());
+    // The newer name wins; a probe of a few tokens decides nothing for its conversation.
+    long most = body.path("max_completion_tokens").asLong(body.path("max_tokens").asLong(-1));
+    if (most >= 0 && most < 1L << 32) {
+      prompt.setMaxOutputTokens((int) most);
+    }
     List<String> users = texts(List.of("user"));
     if (!users.isEmpty()) {
       prompt.setUserPromptPrefix(users.get(0));

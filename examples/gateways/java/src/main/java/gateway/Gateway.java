@@ -115,15 +115,18 @@ final class Gateway {
       throw new Refused(404, "no such tier");
     }
     String pick = tier.pick(headers.getFirst("X-Mode"));
+    RoutingContext.Builder routing =
+        RoutingContext.newBuilder()
+            .setAutoModel(name)
+            .addAllCandidateModels(tier.candidates())
+            .setResolvedModel(pick);
+    header(headers, "X-Incumbent-Model").ifPresent(routing::setIncumbentModel);
+    boolean reset = header(headers, "X-Context-Reset").filter("true"::equals).isPresent();
     RouteDecisionRequest question =
         RouteDecisionRequest.newBuilder()
-            .setPrompt(chat.prompt())
+            .setPrompt(chat.prompt().toBuilder().setContextReset(reset))
             .setCaller(caller(chat, headers))
-            .setRouting(
-                RoutingContext.newBuilder()
-                    .setAutoModel(name)
-                    .addAllCandidateModels(tier.candidates())
-                    .setResolvedModel(pick))
+            .setRouting(routing)
             .setDataPolicy(chat.dataPolicy())
             .setConstraints(chat.constraints())
             .setRequestedModel(name)
@@ -146,6 +149,7 @@ final class Gateway {
                     .findFirst()
                     .orElse("anonymous"));
     header(headers, "X-Session-Id").ifPresent(caller::setSessionId);
+    header(headers, "X-Agent-Id").ifPresent(caller::setAgentId);
     header(headers, "X-Mode").ifPresent(caller::setMode);
     return caller.build();
   }
