@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pointsman_server.engines.local.readers.asides import features, sentences
+from pointsman_server.engines.local.readers.asides import features, lines, sentences
 from pointsman_server.engines.local.readers.pieces import Pieces
 from torch import nn
 from torch.nn import functional
@@ -47,7 +47,7 @@ def train_asides(
     real = [
         text[a:b]
         for text in texts
-        for parts in [sentences(text)]
+        for parts in (sentences(text), lines(text))
         if len(parts) > 1
         for a, b in {parts[0], parts[-1], draw.choice(parts)}
     ]

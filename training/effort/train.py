@@ -14,7 +14,7 @@ import json
 import platform
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -296,9 +296,10 @@ def main() -> None:
         "taught_folds": list(arguments.folds),
         **provenance(arguments.data, {"student": asdict(recipe), "teacher": asdict(taught)}),
     }
-    weights = model.table.weight.detach().numpy().tobytes()
-    meta["version"] = version_of(meta, weights)
     content = packed(found, model, rows=found.rows, meta=meta)
+    weights = b"".join(content.arrays[name].tobytes() for name in sorted(content.arrays))
+    version = version_of(content.meta, weights)
+    content = replace(content, meta={**content.meta, "version": version})
     robustness.check(DefaultReader(content))
     arguments.out.write_bytes(pack(content, magic=MAGIC))
     print(json.dumps(meta["held_out"], indent=1))

@@ -30,10 +30,25 @@ ARRAYS: Final = ("aside_middle", "aside_middle_bias", "aside_head")
 _BOUNDARY: Final = re.compile(r"(?<=[.!?:])\s+|(?<=[。！？])\s*|\n+")  # noqa: RUF001
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Start and end of each sentence or line of `text`."""
+_LINE: Final = re.compile(r"\n+")
+
+Span = tuple[int, int]
+"""Start and end in a text."""
+
+
+def sentences(text: str) -> list[Span]:
+    """The sentences of `text`; a newline and a colon end one too."""
+    return _split(text, _BOUNDARY)
+
+
+def lines(text: str) -> list[Span]:
+    """The lines of `text` that are not empty."""
+    return _split(text, _LINE)
+
+
+def _split(text: str, boundary: re.Pattern[str]) -> list[Span]:
     found, start = [], 0
-    for match in _BOUNDARY.finditer(text):
+    for match in boundary.finditer(text):
         if match.start() > start:
             found.append((start, match.start()))
         start = match.end()
@@ -58,7 +73,11 @@ class Asides:
 
     def without(self, text: str) -> str:
         """`text` without asides at its edges; all of it where it is nothing else."""
-        parts = sentences(text)
+        if "\n" in text:
+            text = self._peeled(text, lines(text))
+        return self._peeled(text, sentences(text))
+
+    def _peeled(self, text: str, parts: list[Span]) -> str:
         first, last = 0, len(parts)
         while first < min(last - 1, MOST) and self._is_aside(text, parts[first]):
             first += 1
@@ -76,7 +95,7 @@ class Asides:
         hidden = np.maximum(pooled @ self._middle + self._middle_bias, 0.0)
         return float(hidden @ self._head[:-1] + self._head[-1])
 
-    def _is_aside(self, text: str, part: tuple[int, int]) -> bool:
+    def _is_aside(self, text: str, part: Span) -> bool:
         start, end = part
         return end - start <= LONGEST and self.logit(text[start:end]) > self._threshold
 
