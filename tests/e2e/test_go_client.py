@@ -1,0 +1,53 @@
+"""`client/go`: its own tests against a real service, over gRPC and HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from e2e.parts.language_clients import ROOT, SERVICES, copy_of, run_tests, same_files
+from e2e.parts.pointsman import MorphApi
+from e2e.parts.toolchain import need, run
+
+CLIENT = ROOT / "client" / "go"
+LIVE = {"TestLiveDecisions", "TestLiveRefusals", "TestLiveOtherCalls", "TestLiveMirror"}
+LISTENERS = {"POINTSMAN_ADDRESS", "POINTSMAN_HTTP"}
+
+pytestmark = pytest.mark.part("Go client")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, vetted together with its tests."""
+    need("go", "buf")
+    copied = copy_of("go", tmp_path_factory.mktemp("go-client"))
+    run(["go", "vet", "./..."], directory=copied)
+    return copied
+
+
+@pytest.mark.scenario("the committed stubs are those of the contract")
+def test_the_committed_stubs_are_those_of_the_contract(built: Path) -> None:
+    run(["buf", "generate"], directory=built)
+    assert same_files(built / "gen", CLIENT / "gen")
+
+
+@pytest.mark.scenario("every failure gives the static pick")
+def test_every_failure_gives_the_static_pick(built: Path) -> None:
+    said = run_tests(["go", "test", "-count=1", "-v", "."], directory=built, environment={})
+    assert "--- PASS: TestEveryFailureOfTheServiceGivesTheStaticPick" in said
+
+
+@pytest.mark.parametrize(
+    "service", [pytest.param(name, marks=pytest.mark.scenario(name)) for name in SERVICES]
+)
+def test_a_real_service(service: str, built: Path, folder: Path, morph: MorphApi) -> None:
+    morph.always("gpt-5.5")
+    with SERVICES[service](folder, morph) as environment:
+        said = run_tests(
+            ["go", "test", "-count=1", "-v", "-run", "Live", "."],
+            directory=built,
+            environment=environment,
+        )
+    for test in LIVE:
+        for listener in LISTENERS:
+            assert f"--- PASS: {test}/{listener}" in said
