@@ -95,14 +95,15 @@ def test_it_reads_the_data_as_it_was_labelled(reader: DefaultReader, rows: list[
     assert found["crossed"] >= 0.9
 
 
-def test_harmless_changes_rarely_change_a_label(reader: DefaultReader, rows: list[Any]) -> None:
-    found = robustness.measure(reader, [row.text for row in rows[::60]])
-    assert {name: share for name, share in found.flipped.items() if share > 0.08} == {}
-    assert found.mean_flipped <= 0.04
+@pytest.fixture(scope="module")
+def robust(reader: DefaultReader, rows: list[Any]) -> robustness.Robustness:
+    return robustness.measure(reader, [row.text for row in rows[::100]])
 
 
-def test_asking_for_a_dearer_model_rarely_raises_a_label(
-    reader: DefaultReader, rows: list[Any]
-) -> None:
-    found = robustness.measure(reader, [row.text for row in rows[::60]])
-    assert found.mean_raised <= 0.04
+def test_harmless_changes_rarely_change_a_label(robust: robustness.Robustness) -> None:
+    assert {name: share for name, share in robust.flipped.items() if share > 0.05} == {}
+    assert robust.mean_flipped <= 0.02
+
+
+def test_asking_for_a_dearer_model_rarely_raises_a_label(robust: robustness.Robustness) -> None:
+    assert robust.mean_raised <= 0.01
