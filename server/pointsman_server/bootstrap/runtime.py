@@ -25,7 +25,7 @@ from pointsman_server.core.keys import Keys
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.resolver import Resolver
 from pointsman_server.engines.local import LocalEngine
-from pointsman_server.engines.local.turns import LexicalTurnReader
+from pointsman_server.engines.local.turn_reader import LocalTurnReader
 from pointsman_server.flags import RememberedSwitches
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.telemetry import Telemetry
@@ -186,7 +186,7 @@ class Runtime:
             planner=planner,
             engine=chain,
             memory=memory,
-            reader=LexicalTurnReader(),
+            reader=LocalTurnReader(local.estimate),
             switches=switches,
             # Classification is independent of the deciding engine.
             classification=BackgroundClassifier(

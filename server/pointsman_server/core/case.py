@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pointsman_server.core.candidate_plan import Plan
+from pointsman_server.core.incumbent import Incumbent
 from pointsman_server.core.model import (
     Dropped,
     EngineFailure,
@@ -17,7 +18,6 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.preparation import Prepared, Recalled
 from pointsman_server.core.replay import Conversation
-from pointsman_server.core.stickiness import Incumbent
 from pointsman_server.core.turn import Turn
 
 

@@ -12,6 +12,7 @@ from pointsman_server.core.decision_record import LazyDecisionRecord
 from pointsman_server.core.effort import NEEDS_INFO
 from pointsman_server.core.eligible_engines import eligible_engines, may_classify
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
+from pointsman_server.core.incumbent import Weighed, incumbent_of
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
     EngineAnswer,
@@ -35,7 +36,7 @@ from pointsman_server.core.ports import (
 from pointsman_server.core.preparation import Prepared, Recalled
 from pointsman_server.core.replay import replay, routed, slot_after
 from pointsman_server.core.serving import is_served
-from pointsman_server.core.stickiness import Weighed, incumbent_of, settle
+from pointsman_server.core.stickiness import settle
 from pointsman_server.core.turn import Turn, is_probe, turn_of
 
 _OFF = frozenset({Reason.FLAG_OFF, Reason.ORGANIZATION_EXCLUDED})

@@ -33,6 +33,24 @@ def is_harder(effort: float | None, *, than: float | None) -> bool:
     return _band(effort) > _band(than)
 
 
+def confidence_above(answer: EngineAnswer, than: float | None) -> float | None:
+    """How sure `answer` is that the prompt takes more than the effort `than`; `None`: unknown.
+
+    Probabilities of the classes say it of several classes together: a prompt that is medium or
+    hard, one as likely as the other, surely takes more than an easy one.
+    """
+    if answer.difficulties is None:
+        return answer.confidence
+    return sum(answer.difficulties[_band(than) + 1 :])
+
+
+def confidence_within(answer: EngineAnswer) -> float | None:
+    """How sure `answer` is that the prompt takes no more than its difficulty says."""
+    if answer.difficulties is None:
+        return answer.confidence
+    return sum(answer.difficulties[: _band(effort_of(answer)) + 1])
+
+
 def reasoning_effort(levels: Sequence[str], effort: float | None) -> str | None:
     """The level for an effort, of `levels` from lowest to highest; `None` where either is unknown.
 

@@ -73,6 +73,8 @@ class EngineAnswer:
     """One line for people, without a word of the prompt."""
     effort: float | None = None
     """Expected effort of the prompt, 1 to 5."""
+    difficulties: tuple[float, float, float] | None = None
+    """Probability of easy, medium and hard; `None` where the engine gives none. Not cached."""
     reasoning_effort: str | None = None
     """The level to ask of the model, of those that the catalog lists for it."""
     cached: bool = False

@@ -152,6 +152,7 @@ def answer_of(verdict: Verdict, *, source: Source) -> EngineAnswer:
         domain=labels.domain,
         domain_confidence=labels.domain_confidence,
         effort=labels.effort,
+        difficulties=labels.probabilities,
         ranking=tuple(
             RankedModel(model=s.model.public_id, score=s.quality, estimated_cost=s.cost)
             for s in verdict.ranked

@@ -1,0 +1,163 @@
+"""Weigh a fresh answer against the incumbent: whether a conversation leaves its model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pointsman_server.core.effort import (
+    NEEDS_INFO,
+    confidence_above,
+    confidence_within,
+    effort_of,
+    is_harder,
+    level_of,
+    reasoning_effort,
+)
+from pointsman_server.core.incumbent import Incumbent, Weighed, find_candidate
+from pointsman_server.core.model import (
+    CatalogModel,
+    EngineAnswer,
+    RouteRequest,
+    SwitchReason,
+    SwitchRules,
+)
+from pointsman_server.core.switching import (
+    SwitchCost,
+    context_tokens,
+    is_more_capable,
+    raised_level,
+    switch_cost,
+)
+
+
+def weigh(
+    answer: EngineAnswer,
+    incumbent: Incumbent,
+    *,
+    request: RouteRequest,
+    candidates: Sequence[CatalogModel],
+    rules: SwitchRules,
+    loss: float,
+) -> Weighed:
+    """Weigh a fresh answer against an incumbent that may serve.
+
+    `loss` is the policy's bound: the predicted quality that it gives up for a lower price.
+    """
+    standing = incumbent.model
+    fresh = find_candidate(
+        candidates, public_id=answer.pick or answer.model, router_id=answer.router_model
+    )
+    if fresh is None:
+        return _stays(answer, incumbent, why="the engine's pick may not serve this request")
+    if fresh.router_id == standing.router_id and answer.difficulty != NEEDS_INFO:
+        same = replace(answer, model=standing.public_id, router_model=standing.router_id or "")
+        effort = highest(incumbent.effort, effort_of(answer))
+        return Weighed(replace(same, pick=None), sticky=True, effort=effort)
+    harder = is_harder(effort_of(answer), than=incumbent.effort)
+    sure = confidence_above(answer, incumbent.effort) if harder else confidence_within(answer)
+    if why := _moves_nobody(answer, sure, rules):
+        return _stays(answer, incumbent, why=why)
+    if harder and is_more_capable(fresh, standing, answer=answer):
+        return _upgraded(answer, incumbent, fresh, loss=loss)
+    return _saved(answer, incumbent, fresh, request=request, rules=rules)
+
+
+def _moves_nobody(answer: EngineAnswer, sure: float | None, rules: SwitchRules) -> str:
+    """The reason why an answer never moves an incumbent; empty if it may."""
+    if answer.difficulty == NEEDS_INFO:
+        return "the prompt is ambiguous"
+    if answer.stand_in:
+        return "the answer stands in for a failed engine"
+    if sure is None or sure < rules.upgrade_confidence:
+        return "the answer is not sure enough to switch"
+    return ""
+
+
+def _upgraded(
+    answer: EngineAnswer, incumbent: Incumbent, fresh: CatalogModel, *, loss: float
+) -> Weighed:
+    """The fresh pick, unless the incumbent is good enough at a higher reasoning effort."""
+    standing = incumbent.model
+    steps = raised_level(standing, effort=incumbent.effort, answer=answer, loss=loss)
+    if steps is not None:
+        return _raised(answer, incumbent, steps=steps)
+    why = f"switches: the prompt takes more than {standing.public_id} was chosen for"
+    return _goes(answer, fresh, SwitchReason.UPGRADE, why=why)
+
+
+def _saved(
+    answer: EngineAnswer,
+    incumbent: Incumbent,
+    fresh: CatalogModel,
+    *,
+    request: RouteRequest,
+    rules: SwitchRules,
+) -> Weighed:
+    """The fresh pick where it saves enough or the context was rebuilt, else the incumbent."""
+    standing, tokens = incumbent.model, context_tokens(request)
+    cost = switch_cost(standing, fresh, tokens=tokens, rules=rules)
+    is_locked = rules.context_lock_tokens is not None and tokens > rules.context_lock_tokens
+    figures = "" if cost is None else _figures(cost, standing, fresh, turns=rules.turns_ahead)
+    if cost is not None and cost.saves(rules.saving_margin) and not is_locked:
+        return _goes(answer, fresh, SwitchReason.SAVING, why=f"switches to save: {figures}")
+    if request.prompt.context_reset:
+        return _goes(answer, fresh, SwitchReason.RESET, why="switches: the context was rebuilt")
+    return _stays(answer, incumbent, why=figures or "nothing to gain by a switch")
+
+
+def _goes(answer: EngineAnswer, fresh: CatalogModel, reason: SwitchReason, *, why: str) -> Weighed:
+    gone = _on(answer, fresh, pick=None, why=why)
+    level = reasoning_effort(fresh.reasoning_efforts, effort_of(answer))
+    gone = replace(gone, reasoning_effort=level)
+    return Weighed(gone, sticky=False, switch=reason, effort=effort_of(answer))
+
+
+def _stays(answer: EngineAnswer, incumbent: Incumbent, *, why: str) -> Weighed:
+    model = incumbent.model
+    level = reasoning_effort(model.reasoning_efforts, effort_of(answer) or incumbent.effort)
+    stayed = _on(answer, model, pick=answer.pick or answer.model, why=f"stays: {why}")
+    stayed = replace(stayed, reasoning_effort=level)
+    return Weighed(stayed, sticky=True, effort=incumbent.effort)
+
+
+def _raised(answer: EngineAnswer, incumbent: Incumbent, *, steps: int) -> Weighed:
+    """The incumbent at a higher reasoning effort, which counts as chosen for the harder prompt."""
+    levels = incumbent.model.reasoning_efforts
+    why = "predicted quality is within the policy's bound"
+    weighed = _stays(answer, incumbent, why=why)
+    effort = effort_of(answer)
+    if not levels:
+        return replace(weighed, effort=effort)
+    least = level_of(len(levels), incumbent.effort) + steps
+    level = levels[max(least, level_of(len(levels), effort))]
+    why = f"{why} at reasoning effort {level}" if steps else why
+    stayed = replace(_stays(answer, incumbent, why=why).answer, reasoning_effort=level)
+    return Weighed(stayed, sticky=True, effort=effort)
+
+
+def _on(answer: EngineAnswer, model: CatalogModel, *, pick: str | None, why: str) -> EngineAnswer:
+    # Remove the text of an earlier weighing.
+    words = f"{_JOINT}{answer.explanation or ''}".partition(_MARK)[0].removeprefix(_JOINT)
+    return replace(
+        answer,
+        model=model.public_id,
+        router_model=model.router_id or "",
+        pick=pick,
+        explanation=f"{words}{_MARK}{why}".removeprefix(_JOINT),
+    )
+
+
+_JOINT, _MARK = "; ", "; conversation "
+
+
+def _figures(cost: SwitchCost, standing: CatalogModel, fresh: CatalogModel, *, turns: int) -> str:
+    return (
+        f"{turns} turns cost ${cost.stay:.4f} on {standing.public_id}"
+        f" and ${cost.switch:.4f} on {fresh.public_id}"
+    )
+
+
+def highest(*efforts: float | None) -> float | None:
+    """The highest effort that is known; `None` where none is."""
+    return max((e for e in efforts if e is not None), default=None)
