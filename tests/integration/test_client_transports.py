@@ -28,7 +28,10 @@ def client_of(peer: Peer, transport: str, **settings: Any) -> RoutingClient:
 
 
 async def whys(client: RoutingClient, count: int) -> Counter[str]:
-    asked = (client.decide("Hi", session_id=f"s{n % 64}", **ASK) for n in range(count))
+    asked = (
+        client.decide("Sort this list of names.", session_id=f"s{n % 64}", **ASK)
+        for n in range(count)
+    )
     return Counter([choice.why for choice in await asyncio.gather(*asked)])
 
 
@@ -49,7 +52,7 @@ async def test_a_server_that_restarts_is_found_again(start: Starter, transport: 
         await start(listen=f"127.0.0.1:{peer.running.port}")
 
         async def answers() -> bool:
-            return (await client.decide("Hi", **ASK)).fallback is None
+            return (await client.decide("Sort this list of names.", **ASK)).fallback is None
 
         await eventually(answers)
         assert await whys(client, 8) == {"shadow": 8}
@@ -82,7 +85,7 @@ async def test_a_connection_that_is_cut_loses_no_decision(start: Starter) -> Non
         async with RoutingClient(
             target, transport="stream", decide_timeout=60, retries=100, options=options
         ) as client:
-            await client.decide("Hi", **ASK)
+            await client.decide("Sort this list of names.", **ASK)
             first = asyncio.create_task(whys(client, 3_000))
             metrics = peer.running.telemetry.metrics
             await eventually(lambda: sum(n for _, n in metrics._decisions) > 100)
@@ -102,7 +105,7 @@ async def test_a_closed_client_leaves_nothing_behind_on_the_server(start: Starte
 
     decider.decide = never
     async with client_of(peer, "stream") as client:
-        asking = asyncio.create_task(client.decide("Hi", **ASK))
+        asking = asyncio.create_task(client.decide("Sort this list of names.", **ASK))
         await inside.wait()
     assert (await asking).why == "fallback:closed"
     await eventually(lambda: in_flight(peer.running.telemetry.metrics) == 0)

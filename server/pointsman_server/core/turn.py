@@ -9,9 +9,9 @@ from pointsman_server.core.model import Prompt, Reason
 
 PROBE_TOKENS = 16
 """A request that lets the model write no more than this is a probe."""
-NO_TASK_FROM = 0.4
-"""The probability of no task from which nobody is called. Of short labelled requests above it, nine
-in ten have none; a task below it merely keeps the model that the conversation is on."""
+NO_TASK_FROM = 0.5
+"""The probability of no task from which nobody is called. Of short labelled requests above it, most
+have none; a task that counts as such a turn stays on the model of its conversation."""
 AMBIGUOUS_FROM = 0.9
 """The probability of an ambiguous prompt from which nobody is called."""
 
