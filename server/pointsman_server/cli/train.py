@@ -62,9 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pointsman train",
         description="Fine-tune the default reader's heads on labelled requests. In: JSON lines with"
-        " `prompt`, `effort` (1-5) or `difficulty` (easy, medium, hard) and, optionally, `domain`."
-        " A quarter of the lines is held out to compare the reader before and after. See"
+        " `prompt`,\n`effort` (1-5) or `difficulty` (easy, medium, hard) and, optionally, `domain`."
+        "\nA quarter of the lines is held out to compare the reader before and after. See"
         " docs/local-engine.md.",
+        epilog="example:\n  pointsman train labelled.jsonl --out reader.bin\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: stdin")
     parser.add_argument(
