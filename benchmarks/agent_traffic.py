@@ -22,13 +22,13 @@ class Habits:
     """Mean turns of a person in a conversation (geometric)."""
     greets: float = 0.1
     """Share of conversations that begin with a greeting."""
-    talks: float = 0.35
+    talks: float = 0.2
     """Share of later turns without a task."""
     hard: float = 0.09
     """Share of tasks that are hard: as in the requests of real work that the embedded engine is
     measured on."""
     medium: float = 0.25
-    loop: float = 14.0
+    loop: float = 8.0
     """Mean requests of the tool loop behind a task (geometric): one prompt, more messages."""
     head: int = 18_000
     """Tokens of system prompt and tools, in every context."""
