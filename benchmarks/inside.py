@@ -54,12 +54,13 @@ async def _fast_path() -> float:
         wires = [load.request(f"s{n}").SerializeToString() for n in range(CONVERSATIONS)]
         for wire in wires:
             await service.decider.decide(to_request(pb.RouteDecisionRequest.FromString(wire)))
-        started = time.process_time()
+        # Of this thread: what the process does beside it is not part of a decision.
+        started = time.thread_time()
         for _ in range(REPEATS):
             for wire in wires:
                 if service.fast_path.answer(pb.RouteDecisionRequest.FromString(wire)) is None:
                     raise RuntimeError("the decision was not cached")
-        spent = time.process_time() - started
+        spent = time.thread_time() - started
     return spent / CONVERSATIONS / REPEATS * 1e6
 
 

@@ -19,6 +19,9 @@ def varint(number: int) -> bytes:
     """Encode a number from 0 to 2^64 - 1."""
     if number < 0x80:  # noqa: PLR2004
         return _ONE_BYTE[number]
+    if number < 0x4000:  # noqa: PLR2004
+        # Lengths of cached decisions, on the fast path.
+        return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
     while number > 0x7F:  # noqa: PLR2004
         out.append(number & 0x7F | 0x80)
