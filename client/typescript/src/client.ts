@@ -14,7 +14,7 @@ import type {
 import type { RouteDecisionRequest, RouteDecisionResponse } from "./gen/pointsman/v1/route_decision_pb.js";
 import { RoutingService } from "./gen/pointsman/v1/routing_service_pb.js";
 import { Mirror, type MirrorCounts, type MirrorLimits } from "./mirror.js";
-import { requestOf, type Question } from "./question.js";
+import { requestOf, staticPickOf, type Questionlike } from "./question.js";
 import { Retries } from "./retries.js";
 
 /** Settings of a client; each has a default. */
@@ -76,9 +76,9 @@ export class RoutingClient {
    * throws for a mistake in the calling code (`RangeError` for a deadline) and for the caller's own
    * cancellation, never for the service.
    */
-  async decide(question: Question, options: CallOptions = {}): Promise<Choice> {
+  async decide(question: Questionlike, options: CallOptions = {}): Promise<Choice> {
     const timeoutMs = checkedMs(options.timeoutMs ?? this.#decideTimeoutMs);
-    const staticPick = question.staticPick ?? "";
+    const staticPick = staticPickOf(question);
     try {
       return answered(await this.#route(requestOf(question), { ...options, timeoutMs }), staticPick);
     } catch (error) {
@@ -88,13 +88,13 @@ export class RoutingClient {
   }
 
   /** The answer of the service; rejects with a `RoutingError`. Outcome `FAILED` is an answer too. */
-  async route(question: Question, options: CallOptions = {}): Promise<RouteDecisionResponse> {
+  async route(question: Questionlike, options: CallOptions = {}): Promise<RouteDecisionResponse> {
     const timeoutMs = checkedMs(options.timeoutMs ?? this.#timeoutMs);
     return this.#route(requestOf(question), { ...options, timeoutMs });
   }
 
   /** Calls in the background, for shadow traffic; false if the request was dropped or unusable. */
-  mirror(question: Question): boolean {
+  mirror(question: Questionlike): boolean {
     try {
       const request = requestOf(question);
       const headers = this.#headers(); // those of now, not those of the moment of sending

@@ -10,7 +10,7 @@ export {
 export { RoutingError, type ErrorFacts, type ErrorKind, type FieldViolation } from "./errors.js";
 export { isEligible, kindOf, UnusableResponse, type FallbackResult } from "./fallback.js";
 export type { MirrorCounts, MirrorLimits } from "./mirror.js";
-export { prefixOf, PREFIX_LIMIT, usableId, type Question } from "./question.js";
+export { prefixOf, PREFIX_LIMIT, usableId, type Question, type Questionlike } from "./question.js";
 export type { TokenSource } from "./token.js";
 export * from "./gen/pointsman/v1/describe_routing_pb.js";
 export * from "./gen/pointsman/v1/resolve_route_pb.js";

@@ -1,5 +1,5 @@
 /** From the arguments of `decide`, `route` and `mirror` to one request. */
-import { create, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { clone, create, isMessage, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { RoutingError } from "./errors.js";
 import {
   RouteDecisionRequestSchema,
@@ -42,12 +42,20 @@ export interface Question {
   readonly dryRun?: boolean | undefined;
 }
 
+/** A question, or the contract's message for it. */
+export type Questionlike = Question | RouteDecisionRequest;
+
+/** The static pick of a question; empty if it has none. */
+export function staticPickOf(question: Questionlike): string {
+  return (isRequest(question) ? question.routing?.resolvedModel : question.staticPick) ?? "";
+}
+
 /** The message; a `RoutingError` for values that no message can carry. */
-export function requestOf(question: Question): RouteDecisionRequest {
+export function requestOf(question: Questionlike): RouteDecisionRequest {
   let request: RouteDecisionRequest;
   let size: number;
   try {
-    request = messageOf(question);
+    request = isRequest(question) ? bounded(question) : messageOf(question);
     size = toBinary(RouteDecisionRequestSchema, request).length;
   } catch (cause) {
     throw new RoutingError("invalid", "a value of the request has a wrong type: nothing was sent", { cause });
@@ -57,6 +65,16 @@ export function requestOf(question: Question): RouteDecisionRequest {
       violations: [{ field: "request", description: `is over ${REQUEST_BYTES} bytes` }],
     });
   return request;
+}
+
+function isRequest(question: Questionlike): question is RouteDecisionRequest {
+  return isMessage(question, RouteDecisionRequestSchema);
+}
+
+function bounded(request: RouteDecisionRequest): RouteDecisionRequest {
+  const copy = clone(RouteDecisionRequestSchema, request);
+  if (copy.prompt !== undefined) Object.assign(copy.prompt, prefixesOf(copy.prompt));
+  return copy;
 }
 
 function messageOf(question: Question): RouteDecisionRequest {
@@ -92,8 +110,13 @@ function messageOf(question: Question): RouteDecisionRequest {
 
 function promptOf(prompt: Question["prompt"]): MessageInitShape<typeof PromptSchema> {
   if (typeof prompt === "string") return { userPromptPrefix: prefixOf(prompt) };
+  return { ...prompt, ...prefixesOf(prompt) };
+}
+
+type Prefixes = Partial<Record<"userPromptPrefix" | "latestUserPromptPrefix" | "systemPromptPrefix", string>>;
+
+function prefixesOf(prompt: Prefixes): Prefixes {
   return {
-    ...prompt,
     userPromptPrefix: optional(prompt.userPromptPrefix),
     latestUserPromptPrefix: optional(prompt.latestUserPromptPrefix),
     systemPromptPrefix: optional(prompt.systemPromptPrefix),

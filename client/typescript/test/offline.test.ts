@@ -10,6 +10,7 @@ import {
   Outcome,
   prefixOf,
   Reason,
+  RouteDecisionRequestSchema,
   RouteDecisionResponseSchema,
   RoutingClient,
   RoutingError,
@@ -188,6 +189,23 @@ test("the prompt is bounded, and the fields arrive", async () => {
   assert.equal(request.caller!.agentId, "agent");
   assert.equal(request.bodyBytes, 12n);
   assert.deepEqual(request.routing!.candidateModels, ["vendor/a", "vendor/b"]);
+});
+
+test("the contract's own message is a question too", async () => {
+  const seen: RouteDecisionRequest[] = [];
+  const client = scripted((request) => {
+    seen.push(request);
+    return routed("vendor/other");
+  });
+  const question = create(RouteDecisionRequestSchema, {
+    prompt: { userPromptPrefix: "x".repeat(2000) },
+    caller: { userId: "user-1" },
+    routing: { autoModel: "t", candidateModels: ["vendor/b"], resolvedModel: "vendor/a" },
+  });
+  const choice = await client.decide(question);
+  assert.deepEqual([choice.model, choice.why], ["vendor/a", "fallback:service_fault"]);
+  assert.equal(seen[0]!.prompt!.userPromptPrefix!.length, 1000);
+  assert.equal(question.prompt!.userPromptPrefix!.length, 2000);
 });
 
 test("an impossible value is invalid, and nothing is sent", async () => {
