@@ -11,7 +11,6 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	pb "example.com/gateway/gen/pointsman/v1"
@@ -37,15 +36,19 @@ type router struct {
 func newRouter(address string, timeout time.Duration) (*router, error) {
 	pause := backoff.DefaultConfig
 	pause.BaseDelay, pause.MaxDelay = firstPause, longestPause
-	connection, err := grpc.NewClient(
-		address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	options, err := secretOptions()
+	if err != nil {
+		return nil, err
+	}
+	options = append(
+		options,
 		grpc.WithStatsHandler(otelgrpc.NewClientHandler()), // passes the W3C trace context on
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           pause,
 			MinConnectTimeout: connectTimeout,
 		}),
 	)
+	connection, err := grpc.NewClient(address, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from opentelemetry import propagate, trace
-from pointsman_client import Choice, RoutingClient
+from pointsman_client import Choice, RoutingClient, Tls, TokenFile
 from rules import TIERS, tier_name
 from tracing import start_tracing
 
@@ -100,6 +100,20 @@ class Gateway:
         return response
 
 
+def tls_of(environment: Mapping[str, str]) -> Tls | bool:
+    """TLS to the service: the system's roots, or a CA file and a client certificate."""
+    if not (ca := environment.get("POINTSMAN_CA_FILE")):
+        return environment.get("POINTSMAN_TLS") == "true"
+    cert, key = (environment.get(f"POINTSMAN_{name}_FILE") for name in ("CERT", "KEY"))
+    return Tls.from_files(roots=ca, certificate=cert, key=key)
+
+
+def token_of(environment: Mapping[str, str]) -> TokenFile | None:
+    """The bearer token, from a file that is read again when it changes."""
+    path = environment.get("POINTSMAN_TOKEN_FILE")
+    return TokenFile(path) if path else None
+
+
 def why(choice: Choice) -> str:
     """The source of the model: the service, or the static pick with or without an answer."""
     if choice.result is None:
@@ -151,6 +165,8 @@ async def build_app() -> web.Application:
     async def parts(app: web.Application) -> AsyncIterator[None]:
         routing = RoutingClient(
             os.environ.get("POINTSMAN_ADDRESS", "127.0.0.1:50051"),
+            tls=tls_of(os.environ),
+            token=token_of(os.environ),
             decide_timeout=float(os.environ.get("POINTSMAN_TIMEOUT_MS", "250")) / 1000,
             options={"grpc.max_reconnect_backoff_ms": 5_000},
         )

@@ -1,6 +1,7 @@
 import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { fileURLToPath } from "node:url";
+import { authorization, readTls } from "./secrets.js";
 import { Unanswered, type Answer, type RoutingClient } from "./routing.js";
 
 const PROTOS = fileURLToPath(new URL("../../../../protos", import.meta.url));
@@ -10,13 +11,21 @@ const LONGEST_PAUSE_MS = 5000;
 export function grpcJsClient(address: string): RoutingClient {
   const contract = loadSync("pointsman/v1/routing_service.proto", { includeDirs: [PROTOS] });
   const { pointsman } = grpc.loadPackageDefinition(contract) as unknown as Contract;
-  const client = new pointsman.v1.RoutingService(address, grpc.credentials.createInsecure(), {
+  const tls = readTls();
+  const credentials =
+    tls === undefined
+      ? grpc.credentials.createInsecure()
+      : grpc.credentials.createSsl(tls.ca, tls.key, tls.cert);
+  const client = new pointsman.v1.RoutingService(address, credentials, {
     "grpc.max_reconnect_backoff_ms": LONGEST_PAUSE_MS,
     "grpc.enable_http_proxy": 0,
   });
   return {
-    routeDecision(question, { timeoutMs, headers }) {
-      const metadata = grpc.Metadata.fromHttp2Headers(headers);
+    async routeDecision(question, { timeoutMs, headers }) {
+      const token = await authorization().catch(() => {
+        throw new Unanswered("UNAUTHENTICATED");
+      });
+      const metadata = grpc.Metadata.fromHttp2Headers({ ...headers, ...token });
       const deadline = Date.now() + timeoutMs;
       // proto-loader takes 64-bit integers as text.
       const message = { ...question, bodyBytes: String(question.bodyBytes ?? 0) };
