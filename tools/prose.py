@@ -237,7 +237,7 @@ def all_pages(root: Path = ROOT) -> list[Passage]:
 def all_code(root: Path = ROOT) -> Iterator[Passage]:
     """Read every module that is not generated, and the comments of other files."""
     for file in sorted(file for folder in CODE for file in (root / folder).rglob("*.py")):
-        if not re.search(r"_pb2(_grpc)?\.py$|/node_modules/", file.as_posix()):
+        if not re.search(r"_pb2(_grpc)?\.py$|/node_modules/|/\.venv/", file.as_posix()):
             yield from of_module(file.relative_to(root).as_posix(), _text(file))
     for file in sorted({file for pattern in OTHERS for file in root.glob(pattern)}):
         if not re.search(r"/(?:node_modules|target|gen)/", file.as_posix()):
