@@ -126,6 +126,8 @@ async def test_every_rpc_is_there(http: httpx.AsyncClient) -> None:
     assert described.json()["mode"] == "MODE_SHADOW"
     query = {"encoding": "json", "message": "{}", "connect": "v1"}
     assert (await http.get(f"/{SERVICE}/DescribeRouting", params=query)).status_code == 200
+    plain = await http.get(f"/{SERVICE}/DescribeRouting")
+    assert (plain.status_code, plain.json()) == (200, described.json())
     missing = await http.post(f"/{SERVICE}/ResolveRoute", json={"purpose": "p", "runId": "r"})
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
 

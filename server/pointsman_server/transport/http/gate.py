@@ -26,6 +26,7 @@ BODY_SECONDS = 10.0
 
 _STREAM = f"/{SERVICE}/StreamRouteDecisions"
 _FORM = b"application/x-www-form-urlencoded"
+_EMPTY_REQUEST = b"connect=v1&encoding=json&message=%7B%7D"
 _TEXT = "text/plain; charset=utf-8"
 _ALLOWED_HEADERS = (
     b"authorization, content-type, connect-protocol-version, connect-timeout-ms, x-grpc-web,"
@@ -106,7 +107,7 @@ class HttpGate:
         if path != _STREAM:
             body = _TimedBody(receive, send)
             receive, send = body.receive, body.send
-        return await self._app(_as_json(scope, headers), receive, send)
+        return await self._app(_as_json(_with_query(scope), headers), receive, send)
 
 
 def _method(path: str) -> str | None:
@@ -124,6 +125,13 @@ def _as_json(scope: Scope, headers: Mapping[bytes, bytes]) -> Scope:
         return scope
     others = [(k, v) for k, v in scope["headers"] if k != b"content-type"]
     return {**scope, "headers": [*others, (b"content-type", b"application/json")]}
+
+
+def _with_query(scope: Scope) -> Scope:
+    """Take a GET without a query, such as that of `curl`, as an empty request in JSON."""
+    if scope["method"] != "GET" or scope["query_string"]:
+        return scope
+    return {**scope, "query_string": _EMPTY_REQUEST}
 
 
 class _TimedBody:
