@@ -172,8 +172,8 @@ def heading(title: str) -> None:
 
 
 HEADINGS = ("request", "effort", "difficulty", "conf", *(t.partition("/")[2] for t in STATIC_PICKS))
-WIDTHS = (44, 6, 10, 4, 14, 16, 17)
-ROW = "{:<44} {:>6} {:<10} {:>4}  {:<14} {:<16} {:<17}"
+WIDTHS = (44, 6, 10, 4, 14, 17, 17)
+ROW = "{:<44} {:>6} {:<10} {:>4}  {:<14} {:<17} {:<17}"
 
 
 async def dozen(client: RoutingClient, *, run: str) -> AsyncIterator[tuple[Ask, Decided]]:

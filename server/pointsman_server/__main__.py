@@ -94,8 +94,8 @@ def _run(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(entry.module.partition(".")[0], "server")
         print(
-            f"pointsman {entry.name} needs further packages ({error.name} is missing):\n"
-            f"    pip install 'pointsman[{extra}]'",
+            f"pointsman {entry.name} needs further packages ({error.name} is missing);"
+            f" in a clone of Pointsman:\n    pip install '.[{extra}]'",
             file=sys.stderr,
         )
         return USAGE

@@ -97,7 +97,7 @@ sys.exit(main(sys.argv[1:]))
 def test_without_its_dependencies_a_command_says_what_to_install(command: str, extra: str) -> None:
     ran = run(sys.executable, "-c", BLOCKED, command)
     assert ran.returncode == 2
-    assert f"pip install 'pointsman[{extra}]'" in ran.stderr
+    assert f"pip install '.[{extra}]'" in ran.stderr
 
 
 def test_without_the_servers_dependencies_the_client_works() -> None:

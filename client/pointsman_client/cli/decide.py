@@ -13,7 +13,7 @@ from pointsman_client.description import RoutingDescription, TierDescription
 from pointsman_client.errors import RoutingError
 from pointsman_client.results import Reason, RouteResult
 
-EXAMPLE_PROMPT = "Prove that every group of order p^2 is abelian."
+EXAMPLE_PROMPT = "Design a consensus protocol and prove that it is safe under partitions."
 
 
 @dataclass(frozen=True, slots=True)

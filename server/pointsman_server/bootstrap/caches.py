@@ -31,7 +31,7 @@ NEEDS_HASH_KEY = (
     "is shared by processes, which find each other's decisions only with one hash key:"
     " set POINTSMAN_HASH_KEY or POINTSMAN_HASH_KEY_FILE to the same secret for all of them"
 )
-NEEDS_REDIS = "needs the package `redis`: pip install 'pointsman[server,redis]'"
+NEEDS_REDIS = "needs the package `redis`: in a clone of Pointsman, pip install '.[server,redis]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,8 @@ def report(argv: Sequence[str]) -> int:
             for name, stream in zip(names, streams, strict=True):
                 account.read("standard input" if name == _STDIN else name, stream)
     except OSError as error:
-        return complain([str(error)])
+        place = "the decision log" if error.filename is None else error.filename
+        return complain([f"cannot read {place}: {error.strerror or type(error).__name__}"])
     if not account.decisions:
         return complain([_nothing(account, names)])
     figures = estimated(

@@ -112,7 +112,7 @@ def _run(scorer: Scorer, lines: BinaryIO) -> int:
         discard_stdout()
         return _BAD_LINES
     if bad:
-        tell(f"pointsman: {bad} lines had an error")
+        tell(f"pointsman: {bad} {'line' if bad == 1 else 'lines'} had an error")
     return _BAD_LINES if bad else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -51,11 +52,15 @@ def table(before: Table, after: Table) -> list[str]:
     rows = [f"{'':34s}{'before':>8s}{'after':>8s}"]
     for field in fields(Table):
         old, new = getattr(before, field.name), getattr(after, field.name)
-        shown = (
-            f"{value:8d}" if isinstance(value, int) else f"{value:8.3f}" for value in (old, new)
-        )
-        rows.append(f"{_NAMES[field.name]:34s}" + "".join(shown))
+        rows.append(f"{_NAMES[field.name]:34s}{_shown(old)}{_shown(new)}")
     return rows
+
+
+def _shown(figure: float) -> str:
+    """A figure; a dash where there is nothing to measure it on."""
+    if isinstance(figure, int):
+        return f"{figure:8d}"
+    return f"{'-':>8s}" if math.isnan(figure) else f"{figure:8.3f}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -81,10 +81,15 @@ RULES: dict[type[PointsmanError], Rule] = {
         grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "invalid request", _bad_request
     ),
     UnknownPurpose: Rule(
-        grpc.StatusCode.NOT_FOUND, "UNKNOWN_PURPOSE", "the policy file has no such purpose"
+        grpc.StatusCode.NOT_FOUND,
+        "UNKNOWN_PURPOSE",
+        "the policy file has no such purpose: add it under llm.routes",
     ),
     UnknownProfile: Rule(
-        grpc.StatusCode.NOT_FOUND, "UNKNOWN_PROFILE", "the policy file has no such profile"
+        grpc.StatusCode.NOT_FOUND,
+        "UNKNOWN_PROFILE",
+        "the policy file has no such profile, or none for the purpose: set llm.provider and"
+        " llm.model, or add it under llm.profiles",
     ),
     Unauthenticated: Rule(
         grpc.StatusCode.UNAUTHENTICATED, "INVALID_CREDENTIALS", "a valid bearer token is required"

@@ -93,7 +93,7 @@ def test_prices_and_tokens_are_those_that_are_given(
 
 BAD_USAGE = {
     "a file that is not there": (["/nowhere.jsonl"], "/nowhere.jsonl"),
-    "a folder": (["/"], "Is a directory: '/'"),
+    "a folder": (["/"], "cannot read /: Is a directory"),
     "a policy file that is not there": (["-", "--policy-file", "/nowhere.yaml"], "/nowhere.yaml"),
     "tokens that are none": (["-", "--output-tokens", "many"], "--output-tokens"),
     "fewer tokens than none": (["-", "--input-tokens", "-1"], "--input-tokens"),

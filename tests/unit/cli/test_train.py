@@ -51,6 +51,18 @@ def test_it_prints_a_table_and_writes_an_artefact_that_a_policy_file_may_name(
     assert json.loads(capsys.readouterr().out)["difficulty"]["label"] == "easy"
 
 
+def test_what_cannot_be_measured_is_a_dash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [{key: line[key] for key in line if key != "domain"} for line in LINES]
+    file = written(tmp_path, [*lines])
+    assert train([str(file), "--out", str(tmp_path / "reader.bin")]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split() for row in rows if row.startswith("domain")] == [
+        ["domain", "right", "-", "-"]
+    ]
+
+
 def test_bad_lines_are_listed_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

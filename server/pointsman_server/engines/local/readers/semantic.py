@@ -28,8 +28,8 @@ MODEL, VOCABULARY, HEADER = "model.onnx", "vocabulary.txt", "header.json"
 FORMAT: Final = 1
 
 MISSING: Final = (
-    "the semantic reader's weights are not installed: pip install 'pointsman[semantic]', or set"
-    " engines.local.reader to default"
+    "the semantic reader's weights are not installed: in a clone of Pointsman, pip install"
+    " ./packages/pointsman-semantic '.[semantic]', or set engines.local.reader to default"
 )
 
 

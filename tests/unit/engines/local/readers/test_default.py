@@ -73,5 +73,7 @@ def test_a_semantic_reader_that_is_not_installed_says_what_to_do(
     monkeypatch.setattr(
         "pointsman_server.engines.local.readers.semantic.PACKAGE", "pointsman_no_such_package"
     )
-    with pytest.raises(ArtefactInvalid, match=r"pip install 'pointsman\[semantic\]'"):
+    with pytest.raises(
+        ArtefactInvalid, match=r"pip install ./packages/pointsman-semantic '.\[semantic\]'"
+    ):
         load_reader(LocalRules(quality_loss={}, reader=ReaderKind.AUTO))
