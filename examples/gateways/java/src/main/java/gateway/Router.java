@@ -3,12 +3,13 @@ package gateway;
 import com.google.common.util.concurrent.FutureCallback;
 import com.google.common.util.concurrent.Futures;
 import com.google.common.util.concurrent.MoreExecutors;
+import io.grpc.CallCredentials;
 import io.grpc.ClientInterceptor;
 import io.grpc.Grpc;
-import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -32,15 +33,15 @@ final class Router implements AutoCloseable {
 
   private final ManagedChannel channel;
   private final Duration timeout;
+  /** Null: no token. */
+  private final CallCredentials token = Secrets.token().orElse(null);
   private final ScheduledExecutorService reconnecting =
       Executors.newSingleThreadScheduledExecutor();
   private final Semaphore mirrors = new Semaphore(MIRRORS_AT_ONCE);
 
-  Router(String address, Duration timeout, ClientInterceptor tracing) {
+  Router(String address, Duration timeout, ClientInterceptor tracing) throws IOException {
     this.channel =
-        Grpc.newChannelBuilder(address, InsecureChannelCredentials.create())
-            .intercept(tracing)
-            .build();
+        Grpc.newChannelBuilder(address, Secrets.channel()).intercept(tracing).build();
     this.timeout = timeout;
     // gRPC pauses up to two minutes before it tries again to connect, and has no setting for it.
     reconnecting.scheduleWithFixedDelay(
@@ -97,6 +98,7 @@ final class Router implements AutoCloseable {
     }
     Futures.addCallback(
         RoutingServiceGrpc.newFutureStub(channel)
+            .withCallCredentials(token)
             .withDeadlineAfter(MIRROR_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
             .routeDecision(question),
         new FutureCallback<>() {
@@ -122,6 +124,7 @@ final class Router implements AutoCloseable {
 
   private RouteDecisionResponse ask(RouteDecisionRequest question, Duration patience) {
     return RoutingServiceGrpc.newBlockingStub(channel)
+        .withCallCredentials(token)
         .withDeadlineAfter(patience.toMillis(), TimeUnit.MILLISECONDS)
         .routeDecision(question);
   }
