@@ -29,7 +29,7 @@ SUMMARIES = {
     "init": "write a commented policy file to start from",
     "check": "check a policy file",
     "test": "run the tests of a policy file",
-    "report": "say from the decision log whether serving would pay",
+    "report": "cost and savings of serving, from the decision log",
     "score": "run the embedded engine over prompts, without a server",
     "train": "fine-tune the embedded engine on your own labelled requests",
     "morph-api": "serve a Morph-compatible HTTP endpoint",

@@ -13,7 +13,7 @@ from typing import Final, TextIO, cast
 
 from pointsman_server.core.errors import PolicyInvalid
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.lib.console import complain, discard_stdout
+from pointsman_server.lib.console import complain, discard_stdout, in_words
 from pointsman_server.policies.check import rendered as problems_of
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.report.account import Account
@@ -55,8 +55,7 @@ def report(argv: Sequence[str]) -> int:
             for name, stream in zip(names, streams, strict=True):
                 account.read("standard input" if name == _STDIN else name, stream)
     except OSError as error:
-        place = "the decision log" if error.filename is None else error.filename
-        return complain([f"cannot read {place}: {error.strerror or type(error).__name__}"])
+        return complain([in_words(error)])
     if not account.decisions:
         return complain([_nothing(account, names)])
     figures = estimated(

@@ -19,7 +19,7 @@ from pointsman_server.core.model import PROMPT_CODE_POINTS
 from pointsman_server.core.policy_file import PolicyFile, ReaderKind
 from pointsman_server.engines.local import LocalEngine
 from pointsman_server.engines.local.scoring import Scorer
-from pointsman_server.lib.console import complain, discard_stdout, tell
+from pointsman_server.lib.console import complain, discard_stdout, in_words, tell
 from pointsman_server.policies.check import rendered
 from pointsman_server.policies.config import PolicyConfig
 
@@ -39,7 +39,7 @@ def score(argv: Sequence[str]) -> int:
     except PolicyInvalid as error:
         return complain(["the policy file has problems:", *rendered(error.problems)])
     except (PointsmanError, OSError, ValueError) as error:
-        return complain([str(error)])
+        return complain([in_words(error)])
     with opened as lines:
         return _run(scorer, lines)
 

@@ -14,7 +14,7 @@ from pointsman_server.core.errors import PointsmanError
 from pointsman_server.engines.local.container import pack, unpack
 from pointsman_server.engines.local.readers.default import MAGIC, content_of
 from pointsman_server.engines.local.tuning import LinesInvalid, Table, parse, tune
-from pointsman_server.lib.console import complain
+from pointsman_server.lib.console import complain, in_words
 
 _NAMES = {
     "lines": "held-out lines",
@@ -40,7 +40,7 @@ def train(argv: Sequence[str]) -> int:
     except LinesInvalid as error:
         return complain(["the labelled requests have problems:", *error.problems])
     except (PointsmanError, OSError) as error:
-        return complain([str(error)])
+        return complain([in_words(error)])
     print("\n".join(table(tuned.before, tuned.after)))
     print(f"wrote {arguments.out}: {len(requests)} labelled requests, {len(content):,} bytes")
     print("to use it, set engines.local.artefact in the policy file to its path")

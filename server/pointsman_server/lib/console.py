@@ -30,6 +30,13 @@ def complain(lines: Sequence[str]) -> int:
     return USAGE
 
 
+def in_words(error: Exception) -> str:
+    """Return an error's text; of a file that cannot be opened, its name and the reason."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot open {error.filename}: {error.strerror or type(error).__name__}"
+    return str(error)
+
+
 class Console:
     """Output of a command that serves: plain lines, or lines of its log where that is JSON."""
 

@@ -92,8 +92,11 @@ def test_prices_and_tokens_are_those_that_are_given(
 
 
 BAD_USAGE = {
-    "a file that is not there": (["/nowhere.jsonl"], "/nowhere.jsonl"),
-    "a folder": (["/"], "cannot read /: Is a directory"),
+    "a file that is not there": (
+        ["/nowhere.jsonl"],
+        "cannot open /nowhere.jsonl: No such file or directory",
+    ),
+    "a folder": (["/"], "cannot open /: Is a directory"),
     "a policy file that is not there": (["-", "--policy-file", "/nowhere.yaml"], "/nowhere.yaml"),
     "tokens that are none": (["-", "--output-tokens", "many"], "--output-tokens"),
     "fewer tokens than none": (["-", "--input-tokens", "-1"], "--input-tokens"),

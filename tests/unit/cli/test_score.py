@@ -37,6 +37,12 @@ def test_lines_from_stdin_are_answered_in_order_with_every_score_and_a_pick() ->
     assert {"difficulty", "ambiguity", "domain", "topic", "policy"} <= set(answers[0])
 
 
+def test_a_file_that_is_not_there_is_named() -> None:
+    done = run("/nowhere.jsonl")
+    assert done.returncode == 2
+    assert done.stderr == b"pointsman: cannot open /nowhere.jsonl: No such file or directory\n"
+
+
 def test_a_bad_line_is_answered_with_its_field_and_told_by_the_exit_status(tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
     file.write_bytes(lines_of({"id": 1}) + b"{\xff}\n" + lines_of({"id": 3, "prompt": PROMPT}))
