@@ -67,6 +67,7 @@ class LexicalTurnReader:
     def __init__(self) -> None:
         phrases = _phrases()
         self._no_task, self._vague = phrases["no task"], phrases["vague"]
+        self._polite = phrases["polite"]
 
     def read(self, prompt: str) -> TurnReading | None:
         """The reading; `None` where the prompt has neither a letter nor a digit."""
@@ -77,14 +78,20 @@ class LexicalTurnReader:
             return None
         if folded in self._no_task or folded.isdecimal() or self._says_nothing(prompt):
             return _NO_TASK
-        if folded in self._vague:
+        if self._blunt(folded) in self._vague:
             return _VAGUE
         return _NO_TASK if _is_paste(prompt) else _TASK
 
     def _says_nothing(self, prompt: str) -> bool:
         """Whether each clause is a phrase without a task ("thanks, go on")."""
         clauses = [clause for text in _CLAUSES.split(prompt) if (clause := _folded(text))]
-        return all(clause in self._no_task for clause in clauses)
+        return all({clause, self._blunt(clause)} & self._no_task for clause in clauses)
+
+    def _blunt(self, clause: str) -> str:
+        """The clause without a "please" before or behind it, in any language."""
+        for word in self._polite:
+            clause = clause.removeprefix(f"{word} ").removesuffix(f" {word}")
+        return clause
 
 
 def _is_paste(prompt: str) -> bool:
