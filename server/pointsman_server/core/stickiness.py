@@ -44,17 +44,25 @@ def settle(
     return Weighed(
         answer,
         sticky=is_sticky(answer, tier.stickiness),
-        switch=switch_reason(slot, answer, candidates),
+        switch=switch_reason(slot, answer, candidates, tier.stickiness),
         effort=effort,
     )
 
 
 def switch_reason(
-    slot: ConversationSlot | None, answer: EngineAnswer, eligible: Sequence[CatalogModel]
+    slot: ConversationSlot | None,
+    answer: EngineAnswer,
+    eligible: Sequence[CatalogModel],
+    stickiness: Stickiness,
 ) -> SwitchReason | None:
-    """The reason for leaving the current model; `None` without a current model."""
+    """The reason for leaving the current model; `None` without a current model.
+
+    Under `adaptive`, an answer that was not weighed has no incumbent that may serve.
+    """
     if slot is None or not slot.routed or slot.routed == answer.model:
         return None
+    if stickiness is Stickiness.ADAPTIVE:
+        return SwitchReason.INELIGIBLE
     if find_candidate(eligible, public_id=slot.routed, router_id=slot.router_model) is None:
         return SwitchReason.INELIGIBLE
     return SwitchReason.REDECIDED

@@ -50,13 +50,15 @@ def weigh(
     )
     if fresh is None:
         return _stays(answer, incumbent, why="the engine's pick may not serve this request")
-    if fresh.router_id == standing.router_id and answer.difficulty != NEEDS_INFO:
-        same = replace(answer, model=standing.public_id, router_model=standing.router_id or "")
-        effort = highest(incumbent.effort, effort_of(answer))
-        return Weighed(replace(same, pick=None), sticky=True, effort=effort)
     harder = is_harder(effort_of(answer), than=incumbent.effort)
     sure = confidence_above(answer, incumbent.effort) if harder else confidence_within(answer)
-    if why := _moves_nobody(answer, sure, rules):
+    why = _moves_nobody(answer, sure, rules)
+    if fresh.router_id == standing.router_id and answer.difficulty != NEEDS_INFO:
+        same = replace(answer, model=standing.public_id, router_model=standing.router_id or "")
+        # What moves nobody raises no bar either.
+        effort = incumbent.effort if why else highest(incumbent.effort, effort_of(answer))
+        return Weighed(replace(same, pick=None), sticky=True, effort=effort)
+    if why:
         return _stays(answer, incumbent, why=why)
     if harder and is_more_capable(fresh, standing, answer=answer):
         return _upgraded(answer, incumbent, fresh, loss=loss)

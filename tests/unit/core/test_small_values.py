@@ -88,20 +88,23 @@ def test_a_sample_rate_of_any_text_is_a_share(raw):
 
 
 @pytest.mark.parametrize(
-    ("incumbent", "chosen", "reason"),
+    ("incumbent", "chosen", "stickiness", "reason"),
     [
-        (None, OPUS, None),
-        (OPUS, OPUS, None),
-        ("x/gone", "x/gone", None),
-        (OPUS, SONNET, SwitchReason.REDECIDED),
-        ("x/gone", SONNET, SwitchReason.INELIGIBLE),
+        (None, OPUS, Stickiness.EXACT, None),
+        (OPUS, OPUS, Stickiness.EXACT, None),
+        ("x/gone", "x/gone", Stickiness.EXACT, None),
+        (OPUS, SONNET, Stickiness.EXACT, SwitchReason.REDECIDED),
+        (OPUS, SONNET, Stickiness.CONVERSATION, SwitchReason.REDECIDED),
+        # Not weighed against the remembered model: the gateway is on one that may not serve.
+        (OPUS, SONNET, Stickiness.ADAPTIVE, SwitchReason.INELIGIBLE),
+        ("x/gone", SONNET, Stickiness.EXACT, SwitchReason.INELIGIBLE),
     ],
 )
-def test_a_switch_has_a_reason_and_a_stay_has_none(incumbent, chosen, reason):
+def test_a_switch_has_a_reason_and_a_stay_has_none(incumbent, chosen, stickiness, reason):
     slot = None
     if incumbent is not None:
         slot = ConversationSlot(routed=incumbent, router_model=model(incumbent).router_id)
-    assert switch_reason(slot, answer(chosen), ELIGIBLE) is reason
+    assert switch_reason(slot, answer(chosen), ELIGIBLE, stickiness) is reason
 
 
 @pytest.mark.parametrize(
