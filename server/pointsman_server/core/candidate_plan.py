@@ -42,9 +42,12 @@ class Plan:
     default: CatalogModel | None
     """`None` if there are too few candidates."""
     fingerprint: bytes
-    """Of the candidates without a provider fence: a cached decision is found with and without."""
+    """Of the candidates without a provider fence: a cached decision is found with and without.
+    Empty where nothing is decided."""
     sole: CatalogModel | None = None
     """The one candidate that is left, where the static pick fails the request's constraints."""
+    fenced_out: bool = False
+    """Whether candidates are left, but none of the provider that may read the state."""
 
 
 class Planner:
@@ -93,7 +96,7 @@ class Planner:
     ) -> Plan:
         """`plan` within the provider that the conversation is held to, if it is held to one."""
         provider = fence_provider(request, slot)
-        if provider is None or request.routing is None or plan.default is None:
+        if provider is None or request.routing is None:
             return plan
         return self.plan(request.routing, request.constraints, engines, provider=provider) or plan
 
@@ -120,22 +123,28 @@ class Planner:
         static_pick = rules.catalog.get(resolved_model or "")
         ids = rules.candidate_ids(candidate_models, tier)
         selection = select(ids, rules=rules, constraints=given)
-        if len(selection.eligible) < MINIMUM_CANDIDATES:
-            sole = _sole(selection, resolved_model, static_pick, given)
-            return Plan(tier, selection, None, b"", sole)
-        default = default_model(selection.eligible, static_pick)
-        mark = fingerprint(
-            policy=tier.policy,
-            router_ids=tuple(m.router_id or "" for m in selection.eligible),
-            default=default.router_id or "",
-            engines=engines,
-            rules=rules.rules_digest,
-        )
+        own = selection
         if provider is not None:
-            selection = select(ids, rules=rules, constraints=given, provider=provider)
-            own = selection.eligible
-            return Plan(tier, selection, default_model(own, static_pick) if own else None, mark)
-        return Plan(tier, selection, default, mark)
+            own = select(ids, rules=rules, constraints=given, provider=provider)
+        alone = len(selection.eligible) < MINIMUM_CANDIDATES
+        # A fence may leave a model whose context window another provider's exceeds.
+        undecided = alone and (not selection.eligible or own.eligible == selection.eligible)
+        mark = b""
+        if selection.eligible and (not alone or given.keep_provider):
+            default = default_model(selection.eligible, static_pick)
+            mark = fingerprint(
+                policy=tier.policy,
+                router_ids=tuple(m.router_id or "" for m in selection.eligible),
+                default=default.router_id or "",
+                engines=engines,
+                rules=rules.rules_digest,
+            )
+        if undecided:
+            sole = _sole(selection, resolved_model, static_pick, given)
+            return Plan(tier, selection, None, mark, sole)
+        if not own.eligible:
+            return Plan(tier, own, None, mark, fenced_out=True)
+        return Plan(tier, own, default_model(own.eligible, static_pick), mark)
 
 
 def _sole(

@@ -25,7 +25,8 @@ class ConversationSlot:
     """The current models of a conversation."""
 
     served: str = ""
-    """Public id of the model that was served last, static picks included."""
+    """Public id of the model that was served last, static picks included. Outside the catalog:
+    the provider and a slash, or a slash alone where the catalog has no such provider."""
     routed: str = ""
     """Public id of the model that was decided for last; empty: nothing was decided yet."""
     router_model: str = ""

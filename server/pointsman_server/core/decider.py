@@ -10,7 +10,7 @@ from pointsman_server.core.candidates import contains_answer
 from pointsman_server.core.case import Case, Ended
 from pointsman_server.core.decision_record import LazyDecisionRecord
 from pointsman_server.core.effort import NEEDS_INFO
-from pointsman_server.core.eligible_engines import eligible_engines, may_classify
+from pointsman_server.core.eligible_engines import EligibleEngines, eligible_engines, may_classify
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
 from pointsman_server.core.incumbent import Weighed, incumbent_of
 from pointsman_server.core.keys import Keys
@@ -35,11 +35,12 @@ from pointsman_server.core.ports import (
 )
 from pointsman_server.core.preparation import Prepared, Recalled
 from pointsman_server.core.replay import replay, routed, slot_after
-from pointsman_server.core.serving import is_served
+from pointsman_server.core.serving import is_served, names_concrete_model
 from pointsman_server.core.stickiness import settle
 from pointsman_server.core.turn import Turn, is_probe, turn_of
 
-_OFF = frozenset({Reason.FLAG_OFF, Reason.ORGANIZATION_EXCLUDED})
+_OFF = frozenset({Reason.FLAG_OFF, Reason.MODE_OFF})
+_MODE_OFF = EligibleEngines((), Reason.MODE_OFF)
 _NOTHING = Recalled(None, None)
 
 
@@ -120,20 +121,22 @@ class Decider:
         return outcome
 
     async def _prepare(self, request: RouteRequest) -> Prepared:
-        """The plan and the keys. Ends where routing is off."""
-        rules, routing = self._rules, request.routing
+        """The plan and the keys. Ends where there is no conversation to remember.
+
+        Where routing is off there is no plan: the static pick is served, and remembered.
+        """
+        routing = request.routing
         if routing is None:
             raise Ended(Verdict.OFF, Reason.NO_ROUTING_CONTEXT)
-        if rules.mode is Mode.OFF:
-            raise Ended(Verdict.OFF, Reason.MODE_OFF)
-        switches = await self._switches.current()
-        engines = eligible_engines(request, rules=rules, switches=switches)
-        if engines.reason in _OFF:
+        engines = await self._eligible_engines(request)
+        if engines.reason is Reason.ORGANIZATION_EXCLUDED:
             raise Ended(Verdict.OFF, engines.reason)
-        plan = self._planner.plan(routing, request.constraints, engines.names)
+        plan = None
+        if engines.reason not in _OFF:
+            plan = self._planner.plan(routing, request.constraints, engines.names)
         conversation, source = self._keys.conversation(request)
         key = None
-        if plan is not None and plan.default is not None and not request.dry_run:
+        if plan is not None and plan.fingerprint and not request.dry_run:
             key = self._keys.decision(
                 conversation=conversation,
                 fingerprint=plan.fingerprint,
@@ -142,9 +145,17 @@ class Decider:
             )
         return Prepared(plan, engines, conversation, source, key)
 
+    async def _eligible_engines(self, request: RouteRequest) -> EligibleEngines:
+        if self._rules.mode is Mode.OFF:
+            return _MODE_OFF
+        switches = await self._switches.current()
+        return eligible_engines(request, rules=self._rules, switches=switches)
+
     def _case(self, request: RouteRequest, prepared: Prepared, known: Recalled) -> Case:
         """The request's case: tier, conversation, candidates. Ends early if there is no choice."""
         plan, prompt, slot = prepared.plan, request.prompt.chosen(), known.slot
+        if prepared.engines.reason in _OFF:
+            raise Ended(Verdict.OFF, prepared.engines.reason)
         if plan is None:
             raise Ended(Verdict.SKIPPED, Reason.UNKNOWN_TIER)
         plan = self._planner.fenced(plan, request, slot, engines=prepared.engines.names)
@@ -154,9 +165,11 @@ class Decider:
         if prompt is None and not (is_adaptive and incumbent):
             raise Ended(Verdict.SKIPPED, Reason.NO_PROMPT)
         if plan.default is None:
-            fenced = prepared.plan is not plan
-            reason = Reason.PROVIDER_FENCE if fenced else Reason.INSUFFICIENT_CANDIDATES
-            sole = plan.sole.public_id if plan.sole and served else None
+            reason = Reason.INSUFFICIENT_CANDIDATES
+            if plan.fenced_out:
+                reason = Reason.PROVIDER_FENCE
+            is_sole = served and not names_concrete_model(request, self._rules)
+            sole = plan.sole.public_id if plan.sole and is_sole else None
             raise Ended(Verdict.SKIPPED, reason, dropped=plan.selection.dropped, serve=sole)
         if prepared.engines.reason is not None:
             raise Ended(Verdict.SKIPPED, prepared.engines.reason)

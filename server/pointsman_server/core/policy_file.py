@@ -131,6 +131,13 @@ class PolicyFile:
     classify_budget: float = 0.05
     llm: LlmRules = NO_LLM
     """Purposes, profiles and routes."""
+    providers: frozenset[str] = field(init=False)
+    """Providers of the catalog's models."""
+
+    def __post_init__(self) -> None:
+        """Collect the providers."""
+        providers = frozenset(model.provider for model in self.catalog.values())
+        object.__setattr__(self, "providers", providers)
 
     def is_virtual(self, public_id: str) -> bool:
         """Whether an id names a tier or another pseudo-model rather than a model."""

@@ -20,6 +20,7 @@ from pointsman_server.core.model import (
     Stickiness,
     SwitchReason,
     Verdict,
+    provider_of,
 )
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.serving import serve
@@ -83,15 +84,23 @@ def slot_after(
     """The conversation's slot after an outcome.
 
     `effort` is the effort for which its model was chosen. The decided model counts unless the
-    static pick is served instead: then the conversation does not move. Names outside the catalog
-    are not stored.
+    static pick is served instead: then the conversation does not move. Of a name outside the
+    catalog, the provider alone is stored, and that only if the catalog has it.
     """
     after = slot or EMPTY_SLOT
     if outcome.serve_model:
-        after = after.serving(outcome.serve_model if outcome.serve_model in rules.catalog else "")
+        after = after.serving(_known_part(outcome.serve_model, rules))
     if outcome.decision is not None and outcome.reason is None:
         after = after.routed_to(outcome.decision.answer, effort=effort)
     return after
+
+
+def _known_part(model: str, rules: PolicyFile) -> str:
+    """The model if the catalog has it, else its provider before a slash; a slash: neither."""
+    if model in rules.catalog:
+        return model
+    provider = provider_of(model)
+    return f"{provider}/" if provider in rules.providers else "/"
 
 
 def replay(

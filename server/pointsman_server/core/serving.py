@@ -30,7 +30,7 @@ def serve(
     shadow = not is_served(conversation, rules)
     if answer.difficulty == NEEDS_INFO and answer.pick is None:
         return ServeDecision(static_pick, shadow, Reason.AMBIGUOUS)
-    if _names_concrete_model(request, rules):
+    if names_concrete_model(request, rules):
         return ServeDecision(static_pick, shadow, Reason.CONCRETE_MODEL_REQUESTED)
     if shadow:
         return ServeDecision(static_pick, shadow, None)
@@ -47,7 +47,8 @@ def in_share(conversation: bytes, percent: float) -> bool:
     return int.from_bytes(conversation[:8], "big") * 100 < percent * 2**64
 
 
-def _names_concrete_model(request: RouteRequest, rules: PolicyFile) -> bool:
+def names_concrete_model(request: RouteRequest, rules: PolicyFile) -> bool:
+    """Whether the caller named a model instead of a tier."""
     name = request.requested_model
     if not name or request.routing is None:
         return False

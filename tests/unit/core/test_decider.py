@@ -171,7 +171,8 @@ async def test_a_request_with_nothing_to_decide_gets_the_static_pick_and_nobody_
     assert parts.engine.calls == 0
     slots = [load(raw) for raw in parts.cache.values.values()]
     served = [(slot.served, slot.routed) for slot in slots]
-    assert served == ([(OPUS, "")] if verdict is Verdict.SKIPPED else [])
+    untouched = reason in {Reason.NO_ROUTING_CONTEXT, Reason.ORGANIZATION_EXCLUDED}
+    assert served == ([] if untouched else [(OPUS, "")])
 
 
 ALL_WRONG = {"prompt": prompt(None), "routing": routing(OPUS, tier="no/tier")}
@@ -590,6 +591,41 @@ async def test_with_nothing_known_the_fence_is_the_static_picks_provider():
         constraints=KEEP_PROVIDER, caller=caller(user_id="u2"), routing=routing(static_pick=None)
     )
     assert (await parts.decider.decide(free)).decision.candidate_count == 3
+
+
+@pytest.mark.parametrize("off", [{"mode": Mode.OFF}, {"engines": ("morph",)}], ids=str)
+async def test_the_fence_holds_to_what_was_served_while_routing_was_off(off):
+    parts = world(answer(GPT), picking(SONNET), flag_on="mode" in off)
+    switches, parts.switches = parts.switches, FixedSwitches(morph_router_enabled=True)
+    await decider_over(parts).decide(request())
+    whole, parts.rules, parts.switches = parts.rules, rules(**off), switches
+    assert (await decider_over(parts).decide(request())).verdict is Verdict.OFF
+    parts.rules, parts.switches = whole, FixedSwitches(morph_router_enabled=True)
+    found = await decider_over(parts).decide(
+        request(prompt=prompt("two"), constraints=KEEP_PROVIDER)
+    )
+    assert found.decision.candidate_count == 2
+
+
+@pytest.mark.parametrize(
+    ("served", "stored", "candidates"),
+    [("anthropic/of-tomorrow", "anthropic/", 2), ("elsewhere/any", "/", 0), ("bare", "/", 0)],
+)
+async def test_the_fence_holds_to_the_provider_of_a_model_outside_the_catalog(
+    served, stored, candidates
+):
+    parts = world(picking(SONNET))
+    skipped = request(routing=routing(tier="no/tier", static_pick=served))
+    assert (await parts.decider.decide(skipped)).serve_model == served
+    [slot] = [load(raw) for raw in parts.cache.values.values()]
+    assert slot.served == stored
+    found = await parts.decider.decide(
+        request(constraints=KEEP_PROVIDER, routing=routing(static_pick=GPT))
+    )
+    if candidates:
+        assert found.decision.candidate_count == candidates
+    else:
+        assert (found.reason, found.serve_model) == (Reason.PROVIDER_FENCE, GPT)
 
 
 async def test_without_keep_provider_there_is_no_fence():
