@@ -3,6 +3,7 @@
 mod chat;
 mod routing;
 mod rules;
+mod secrets;
 mod tracing;
 
 /// Generated from the contract by build.rs.

@@ -1,5 +1,6 @@
 //! Asks Pointsman, and never makes a request worse: without an answer the static pick serves.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::pointsman::{
     Caller, Prompt, RouteDecisionRequest, RouteDecisionResponse, RoutingContext,
 };
 use crate::rules::Tier;
+use crate::secrets;
 use crate::tracing;
 
 const METHOD: &str = "pointsman.v1.RoutingService/RouteDecision";
@@ -37,8 +39,12 @@ pub struct Choice {
 
 impl Router {
     /// Connects at the first call, and again at the next one whenever the connection is lost.
-    pub fn new(address: &str, timeout: Duration) -> Result<Self, tonic::transport::Error> {
-        let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
+    pub fn new(address: &str, timeout: Duration) -> Result<Self, Box<dyn Error>> {
+        let channel = match secrets::tls()? {
+            Some(tls) => Endpoint::from_shared(format!("https://{address}"))?.tls_config(tls)?,
+            None => Endpoint::from_shared(format!("http://{address}"))?,
+        }
+        .connect_lazy();
         Ok(Self {
             client: RoutingServiceClient::new(channel),
             timeout,
@@ -137,6 +143,9 @@ async fn ask(
     tracing::in_client_span(METHOD, async |trace| {
         let mut request = Request::new(question);
         request.set_timeout(timeout); // tells the server
+        if let Some(token) = secrets::authorization()? {
+            request.metadata_mut().insert("authorization", token);
+        }
         trace.inject(request.metadata_mut().as_mut());
         match tokio::time::timeout(timeout, client.route_decision(request)).await {
             Ok(answered) => answered
