@@ -37,7 +37,7 @@ type Violation struct {
 // Error is any failure without an answer.
 type Error struct {
 	Kind Kind
-	// Status is the name of the gRPC status, for example `invalid_argument`; empty if the error arose in
+	// Status is the name of the gRPC status, for example `INVALID_ARGUMENT`; empty if the error arose in
 	// the client.
 	Status string
 	// Reason is an ErrorReason of the contract without its prefix, for example `INVALID_FIELD`.
@@ -103,7 +103,7 @@ func errorOf(err error) *Error {
 		}
 		return &Error{Kind: kind, message: "the call failed in the client", cause: err}
 	}
-	found := &Error{Kind: kinds[refusal.Code()], Status: refusal.Code().String(), message: refusal.Message(), cause: err}
+	found := &Error{Kind: kinds[refusal.Code()], Status: statusName(refusal.Code()), message: refusal.Message(), cause: err}
 	if found.Kind == "" {
 		found.Kind = ServiceFault
 	}
@@ -128,4 +128,12 @@ func (e *Error) read(detail *connect.ErrorDetail) {
 			e.Violations = append(e.Violations, Violation{Field: each.GetField(), Description: each.GetDescription()})
 		}
 	}
+}
+
+// statusName is the name that gRPC gives a code of Connect.
+func statusName(code connect.Code) string {
+	if code == connect.CodeCanceled {
+		return "CANCELLED"
+	}
+	return strings.ToUpper(code.String())
 }

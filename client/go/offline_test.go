@@ -194,7 +194,7 @@ func TestAnErrorHasItsStatusReasonFieldsAndDelay(t *testing.T) {
 	if !ok {
 		t.Fatalf("got %v", err)
 	}
-	if failed.Kind != Invalid || failed.Status != "invalid_argument" || failed.Reason != "INVALID_FIELD" ||
+	if failed.Kind != Invalid || failed.Status != "INVALID_ARGUMENT" || failed.Reason != "INVALID_FIELD" ||
 		failed.RetryAfter != 1500*time.Millisecond || failed.Retryable() {
 		t.Errorf("got %+v", failed)
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -75,7 +74,7 @@ func answer(client *pointsman.Client, document []byte) (result, error) {
 	}
 	response, err := client.Route(context.Background(), request)
 	if failed, ok := errors.AsType[*pointsman.Error](err); ok {
-		found := result{Status: strings.ToUpper(failed.Status), BadFields: []string{}}
+		found := result{Status: failed.Status, BadFields: []string{}}
 		for _, violation := range failed.Violations {
 			found.BadFields = append(found.BadFields, violation.Field)
 		}
