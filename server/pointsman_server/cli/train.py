@@ -10,10 +10,10 @@ from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
-from pointsman_server.core.errors import PointsmanError
+from pointsman_server.core.errors import LinesInvalid, PointsmanError
 from pointsman_server.engines.local.container import pack, unpack
 from pointsman_server.engines.local.readers.default import MAGIC, content_of
-from pointsman_server.engines.local.tuning import LinesInvalid, Table, parse, tune
+from pointsman_server.engines.local.tuning import Table, parse, tune
 from pointsman_server.lib.console import complain, in_words
 
 _NAMES = {

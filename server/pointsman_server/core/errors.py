@@ -115,6 +115,18 @@ class ArtefactInvalid(PointsmanError):
         super().__init__(f"artefact of the engine `local`: {why}")
 
 
+class LinesInvalid(PointsmanError):
+    """Lines that cannot be learnt from. Each problem names line and field and quotes no prompt."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class TooFewLines(PointsmanError):
+    """There are not enough labelled requests, or all have one label."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong in a policy file: its path there (`tiers.kilo-auto/small.policy`)."""

@@ -19,12 +19,14 @@ from pointsman_server.core.errors import (
     EngineFailed,
     EnginesFailed,
     InvalidRequest,
+    LinesInvalid,
     Overloaded,
     PointsmanError,
     PolicyInvalid,
     SettingInvalid,
     SourceUnreadable,
     StreamEnded,
+    TooFewLines,
     TooLate,
     Unauthenticated,
     UnknownProfile,
@@ -110,6 +112,8 @@ RULES: dict[type[PointsmanError], Rule] = {
     SourceUnreadable: _BUG,
     PolicyInvalid: _BUG,
     SettingInvalid: _BUG,
+    LinesInvalid: _BUG,
+    TooFewLines: _BUG,
 }
 
 

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pointsman_server.core.errors import PointsmanError
+from pointsman_server.core.errors import LinesInvalid
 from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.readers import DIFFICULTIES
 
 MOST_SHOWN: Final = 20
 _MOST_EFFORT: Final = 5
-
-
-class LinesInvalid(PointsmanError):
-    """Lines that cannot be learnt from. Each problem names line and field and quotes no prompt."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

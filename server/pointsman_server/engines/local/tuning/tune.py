@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman_server.core.errors import PointsmanError
+from pointsman_server.core.errors import TooFewLines
 from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.container import Container
 from pointsman_server.engines.local.readers import robustness
@@ -30,10 +30,6 @@ HELD_OUT: Final = 4
 
 _PRIOR: Final = 40.0
 """Lines that the calibration before counts for."""
-
-
-class TooFewLines(PointsmanError):
-    """There are not enough labelled requests, or all have one label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from pointsman_server.engines.local.tuning import LinesInvalid, parse
+from pointsman_server.core.errors import LinesInvalid
+from pointsman_server.engines.local.tuning import parse
 
 
 def test_lines_are_read_with_either_label() -> None:

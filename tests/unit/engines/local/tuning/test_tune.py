@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from pointsman_server.core.errors import TooFewLines
 from pointsman_server.engines.local.container import Container, pack, unpack
 from pointsman_server.engines.local.readers.default import MAGIC, DefaultReader, content_of
 from pointsman_server.engines.local.tuning import LabelledRequest, parse, tune
 from pointsman_server.engines.local.tuning.heads import Settings, fit, labels
-from pointsman_server.engines.local.tuning.tune import TooFewLines, heads_of
+from pointsman_server.engines.local.tuning.tune import heads_of
 
 THINGS = ("invoice", "parcel", "ticket", "contract", "refund", "badge", "meeting", "order")
 EASY = ("Where is my {}?", "cancel the {}", "Thank them for the {} in one line.", "rename {}")
