@@ -40,6 +40,13 @@ _PASTE: Final = (
     ),
     re.compile(r"[-dlrwx]{10} |total \d+$|[0-9a-f]{7,40} |(\d{1,3}\.){3}\d{1,3}"),
     re.compile(r"\S+:\d+(:\d+)?(:|\s|$)"),
+    re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"),
+    re.compile(r"\{\"(level|ts|time|timestamp|severity|msg)\":"),
+    re.compile(r"panic: |goroutine \d+|main\.\w+\(|exit (status|code) |--> \S|\d* ?\|"),
+    re.compile(r"On branch |Your branch |Changes (not staged|to be committed)|Untracked files:"),
+    re.compile(r"(modified|deleted|renamed|new file): |\(use \"git |no changes added"),
+    re.compile(r"(Tests|Test Suites|Snapshots|Time): +\d|Ran \d+ tests?\b"),
+    re.compile(r"\d+ (passed|failed|passing|failing|skipped|errors?|warnings?)\b"),
 )
 """How lines of logs, traces, test runs and shells begin."""
 
@@ -67,7 +74,8 @@ class LexicalTurnReader:
     def __init__(self) -> None:
         phrases = _phrases()
         self._no_task, self._vague = phrases["no task"], phrases["vague"]
-        self._polite = phrases["polite"]
+        self._courtesy = phrases["courtesy"]
+        self._nothing = self._no_task | self._courtesy
 
     def read(self, prompt: str) -> TurnReading | None:
         """The reading; `None` where the prompt has neither a letter nor a digit."""
@@ -85,13 +93,14 @@ class LexicalTurnReader:
     def _says_nothing(self, prompt: str) -> bool:
         """Whether each clause is a phrase without a task ("thanks, go on")."""
         clauses = [clause for text in _CLAUSES.split(prompt) if (clause := _folded(text))]
-        return all({clause, self._blunt(clause)} & self._no_task for clause in clauses)
+        return all({clause, self._blunt(clause)} & self._nothing for clause in clauses)
 
     def _blunt(self, clause: str) -> str:
-        """The clause without a "please" before or behind it, in any language."""
-        for word in self._polite:
-            clause = clause.removeprefix(f"{word} ").removesuffix(f" {word}")
-        return clause
+        """The clause without an "ok" or a "please" before or behind it, in any language."""
+        shorter = clause
+        for word in self._courtesy:
+            shorter = shorter.removeprefix(f"{word} ").removesuffix(f" {word}")
+        return clause if shorter == clause else self._blunt(shorter)
 
 
 def _is_paste(prompt: str) -> bool:

@@ -22,12 +22,52 @@ TESTS = """FAILED tests/test_a.py::test_one
 FAILED tests/test_a.py::test_two
 ===== 2 failed, 3 passed in 0.12s ====="""
 
+JEST = """$ npm test
+
+> app@1.0.0 test
+> jest
+
+PASS src/a.test.js
+FAIL src/b.test.js
+Tests: 1 failed, 1 passed, 2 total"""
+JSON_LOG = """{"level":"error","ts":1732969,"msg":"refused"}
+{"level":"warn","ts":1732970,"msg":"retry"}
+{"level":"error","ts":1732971,"msg":"gave up"}"""
+SYSLOG = """Nov 30 12:00:01 host sshd[123]: Failed password for root
+Nov 30 12:00:02 host sshd[123]: Failed password for root
+Nov 30 12:00:03 host sshd[124]: Connection closed"""
+PANIC = """panic: runtime error: index out of range [5] with length 3
+
+goroutine 1 [running]:
+main.main()
+\t/tmp/x.go:8 +0x1d
+exit status 2"""
+RUSTC = """error[E0382]: borrow of moved value: `x`
+ --> src/main.rs:4:20
+  |
+2 |     let x = String::new();
+  |         - move occurs because `x` has type `String`
+error: aborting due to previous error"""
+GIT = """On branch main
+Your branch is up to date with 'origin/main'.
+
+Changes not staged for commit:
+\tmodified:   a.py"""
+CODE = """queue.put(1)
+queue.put(2)
+print(queue.get())"""
+
 NO_TASK = (
     "yes", "Yes!", "YES, do it", "go on", "continue", "Continue.", "ok", "OK 👍", "hi", "Hello!",
     "quota", "Warmup", "thanks", "sounds good",
     "thanks, are you there?", "ok. go on!", "да", "продолжай", "继续", "好的", "はい", "続けて",
     "계속해", "oui", "vas-y", "sí", "ja", "weiter", "sim", "devam et", "نعم", "ठीक है", "1", "2.",
-    "👍", "...", "?", LOG, TRACE, TESTS,
+    "👍", "...", "?", LOG, TRACE, TESTS, JEST, JSON_LOG, SYSLOG, PANIC, RUSTC, GIT,
+    "mach weiter bitte", "bitte weiter", "continue s'il te plaît", "продолжай, пожалуйста",
+    "хорошо, продолжай", "ok mach das", "carry on then", "go for it", "looks good to me",
+    "continue where you left off", "great work", "Hallo, wie geht's?", "hola, ¿cómo estás?",
+    "जारी रखो", "pode seguir",
+    "ok then please continue now thanks",
 )  # fmt: skip
 TASKS = (
     "Rename the variable `foo` to `userCount` in utils.py.", "Sort these imports.",
@@ -36,9 +76,21 @@ TASKS = (
     "写一个快速排序", "バグを直してください: ログインできない", "Prove it.", "Refactor the cache.",
     "2+2", "test the login page", "Schreibe einen Parser", "ok so now make the queue lock-free",
     f"Why does this fail?\n{TRACE}", f"{LOG}\nWhich of these is the cause?",
+    "ok, now redesign the queue", "please sort this", "ja, und dann benenne foo in bar um", CODE,
+    "да, и исправь ошибку в парсере", "go on with the migration of the users table",
+    f"{GIT}\nCommit this with a good message.", f"Explain:\n{RUSTC}", f"{PANIC}\n\nWhy?",
     "- add a button\n- fix the footer\n- write tests for both of them, please",
 )  # fmt: skip
-VAGUE = ("fix it", "Fix this!", "make it better somehow", "it doesn't work", "help", "не работает")
+VAGUE = (
+    "fix it",
+    "Fix this!",
+    "make it better somehow",
+    "it doesn't work",
+    "help",
+    "не работает",
+    "please fix it",
+    "bitte reparier das",
+)
 
 
 def turn(text: str, **fields) -> Turn:
