@@ -186,7 +186,7 @@ class Runtime:
             planner=planner,
             engine=chain,
             memory=memory,
-            reader=LocalTurnReader(local.estimate),
+            reader=LocalTurnReader(local.quick_estimate),
             switches=switches,
             # Classification is independent of the deciding engine.
             classification=BackgroundClassifier(

@@ -73,7 +73,9 @@ class Case:
         decided = self.incumbent is not None and self.incumbent.is_decided
         return decided and len(self.plan.selection.eligible) == 1
 
-    def query(self, deadline: float | None, turn: Turn) -> EngineQuery:
+    def query(
+        self, deadline: float | None, turn: Turn, *, estimate: object | None = None
+    ) -> EngineQuery:
         """The query for the engines."""
         plan = self.plan
         retention = Retention.TASKS_ONLY if self.is_adaptive else Retention.FULL
@@ -86,4 +88,5 @@ class Case:
             deadline=deadline,
             key=self.prepared.key,
             retention=Retention.BRIEF if turn is Turn.UNDECIDED else retention,
+            estimate=estimate,
         )

@@ -192,7 +192,7 @@ class Decider:
                 return replace(again, decision_id=self._new_id()), weighed
             if not (case.is_adaptive and is_probe(case.request.prompt)):
                 return await self._settled(case, cached)
-        turn = self._turn(case)
+        turn, estimate = self._turn(case)
         incumbent = case.incumbent
         if incumbent is not None and (case.only_incumbent or turn.decides_nothing):
             stays = incumbent.stays(turn)
@@ -201,7 +201,7 @@ class Decider:
             raise Ended(Verdict.SKIPPED, turn.reason)
         asked = self._clock.monotonic()
         try:
-            answer = await self._engine.decide(case.query(deadline, turn))
+            answer = await self._engine.decide(case.query(deadline, turn, estimate=estimate))
         except (EngineFailed, EnginesFailed) as error:
             waited = self._clock.monotonic() - asked
             raise Ended(
@@ -218,17 +218,18 @@ class Decider:
         switches = await self._switches.current()
         return may_classify(engine, request, rules=self._rules, switches=switches)
 
-    def _turn(self, case: Case) -> Turn:
-        """The kind of the turn; under stickiness `exact`, always a task."""
+    def _turn(self, case: Case) -> tuple[Turn, object | None]:
+        """The turn, and the estimate of its reader; under stickiness `exact`, always a task."""
         stickiness = case.plan.tier.stickiness
         if stickiness is Stickiness.EXACT:
-            return Turn.TASK
+            return Turn.TASK, None
         prompt = case.prompt
         reading = None if prompt is None else self._reader.read(prompt)
+        estimate = reading.estimate if reading else None
         turn = turn_of(case.request.prompt, reading)
-        if stickiness is Stickiness.CONVERSATION:
-            return Turn.TASK if turn is Turn.TASK else Turn.UNDECIDED
-        return turn
+        if stickiness is Stickiness.CONVERSATION and turn is not Turn.TASK:
+            turn = Turn.UNDECIDED
+        return turn, estimate
 
     async def _settled(
         self, case: Case, answer: EngineAnswer, *, waited: float = 0.0

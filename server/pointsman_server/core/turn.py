@@ -49,6 +49,8 @@ class TurnReading:
     """That nobody can size it without asking."""
     effort: float | None = None
     """Expected effort, 1 to 5; `None`: not estimated."""
+    estimate: object | None = None
+    """The reader's own estimate, for the engine that reads with it: a prompt is read once."""
 
 
 def is_probe(prompt: Prompt) -> bool:

@@ -24,9 +24,17 @@ _UNROUTED = {
         pb.REASON_NO_PROMPT,
         pb.REASON_INSUFFICIENT_CANDIDATES,
         pb.REASON_THIRD_PARTY_DENIED,
+        pb.REASON_NO_TASK,
+        pb.REASON_AMBIGUOUS,
+        pb.REASON_PROVIDER_FENCE,
     },
     pb.OUTCOME_FAILED: {pb.REASON_ENGINES_FAILED},
-    pb.OUTCOME_OFF: {pb.REASON_NO_ROUTING_CONTEXT, pb.REASON_MODE_OFF, pb.REASON_FLAG_OFF},
+    pb.OUTCOME_OFF: {
+        pb.REASON_NO_ROUTING_CONTEXT,
+        pb.REASON_MODE_OFF,
+        pb.REASON_FLAG_OFF,
+        pb.REASON_ORGANIZATION_EXCLUDED,
+    },
 }
 _ROUTED = {pb.REASON_UNSPECIFIED, pb.REASON_AMBIGUOUS, pb.REASON_CONCRETE_MODEL_REQUESTED}
 REFUSALS = {
@@ -160,7 +168,10 @@ def _broken(request: pb.RouteDecisionRequest, answer: pb.RouteDecisionResponse) 
 def _of_none(request: pb.RouteDecisionRequest, answer: pb.RouteDecisionResponse) -> Iterator[str]:
     if answer.reason not in _UNROUTED.get(answer.outcome, set()):
         yield f"reason {answer.reason} does not go with outcome {answer.outcome}"
-    if answer.serve_model != _static_pick(request):
+    named = {m.strip() for m in request.routing.candidate_models}
+    # The one candidate that can serve, where the static pick cannot.
+    sole = answer.reason == pb.REASON_INSUFFICIENT_CANDIDATES and answer.serve_model in named
+    if answer.serve_model != _static_pick(request) and not sole:
         yield "serve_model is the static pick"
     if answer.shadow:
         yield "shadow is of decisions"
@@ -205,4 +216,6 @@ def _of_decision(  # noqa: C901  (one promise a line)
 
 
 def _static_pick(request: pb.RouteDecisionRequest) -> str:
-    return str(request.routing.resolved_model.strip())
+    """The static pick; one that the request denies counts as absent."""
+    pick = str(request.routing.resolved_model.strip())
+    return "" if pick in {m.strip() for m in request.constraints.denied_models} else pick

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 from opentelemetry import trace
 from pointsman_client import in_trace_of
 from pointsman_server.telemetry.tracing.provider import build_propagator
-from pointsman_server.transport.security.bearer_auth import (
-    BearerAuthentication,
-    _presented,
-    token_hash,
-)
+from pointsman_server.transport.security.bearer_auth import BearerAuthentication, token_hash
 from support.fakes import RecordingMeter
 
 from fuzz.targets.target import Target, plain
@@ -36,11 +32,9 @@ def read(data: bytes) -> None:
         propagator.inject({}, context)
     with in_trace_of(headers):
         pass
-    call = SimpleNamespace(invocation_metadata=tuple(pairs), method="/a/b")
-    hashed = _presented(call)
-    name = None if hashed is None else AUTHENTICATION._name(hashed)
     presented = next((value for key, value in pairs if key == "authorization"), "")
-    assert name is None or presented[7:].strip() == "token"
+    admitted = contextvars.copy_context().run(AUTHENTICATION.admit, presented, None)
+    assert not admitted or presented[7:].strip() == "token"
 
 
 def seeds() -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from pointsman_server.transport.security.token_file import TokenFile
 
 from fuzz.targets.target import Reader, Target
 
-TOLD = re.compile(r"tokens file(, line [0-9]+: expected `name sha256-in-hex`|: UnicodeDecodeError)")
+TOLD = re.compile(r"tokens file(, line [0-9]+: expected `name sha256-in-hex`|: not UTF-8)")
 
 
 @contextmanager

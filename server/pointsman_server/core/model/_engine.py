@@ -28,6 +28,9 @@ class EngineQuery:
     """Identifies the decision in the cache; `None`: neither read nor written (a dry run)."""
     retention: Retention = Retention.FULL
     """The lifetime of the answer in the cache."""
+    estimate: object | None = None
+    """An estimate of the prompt that its reader has made already; engines of other readers pass
+    over it."""
 
     def by_router_id(self, router_id: str) -> CatalogModel | None:
         """The candidate of this request that the engine knows as `router_id`."""

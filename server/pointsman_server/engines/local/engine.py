@@ -32,6 +32,7 @@ from pointsman_server.engines.local.labels import NEEDS_INFO, Labels, TopicLabel
 from pointsman_server.engines.local.legibility import InputQuality
 from pointsman_server.engines.local.outcome_rule import DOMAIN_SKILLS, OutcomeRule
 from pointsman_server.engines.local.readers import DefaultReader, RequestEstimate, RequestReader
+from pointsman_server.engines.local.readers.cascade import CascadeReader
 from pointsman_server.engines.local.readers.loading import load_reader
 from pointsman_server.engines.local.reading import Reader, TextScores
 
@@ -69,6 +70,9 @@ class LocalEngine:
     ) -> None:
         self._rules = rules
         self._reader = DefaultReader.load() if reader is None else reader
+        self._quick = (
+            self._reader.default if isinstance(self._reader, CascadeReader) else self._reader
+        )
         self._outcome_reader = Reader(artefact)
         self._topics = TopicLabeller(artefact)
         self._effort_rule = EffortRule()
@@ -122,12 +126,18 @@ class LocalEngine:
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Pick one of the query's candidates. Raises `EngineFailed` for a policy without bound."""
-        estimate = await self._reader.read_async(query.prompt)
+        estimate = query.estimate
+        if self._quick is not self._reader or not isinstance(estimate, RequestEstimate):
+            estimate = await self._reader.read_async(query.prompt)
         return answer_of(self.judge(query, estimate=estimate), source=Source.LOCAL)
 
     async def classify(self, prompt: str) -> Classification:
         """Label `prompt`."""
         return classification_of(self.label(await self._reader.read_async(prompt)))
+
+    def quick_estimate(self, prompt: str) -> RequestEstimate:
+        """Give the default reader's estimate of `prompt`, whatever reader decides."""
+        return self._quick.read(prompt)
 
     def estimate(self, prompt: str) -> RequestEstimate:
         """Give the request reader's estimate of `prompt`."""

@@ -28,5 +28,8 @@ class LocalTurnReader:
             return reading
         found = self._estimate(prompt)
         return TurnReading(
-            turn=found.turn, needs_info=found.needs_info, effort=found.expected_effort
+            turn=found.turn,
+            needs_info=found.needs_info,
+            effort=found.expected_effort,
+            estimate=found,
         )

@@ -32,7 +32,7 @@ class CascadeReader:
         bound: float,
         deadline: float = DEADLINE,
     ) -> None:
-        self._default = default
+        self.default = default
         self._semantic = semantic
         self._bound = bound
         self._deadline = deadline
@@ -42,12 +42,12 @@ class CascadeReader:
 
     def read(self, text: str) -> RequestEstimate:
         """Estimate `text` without a deadline: for files of requests."""
-        found = self._default.read(text)
+        found = self.default.read(text)
         return self._semantic.read(text) if self._unsure(found) else found
 
     async def read_async(self, text: str) -> RequestEstimate:
         """Estimate `text` within the deadline."""
-        found = self._default.read(text)
+        found = self.default.read(text)
         if not self._unsure(found) or self._waiting >= MOST_WAITING:
             return found
         self._waiting += 1
