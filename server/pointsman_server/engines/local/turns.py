@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from importlib import resources
 from typing import Final
 
@@ -51,6 +52,7 @@ _PASTE: Final = (
 """How lines of logs, traces, test runs and shells begin."""
 
 
+@cache
 def _phrases() -> dict[str, frozenset[str]]:
     """The phrases of each section of the file in the wheel."""
     text = resources.files(__package__).joinpath("turns.txt").read_text(encoding="utf-8")
