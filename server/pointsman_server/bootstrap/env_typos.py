@@ -21,12 +21,9 @@ from pointsman_server.supervisor.protocol import VARIABLE as WORKER_LINE
 
 CLOSE = 0.7
 """From this similarity on (difflib's, 0 to 1) an unknown name is taken for a misspelt one."""
-NEIGHBOURS = frozenset({
-    "POINTSMAN_ADDRESS", "POINTSMAN_CA_FILE", "POINTSMAN_CERT_FILE", "POINTSMAN_EXT_PROC_LISTEN",
-    "POINTSMAN_HTTP", "POINTSMAN_KEY_FILE", "POINTSMAN_TLS", "POINTSMAN_TOKEN_FILE",
-})  # fmt: skip
-"""Read by the clients, the example gateways and the external processor, which may share an
-environment with the service."""
+NEIGHBOURS = frozenset({"POINTSMAN_ADDRESS", "POINTSMAN_EXT_PROC_LISTEN", "POINTSMAN_HTTP"})
+"""Read by the clients and the external processor, which may share an environment with the
+service. The example gateways' TLS variables are not here: so spelt, an operator meant ours."""
 
 _SWITCHES = (MORPH_ROUTER_ENABLED, DECISION_MODEL_ENABLED, DECISION_LOG_SAMPLE_RATE)
 _KNOWN = tuple(name.upper() for name in (*Settings.model_fields, *_SWITCHES))
