@@ -60,7 +60,9 @@ def _items(value: object) -> Mapping[str, object] | None:
     if isinstance(value, Mapping):
         return {str(key): inner for key, inner in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in fields(value) if f.name not in _HASHES}
+        # What is derived from other parts is no change besides theirs.
+        given = [f.name for f in fields(value) if f.init and f.name not in _HASHES]
+        return {name: getattr(value, name) for name in given}
     return None
 
 
