@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell("pointsman: standard output is closed: the result cannot be written")
         return _UNWRITABLE
     try:
-        status = _run(arguments)
+        status = run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
+    """Run the command of these arguments; returns its exit status."""
     # Here, where an interrupt is caught: most of the time until a command runs is imports.
     from importlib.metadata import entry_points, version  # noqa: PLC0415
 

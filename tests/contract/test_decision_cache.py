@@ -59,7 +59,7 @@ async def cache(request):
     yield cache
     if isinstance(cache, AiocacheDecisionCache):
         # aiocache's own has a timer for each value.
-        await cache._backend.clear()
+        await cache.backend.clear()
     await cache.aclose()
 
 
@@ -114,7 +114,7 @@ def test_any_bytes_come_back_as_they_were(build):
                 await cache.put(key, value, ttl=TTL)
             assert {key: await cache.get(key) for key in entries} == entries
             if isinstance(cache, AiocacheDecisionCache):
-                await cache._backend.clear()
+                await cache.backend.clear()
 
         asyncio.run(live())
 

@@ -41,6 +41,6 @@ def test_an_interrupt_is_one_line_and_the_status_that_a_shell_gives_it(
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pointsman_server.__main__._run", interrupted)
+    monkeypatch.setattr("pointsman_server.__main__.run", interrupted)
     assert main(["serve"]) == 130
     assert capsys.readouterr().err == "pointsman: interrupted\n"

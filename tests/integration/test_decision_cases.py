@@ -110,10 +110,10 @@ class Runner:
             ambient=SystemResources(clock=self.clock, random=self.scripted.random, environment={}),
             tokens_file=self._tokens(token) if token else None,
         )
-        parts = self.peer.running.runtime._parts
+        parts = self.peer.running.runtime.parts
         assert parts is not None
-        parts.switches._source = self.scripted
-        parts.decider._classification._local = self.scripted  # type: ignore[attr-defined]
+        parts.switches.source = self.scripted
+        parts.decider.classification.local = self.scripted  # type: ignore[attr-defined]
         self.parts = parts
 
     async def run(self, step: dict[str, Any]) -> None:
@@ -172,9 +172,9 @@ class Runner:
         self, step: dict[str, Any], message: pb.RouteDecisionRequest
     ) -> Callable[[], None]:
         cache = step.get("cache", {})
-        backend = self.parts.cache.cache._backend  # type: ignore[attr-defined]
+        backend = self.parts.cache.cache.backend  # type: ignore[attr-defined]
         if "entry" in cache or "entry_text" in cache:
-            prepared = await self.parts.decider._prepare(to_request(message))
+            prepared = await self.parts.decider.prepare(to_request(message))
             entry = cache.get("entry")
             value = kept_entry(entry) if entry else cache["entry_text"].encode()
             await backend.set(prepared.key, value, ttl=1800)
@@ -233,7 +233,7 @@ class Runner:
             assert all(text not in f"{c.headers} {c.body}" for c in calls)
 
     async def _compare_log(self, expect: dict[str, Any], decision_id: str) -> None:
-        writer = self.peer.running.telemetry.parts.decision_log._writer
+        writer = self.peer.running.telemetry.parts.decision_log.writer
         while writer._queue:  # noqa: ASYNC110  (another thread empties it)
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.02)

@@ -70,7 +70,7 @@ async def test_the_span_of_a_plain_repetition_tells_what_the_long_way_tells(peer
     service: Any = peer.running.runtime.service()
     exporter, long = InMemorySpanExporter(), []
     spans = recording(exporter)
-    service.decider._observers = (SimpleNamespace(on_decision=long.append),)
+    service.decider.observers = (SimpleNamespace(on_decision=long.append),)
     for number in range(100):
         message = plain(number)
         await service.decider.decide(to_request(message))
@@ -123,8 +123,8 @@ async def test_what_is_remembered_holds_no_word_and_no_id_of_a_caller(start: Sta
     message = request("canary prompt", caller=pb.Caller(user_id="canary-user", session_id="canary"))
     await service.decider.decide(to_request(message))
     assert isinstance(service.fast_path.answer(message), bytes)
-    assert service.fast_path._contexts
-    assert "canary" not in repr(service.fast_path._contexts)
+    assert service.fast_path.contexts
+    assert "canary" not in repr(service.fast_path.contexts)
 
 
 async def test_an_estimate_of_its_own_keeps_no_request_from_the_short_way(start: Starter) -> None:
@@ -134,7 +134,7 @@ async def test_an_estimate_of_its_own_keeps_no_request_from_the_short_way(start:
         message = request(constraints=pb.Constraints(prompt_tokens_estimate=tokens))
         assert (await peer.decide(message)).decision.cached == (tokens > 1_000)
         assert isinstance(service.fast_path.answer(message), bytes)
-    assert len(service.fast_path._contexts) == 1
+    assert len(service.fast_path.contexts) == 1
 
 
 async def test_an_estimate_that_fits_other_models_is_another_context(start: Starter) -> None:
@@ -160,7 +160,7 @@ async def test_a_long_context_goes_the_long_way_and_is_not_remembered(start: Sta
         message = request(constraints=pb.Constraints(denied_models=denied))
         await peer.decide(message)
         assert service.fast_path.answer(message) is None
-    assert not service.fast_path._contexts
+    assert not service.fast_path.contexts
 
 
 async def test_what_was_learned_first_is_forgotten_for_what_is_new(start: Starter) -> None:
@@ -172,7 +172,7 @@ async def test_what_was_learned_first_is_forgotten_for_what_is_new(start: Starte
     await peer.decide(asked[0])
     for message in asked:
         assert isinstance(service.fast_path.answer(message), bytes)
-    assert len(service.fast_path._contexts) == CONTEXTS
+    assert len(service.fast_path.contexts) == CONTEXTS
     assert isinstance(service.fast_path.answer(asked[0]), bytes)
 
 
@@ -182,7 +182,7 @@ async def test_what_the_cache_does_not_hold_goes_the_long_way(start: Starter) ->
     assert not isinstance(service.fast_path.answer(request()), bytes)
     await peer.decide(request())
     assert isinstance(service.fast_path.answer(request()), bytes)
-    await peer.running.runtime._parts.cache.cache._backend.clear()  # type: ignore[union-attr]
+    await peer.running.runtime.parts.cache.cache.backend.clear()  # type: ignore[union-attr]
     assert not isinstance(service.fast_path.answer(request()), bytes)
     again = await peer.decide(request())
     assert not again.decision.cached

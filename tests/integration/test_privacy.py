@@ -185,9 +185,9 @@ async def _everything(peer: Peer, morph: ScriptedMorph) -> None:
 
 
 def _cache_contents(peer: Peer) -> str:
-    parts = peer.running.runtime._parts
+    parts = peer.running.runtime.parts
     assert parts is not None
-    cache = parts.cache.cache._backend  # type: ignore[attr-defined]
+    cache = parts.cache.cache.backend  # type: ignore[attr-defined]
     assert len(cache)
     return repr(cache._sets)
 

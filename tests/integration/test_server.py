@@ -195,7 +195,7 @@ async def test_a_bug_is_internal_with_a_fixed_text(start: Starter, caplog: Any) 
     async def broken(*_: Any, **__: Any) -> Any:
         raise KeyError("the prompt: " + "CAN" + "ARY")  # the log quotes source lines
 
-    peer.running.runtime.service().decider._route = broken  # type: ignore[method-assign]
+    peer.running.runtime.service().decider.decide = broken  # type: ignore[method-assign]
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await peer.decide(request())
     assert refused.value.code() is grpc.StatusCode.INTERNAL

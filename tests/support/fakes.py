@@ -53,7 +53,7 @@ class ScriptedEngine:
     """
 
     def __init__(self, *script: object, gate: asyncio.Event | None = None) -> None:
-        self._script = list(script) or [answer()]
+        self.script = list(script) or [answer()]
         self.gate = gate
         self.queries: list[EngineQuery] = []
         self.cancelled = 0
@@ -63,7 +63,7 @@ class ScriptedEngine:
         return len(self.queries)
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
-        step = self._script[min(self.calls, len(self._script) - 1)]
+        step = self.script[min(self.calls, len(self.script) - 1)]
         self.queries.append(query)
         if self.gate is not None:
             try:

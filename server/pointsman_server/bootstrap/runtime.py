@@ -34,7 +34,7 @@ from pointsman_server.transport.fast_path.fast_path import FastPath
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class RuntimeParts:
     """One version of the policy file with its parts."""
 
     rules: PolicyFile
@@ -52,6 +52,7 @@ class _Parts:
         return None if switches.remembered() is None else self.log_draws(switches.sample_rate)
 
     def engine(self, name: str) -> EnginePart | None:
+        """The engine of this name, if the policy file has one."""
         return next((e for e in self.engines if e.name == name), None)
 
 
@@ -74,15 +75,15 @@ class Runtime:
         self._engines = EngineBuilder(turns=self.turns, ambient=ambient, telemetry=telemetry)
         self._codec = WireCodec()
         self._new_id = DecisionIds(clock=ambient.clock, entropy=ambient.entropy)
-        self._parts: _Parts | None = None
+        self.parts: RuntimeParts | None = None
         self._warnings: tuple[Problem, ...] = ()
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def service(self) -> _Parts:
+    def service(self) -> RuntimeParts:
         """The service of the version in force: a `transport.service.Service`."""
-        if self._parts is None:
+        if self.parts is None:
             raise RuntimeError("no policy file has been applied")
-        return self._parts
+        return self.parts
 
     @property
     def rules(self) -> PolicyFile:
@@ -103,8 +104,8 @@ class Runtime:
 
     async def apply(self, loaded: Loaded) -> None:
         """Put a policy file in force. Raises, and changes nothing, where its parts do not build."""
-        before, after = self._parts, await self._build(loaded.policy_file)
-        self._parts, self._warnings = after, loaded.warnings
+        before, after = self.parts, await self._build(loaded.policy_file)
+        self.parts, self._warnings = after, loaded.warnings
         rules = loaded.policy_file
         self._telemetry.sample_with(lambda: after.switches.sample_rate)
         self._telemetry.metrics.policy(version=rules.version, mode=rules.mode)
@@ -138,20 +139,22 @@ class Runtime:
         for task in tuple(self._leaving):
             task.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)
-        if self._parts is not None:
-            for engine in self._parts.engines:
+        if self.parts is not None:
+            for engine in self.parts.engines:
                 await engine.aclose()
-            await self._parts.cache.aclose()
+            await self.parts.cache.aclose()
 
-    async def _build(self, rules: PolicyFile) -> _Parts:
+    async def _build(self, rules: PolicyFile) -> RuntimeParts:
         """Build the parts of a version. Where one does not build, the new ones are closed."""
         async with contextlib.AsyncExitStack() as unfinished:
             parts = await self._built(rules, unfinished)
             unfinished.pop_all()
         return parts
 
-    async def _built(self, rules: PolicyFile, unfinished: contextlib.AsyncExitStack) -> _Parts:
-        ambient, telemetry, before = self._ambient, self._telemetry, self._parts
+    async def _built(
+        self, rules: PolicyFile, unfinished: contextlib.AsyncExitStack
+    ) -> RuntimeParts:
+        ambient, telemetry, before = self._ambient, self._telemetry, self.parts
         # In a thread: reading the artefact would hold up calls for some milliseconds.
         local = await asyncio.to_thread(LocalEngine.load, rules.local)
         names = dict.fromkeys((*rules.engines, rules.classify_engine))
@@ -221,13 +224,13 @@ class Runtime:
             clock=ambient.clock,
             meter=telemetry.metrics,
         )
-        return _Parts(
+        return RuntimeParts(
             rules, engines, cache, switches, decider, resolver, fast_path, telemetry.log_samples
         )
 
     def _engine(self, name: str, rules: PolicyFile, local: LocalEngine) -> EnginePart:
         """Keep a remote engine of the version before, with its connections, if nothing changed."""
-        before = self._parts.engine(name) if self._parts is not None else None
+        before = self.parts.engine(name) if self.parts is not None else None
         if before is not None and before.client is not None:
             third_party = rules.is_third_party(name)
             same = before.built_from == settings_of(name, rules)
@@ -236,7 +239,7 @@ class Runtime:
         return self._engines.build(name, rules, local=local)
 
     async def _cache(self, rules: PolicyFile) -> CachePart:
-        before = self._parts
+        before = self.parts
         if before is not None and before.cache.serves(rules.cache):
             return before.cache
         return await build_cache(
@@ -246,7 +249,7 @@ class Runtime:
             seal_key=self._keys.derived("seals") if self._hash_key_is_shared else None,
         )
 
-    def _retire(self, before: _Parts, after: _Parts) -> None:
+    def _retire(self, before: RuntimeParts, after: RuntimeParts) -> None:
         """Move the log, and close unused parts once their calls have ended."""
         if before.rules.log != after.rules.log:
             self._telemetry.log_to(after.rules.log)

@@ -26,13 +26,13 @@ class AiocacheDecisionCache:
     """Opaque values under keys of some bytes."""
 
     def __init__(self, backend: BaseCache, *, meter: CacheMeter) -> None:
-        self._backend = backend
+        self.backend = backend
         self._meter = meter
 
     async def get(self, key: bytes) -> bytes | None:
         """The value, or `None` where there is none, it expired or the cache failed."""
         try:
-            value = await self._backend.get(key)
+            value = await self.backend.get(key)
         except Exception as error:  # noqa: BLE001  (whatever a backend raises is a miss)
             self._failed("read", error)
             self._meter.cache_lookup("error")
@@ -44,7 +44,7 @@ class AiocacheDecisionCache:
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:
         """Store `value` for `ttl` seconds, replacing an existing entry."""
         try:
-            await self._backend.set(key, value, ttl=ttl)
+            await self.backend.set(key, value, ttl=ttl)
         except Exception as error:  # noqa: BLE001  (a failed write is counted and forgotten)
             self._failed("write", error)
             self._meter.cache_write_failed()
@@ -52,7 +52,7 @@ class AiocacheDecisionCache:
     async def add(self, key: bytes, value: bytes, *, ttl: float) -> bytes | None:
         """Keep `value` unless there is one already: then leave and return that."""
         try:
-            await self._backend.add(key, value, ttl=ttl)
+            await self.backend.add(key, value, ttl=ttl)
         except ValueError:  # aiocache's word for "there is one"
             return await self._there(key)
         except Exception as error:  # noqa: BLE001  (a failed write is counted and forgotten)
@@ -62,7 +62,7 @@ class AiocacheDecisionCache:
 
     async def _there(self, key: bytes) -> bytes | None:
         try:
-            value = await self._backend.get(key)
+            value = await self.backend.get(key)
         except Exception as error:  # noqa: BLE001  (whatever a backend raises is a miss)
             self._failed("read", error)
             self._meter.cache_lookup("error")
@@ -71,7 +71,7 @@ class AiocacheDecisionCache:
 
     async def aclose(self) -> None:
         """Let go of connections."""
-        await self._backend.close()
+        await self.backend.close()
 
     def _failed(self, what: str, error: Exception) -> None:
         # Counted by the meter; at debug, so that an outage does not flood the log.

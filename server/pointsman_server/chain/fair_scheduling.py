@@ -62,7 +62,7 @@ class FairScheduler:
         self._rounds = rounds
         self._left = 0
         self._number = 0
-        self._queues: dict[str | None, _CallerQueue] = {}
+        self.queues: dict[str | None, _CallerQueue] = {}
         self._fresh: deque[_CallerQueue] = deque()
         self._rotation: deque[_CallerQueue] = deque()
 
@@ -85,9 +85,9 @@ class FairScheduler:
         return True
 
     def _queue(self, caller: str | None) -> _CallerQueue:
-        queue = self._queues.get(caller)
+        queue = self.queues.get(caller)
         if queue is None:
-            queue = self._queues[caller] = _CallerQueue(caller)
+            queue = self.queues[caller] = _CallerQueue(caller)
             self._fresh.append(queue)
         return queue
 
@@ -114,7 +114,7 @@ class FairScheduler:
                 # It stays in rotation once: a caller must not come first with every request.
                 self._rotation.append(queue)
             else:
-                del self._queues[queue.caller]
+                del self.queues[queue.caller]
         return 0
 
 

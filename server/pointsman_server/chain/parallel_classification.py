@@ -29,7 +29,7 @@ class BackgroundClassifier:
         tracer: Tracer,
         remote: Classifier | None = None,
     ) -> None:
-        self._local = local
+        self.local = local
         self._remote = remote
         self._budget = budget
         self._tracer = tracer
@@ -44,7 +44,7 @@ class BackgroundClassifier:
         if text is None:
             yield _nothing
             return
-        classifier = self._remote if remote and self._remote is not None else self._local
+        classifier = self._remote if remote and self._remote is not None else self.local
         task = asyncio.create_task(self._classify(classifier, text))
         # An embedded classifier is done within its first step: without this a request that needs
         # no engine would be answered before it began.

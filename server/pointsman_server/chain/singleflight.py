@@ -75,7 +75,7 @@ class SingleFlight:
     def __init__(self, delegate: DecisionEngine, *, clock: Clock) -> None:
         self._delegate = delegate
         self._clock = clock
-        self._flights: dict[bytes, _Flight] = {}
+        self.flights: dict[bytes, _Flight] = {}
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Return the answer of the flight for `query.key`; without a key, the delegate's."""
@@ -89,28 +89,29 @@ class SingleFlight:
 
     async def _fly(self, key: bytes, query: EngineQuery) -> EngineAnswer | None:
         """Return the shared answer, or `None` if the caller's time ran out before it."""
-        flight = self._flights.get(key)
+        flight = self.flights.get(key)
         if flight is None:
             flight = self._start(key, replace(query, deadline=None))
         try:
-            return await flight.board(self._patience(query))
+            return await flight.board(self.patience(query))
         finally:
             if flight.is_abandoned:
                 flight.task.cancel()
-                self._flights.pop(key, None)
+                self.flights.pop(key, None)
 
     def _start(self, key: bytes, query: EngineQuery) -> _Flight:
-        flight = self._flights[key] = _Flight(self._delegate.decide(query))
+        flight = self.flights[key] = _Flight(self._delegate.decide(query))
 
         def landed(task: asyncio.Task[EngineAnswer]) -> None:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            if self.flights.get(key) is flight:
+                del self.flights[key]
             flight.land(task)
 
         flight.task.add_done_callback(landed)
         return flight
 
-    def _patience(self, query: EngineQuery) -> float | None:
+    def patience(self, query: EngineQuery) -> float | None:
+        """Seconds that a caller may wait for another's flight; `None`: without bound."""
         if query.deadline is None:
             return None
         return max(0.0, query.deadline - self._clock.monotonic() - ANSWER_MARGIN)

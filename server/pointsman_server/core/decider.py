@@ -68,11 +68,11 @@ class Decider:
         self._memory = memory
         self._reader = reader
         self._switches = switches
-        self._classification = classification
+        self.classification = classification
         self._keys = keys
         self._clock = clock
         self._new_id = new_id
-        self._observers = tuple(observers)
+        self.observers = tuple(observers)
 
     async def decide(
         self,
@@ -91,7 +91,7 @@ class Decider:
         started = self._clock.monotonic()
         if request.classify:
             remote = await self._classifies_remotely(request)
-            async with self._classification.beside(request.prompt, remote=remote) as ready:
+            async with self.classification.beside(request.prompt, remote=remote) as ready:
                 outcome = await self._remembered(request, deadline, prepared)
                 outcome = replace(outcome, classification=ready())
         else:
@@ -104,7 +104,7 @@ class Decider:
     ) -> Outcome:
         """The outcome, between reading the conversation's slot and writing its changes."""
         try:
-            prepared = prepared or await self._prepare(request)
+            prepared = prepared or await self.prepare(request)
         except Ended as end:
             return self._unrouted(request, end)
         known = _NOTHING if request.dry_run else await self._memory.recall(prepared)
@@ -120,7 +120,7 @@ class Decider:
             await self._memory.note(prepared.conversation, after, before=known.slot)
         return outcome
 
-    async def _prepare(self, request: RouteRequest) -> Prepared:
+    async def prepare(self, request: RouteRequest) -> Prepared:
         """The plan and the keys. Ends where there is no conversation to remember.
 
         Where routing is off there is no plan: the static pick is served, and remembered.
@@ -285,5 +285,5 @@ class Decider:
             total_seconds=self._clock.monotonic() - started,
             log_sampled=log_sampled,
         )
-        for observer in self._observers:
+        for observer in self.observers:
             observer.on_decision(record)

@@ -34,7 +34,7 @@ class RememberedSwitches:
     """A good reading is remembered for `memory` seconds; a failed one is not remembered."""
 
     def __init__(self, source: SwitchSource, *, clock: Clock, memory: float) -> None:
-        self._source = source
+        self.source = source
         self._clock = clock
         self._memory = memory
         self._readings: dict[str, _Reading] = {}
@@ -72,7 +72,7 @@ class RememberedSwitches:
         if reading is not None and now < reading.good_until:
             return reading
         try:
-            text = await self._source.read(name)
+            text = await self.source.read(name)
         except Exception as error:  # noqa: BLE001  (whatever a source raises: closed)
             self._readings.pop(name, None)
             self._warn(name, error, now)

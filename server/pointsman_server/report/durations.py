@@ -17,32 +17,32 @@ _STEP: Final = math.log(GROWTH)
 class Durations:
     """Weighted durations in milliseconds; at most 1,400 counts for any input."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("counts",)
 
     def __init__(self) -> None:
-        self._counts: dict[int, float] = {}
+        self.counts: dict[int, float] = {}
 
     def add(self, millis: float, weight: float) -> None:
         """Count a duration `weight` times."""
         place = math.floor(math.log(min(max(millis, SHORTEST), LONGEST)) / _STEP)
-        self._counts[place] = self._counts.get(place, 0.0) + weight
+        self.counts[place] = self.counts.get(place, 0.0) + weight
 
     def merge(self, other: Durations) -> None:
         """Add all that `other` counted."""
-        for place, weight in other._counts.items():
-            self._counts[place] = self._counts.get(place, 0.0) + weight
+        for place, weight in other.counts.items():
+            self.counts[place] = self.counts.get(place, 0.0) + weight
 
     @property
     def total(self) -> float:
         """All weights."""
-        return sum(self._counts.values())
+        return sum(self.counts.values())
 
     def quantile(self, share: float) -> float | None:
         """The duration that `share` of them do not exceed; `None` where there are none."""
         left = share * self.total
         place = None
-        for place in sorted(self._counts):
-            left -= self._counts[place]
+        for place in sorted(self.counts):
+            left -= self.counts[place]
             if left <= 0:
                 break
         return None if place is None else math.exp((place + 0.5) * _STEP)

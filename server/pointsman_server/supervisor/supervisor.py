@@ -36,7 +36,7 @@ class Supervisor:
         self._started = False
         self._status = 0
         key = os.urandom(KEY_BYTES).hex()
-        self._posts = [
+        self.posts = [
             WorkerProcess(
                 WorkerAssignment(index=index, port=port, hash_key=key),
                 command=command,
@@ -55,7 +55,7 @@ class Supervisor:
         """
         keeping: list[asyncio.Task[None]] = []
         report: WorkerReady | None = None
-        for posts in (self._posts[:1], self._posts[1:]):
+        for posts in (self.posts[:1], self.posts[1:]):
             keeping += [asyncio.create_task(post.keep()) for post in posts]
             reports = [await post.first for post in posts]
             if self._stopping.is_set():
@@ -64,7 +64,7 @@ class Supervisor:
         else:
             self._started = True
             if report is not None:
-                say(f"{report.start_line} | workers {len(self._posts)}")
+                say(f"{report.start_line} | workers {len(self.posts)}")
         await self._stopping.wait()
         await self._end(keeping)
         return self._status
@@ -72,17 +72,17 @@ class Supervisor:
     def stop(self) -> None:
         """Let every worker end its calls."""
         self._stopping.set()
-        for post in self._posts:
+        for post in self.posts:
             post.send(signal.SIGTERM)
 
     def reload(self) -> None:
         """Let every worker reload its policy file."""
-        for post in self._posts:
+        for post in self.posts:
             post.reload()
 
     def _failed_start(self, status: int) -> None:
         """Give up where a start fails, or where all of them do and nobody serves."""
-        serving = any(post.serving for post in self._posts)
+        serving = any(post.serving for post in self.posts)
         self._failed_starts = 0 if serving else self._failed_starts + 1
         if not self._started or self._failed_starts >= FAILED_STARTS:
             _log.error("giving up: a worker does not start")
@@ -94,6 +94,6 @@ class Supervisor:
         if late:
             _log.error("%d workers did not stop in time and are killed", len(late))
             self._status = self._status or 1
-            for post in self._posts:
+            for post in self.posts:
                 post.send(signal.SIGKILL)
         await asyncio.gather(*keeping)

@@ -222,7 +222,7 @@ async def test_calls_that_were_under_way_when_it_opened_do_not_put_the_probe_off
         await gate.wait()
         return DOWN
 
-    circuit.engine._script = [lambda _, g=g: late(g) for g in gates] + [answer()]
+    circuit.engine.script = [lambda _, g=g: late(g) for g in gates] + [answer()]
     tasks = [circuit.call() for _ in gates]
     await settle()
     for gate in gates:
@@ -245,7 +245,7 @@ async def test_a_call_under_way_that_fails_beside_the_probe_does_not_speak_for_i
         await gate.wait()
         return result
 
-    circuit.engine._script = [
+    circuit.engine.script = [
         lambda _: after(late, DOWN),
         *[DOWN] * 3,
         lambda _: after(probing, answer()),
@@ -271,7 +271,7 @@ def test_whatever_happened_an_engine_that_answers_again_is_asked_again(history):
         circuit = Circuitry(*history, answer())
         for _ in history:
             await circuit.stage()
-        circuit.engine._script = [answer()]
+        circuit.engine.script = [answer()]
         circuit.clock.advance(RULES.pause)
         assert await circuit.stage() is None
         assert circuit.breaker.state is Circuit.CLOSED

@@ -140,4 +140,4 @@ async def test_callers_whose_turns_are_over_are_forgotten():
     tasks = [line.caller(n, owner=f"caller {n}") for n in range(20)]
     await line.rounds(30 * ROUNDS)
     await asyncio.gather(*tasks)
-    assert not line.turns._queues
+    assert not line.turns.queues

@@ -194,7 +194,7 @@ async def test_a_caller_whose_time_runs_out_decides_alone_and_leaves_the_others_
         await waiting.wait()
         return answer(SONNET)
 
-    tower.engine._script = [lambda _: slow(), answer(GPT)]
+    tower.engine.script = [lambda _: slow(), answer(GPT)]
     tower.gate.set()
     patient = tower.call()
     await settle()
@@ -214,7 +214,7 @@ async def test_a_first_caller_whose_time_runs_out_leaves_the_call_to_the_others(
         await waiting.wait()
         return answer(SONNET)
 
-    tower.engine._script = [lambda _: slow(), answer(GPT)]
+    tower.engine.script = [lambda _: slow(), answer(GPT)]
     tower.gate.set()
     hasty = tower.call(deadline=tower.soon())
     patient = tower.call()
@@ -230,7 +230,7 @@ async def test_a_first_caller_whose_time_runs_out_leaves_the_call_to_the_others(
 def test_a_margin_of_a_callers_time_is_kept_for_deciding_alone(left, patience):
     tower = Tower()
     deadline = None if left is None else tower.clock.now + left
-    found = tower.flight._patience(query(deadline=deadline))
+    found = tower.flight.patience(query(deadline=deadline))
     assert found == (patience if patience is None else pytest.approx(patience))
 
 
@@ -272,7 +272,7 @@ async def test_a_call_that_outlasts_every_caller_is_cancelled():
     found = await asyncio.gather(*(tower.call(deadline=tower.soon()) for _ in range(3)))
     assert found == [answer(GPT)] * 3
     await settle()
-    assert tower.flight._flights == {}
+    assert tower.flight.flights == {}
 
 
 # ---------------------------------------------------------------- other candidates, same key

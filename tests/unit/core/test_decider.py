@@ -397,7 +397,7 @@ async def test_a_failure_leaves_no_trace_in_the_conversation():
 
 async def test_time_spent_in_engines_is_told_and_none_for_kept_answers():
     parts = world()
-    parts.engine._script = [
+    parts.engine.script = [
         lambda _: (parts.clock.advance(0.25), answer())[1],
         answer(cached=True),
         lambda _: (parts.clock.advance(0.5), EnginesFailed(DOWN))[1],

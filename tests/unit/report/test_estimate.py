@@ -282,7 +282,7 @@ def test_the_memory_of_an_account_does_not_grow_with_its_lines() -> None:
         lines = (raw(decided(conversation=at, total_seconds=at % 50 / 7)) for at in range(count))
         [sums] = account_of(lines).sums[Mode.SHADOW].values()
         tallies = [sums.skipped, sums.held_back, sums.changes, sums.engines, sums.calls]
-        return [len(sums.took._counts), *(len(tally.ranked()) for tally in tallies)]
+        return [len(sums.took.counts), *(len(tally.ranked()) for tally in tallies)]
 
     assert len(CATALOG) == 2
     assert sizes(100) == sizes(5_000)

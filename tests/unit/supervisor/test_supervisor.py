@@ -106,7 +106,7 @@ async def test_what_keeps_the_first_worker_from_starting_is_met_once(crew):
 
 async def test_a_system_that_gives_no_process_is_a_failed_start(crew):
     failing = crew("serves")
-    for post in failing.supervisor._posts:
+    for post in failing.supervisor.posts:
         post._command = (str(failing.folder / "no-such-program"),)
     assert await failing.run == 1
     assert failing.said == []
@@ -131,7 +131,7 @@ async def test_when_none_serves_and_none_starts_the_supervisor_gives_up(crew, tm
     both = crew("serves", workers=2)
     await both.started()
     # From here on workers fail as they start.
-    for post in both.supervisor._posts:
+    for post in both.supervisor.posts:
         post._command = (*post._command, "fails")
     for note in both.noted("started"):
         os.kill(pid(note), signal.SIGKILL)

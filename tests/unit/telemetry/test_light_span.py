@@ -124,7 +124,7 @@ def test_what_is_remembered_of_records_is_bounded(monkeypatch):
         record = replace(routed(), auto_model=str(number))
         span.end_cached(record, decision_id="x", detail=lambda: DETAILS[0])
         assert span.attributes["pointsman.auto_model"] == str(number)
-    assert len(setup.calls._alike) <= 2
+    assert len(setup.calls.records) <= 2
 
 
 @pytest.mark.parametrize("traceparent", [None, SAMPLED, "junk"], ids=["root", "child", "junk"])
@@ -184,7 +184,7 @@ def test_a_processor_that_raises_fails_no_answer(caplog):
             raise RuntimeError("can" + "ary")  # the log quotes source lines
 
     setup = Setup()
-    setup.calls._processors = (Broken(setup.exporter),)
+    setup.calls.processors = (Broken(setup.exporter),)
     setup.calls.sample(METHOD, None).end_cached(
         routed(), decision_id="x", detail=lambda: DETAILS[0]
     )

@@ -30,7 +30,7 @@ class DecisionLog:
 
     def __init__(self, writer: LineWriter, *, random: Callable[[], float]) -> None:
         """`random` throws the dice: a number in [0, 1)."""
-        self._writer = writer
+        self.writer = writer
         self._random = random
         self._rate: Callable[[], float] = _default_rate
 
@@ -40,7 +40,7 @@ class DecisionLog:
 
     def write_to(self, rules: LogRules) -> None:
         """Write to where `rules` say from now on."""
-        self._writer.write_to(build_sinks(rules))
+        self.writer.write_to(build_sinks(rules))
 
     def samples(self, rate: float) -> bool:
         """Decide whether to sample a call before its decision."""
@@ -55,7 +55,7 @@ class DecisionLog:
         sampled = self._random() < rate if view.log_sampled is None else view.log_sampled
         if sampled or _always(outcome):
             record, trace_id = view.materialise(), _trace_id()
-            self._writer.put(
+            self.writer.put(
                 LogEntry(record=record, sampled=sampled, sample_rate=rate, trace_id=trace_id)
             )
 
@@ -63,11 +63,11 @@ class DecisionLog:
         """Write `record`, if it is sampled."""
         rate = self._rate()
         if not record.dry_run and self._random() < rate:
-            self._writer.put(ResolutionEntry(record=record, sample_rate=rate, trace_id=_trace_id()))
+            self.writer.put(ResolutionEntry(record=record, sample_rate=rate, trace_id=_trace_id()))
 
     async def aclose(self, *, bound: float) -> None:
         """Flush the queue, for `bound` seconds at most."""
-        await self._writer.aclose(bound=bound)
+        await self.writer.aclose(bound=bound)
 
 
 def _default_rate() -> float:

@@ -67,9 +67,9 @@ class CallSpans:
         self.resource = resource or Resource({})
         self.scope = scope
         self._limited = limited
-        self._processors = tuple(processors)
-        self._alike: BoundedMap[int, tuple[DecisionRecord, Mapping[str, a.AttributeValue]]]
-        self._alike = BoundedMap(REMEMBERED)
+        self.processors = tuple(processors)
+        self.records: BoundedMap[int, tuple[DecisionRecord, Mapping[str, a.AttributeValue]]]
+        self.records = BoundedMap(REMEMBERED)
         self.finish: Callable[[LightSpan], None] = LoggedOnce(self._finish)
 
     def sample(self, method: str, trace: Context | None) -> LightSpan | None:
@@ -89,11 +89,11 @@ class CallSpans:
 
     def alike(self, record: DecisionRecord) -> Mapping[str, a.AttributeValue]:
         """Common attributes of all spans of decisions like `record`: one value per record."""
-        found = self._alike.get(id(record))
+        found = self.records.get(id(record))
         if found is None or found[0] is not record:
             said = a.decision_attributes(record) | {a.RPC_SYSTEM: a.GRPC, a.RPC_STATUS: "OK"}
             found = record, {key: said[key] for key in said if key not in OF_ITS_OWN}
-            self._alike.remember(id(record), found)
+            self.records.remember(id(record), found)
         return found[1]
 
     def _finish(self, span: LightSpan) -> None:
@@ -102,7 +102,7 @@ class CallSpans:
             whole.set_attributes(span.said)
             whole.end()
             return
-        for processor in self._processors:
+        for processor in self.processors:
             processor.on_end(span)
 
 

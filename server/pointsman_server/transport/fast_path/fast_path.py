@@ -110,7 +110,7 @@ class FastPath:
         self._now = clock.monotonic
         self._message_keys = MessageKeyMaker(keys)
         self._templates = ResponseTemplates(rules, keys=keys, meter=meter)
-        self._contexts: BoundedMap[tuple[object, ...], _CompiledContext] = BoundedMap(CONTEXTS)
+        self.contexts: BoundedMap[tuple[object, ...], _CompiledContext] = BoundedMap(CONTEXTS)
         self._open = rules.mode is not Mode.OFF
         self._serves = rules.mode is Mode.SERVE
 
@@ -201,11 +201,11 @@ class FastPath:
             switches.morph_router_enabled,
             switches.decision_model_enabled,
         )
-        context = self._contexts.get(key)
+        context = self.contexts.get(key)
         if context is None:
             context = self._compile(message, switches)
             if context is not None:
-                self._contexts.remember(key, context)
+                self.contexts.remember(key, context)
         return context
 
     def _constraints(self, constraints: pb.Constraints) -> tuple[bytes, int | None]:
