@@ -37,3 +37,13 @@ def watching() -> Iterator[Watch]:
 
     with patch.object(asyncio.Handle, "_run", measured):
         yield watch
+
+
+def yardstick() -> float:
+    """Milliseconds of processor time that a fixed piece of work takes here and now, about one.
+
+    Bounds are multiples of it, because processors differ, and one processor differs by its load.
+    """
+    started = time.thread_time()
+    sorted((number * 7919) % 10_007 for number in range(11_000))
+    return (time.thread_time() - started) * 1e3

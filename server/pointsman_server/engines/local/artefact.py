@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -89,7 +90,10 @@ _ARRAYS: Final = tuple(field.name for field in fields(Artefact) if field.name !=
 
 
 def load(path: Path | None = None) -> Artefact:
-    """Read and check an artefact; without a path the shipped one. Raises `ArtefactInvalid`."""
+    """Read and check an artefact; without a path the shipped one. Raises `ArtefactInvalid`.
+
+    The same content gives the same artefact.
+    """
     try:
         if path is None:
             content = resources.files(__package__).joinpath(SHIPPED).read_bytes()
@@ -100,6 +104,7 @@ def load(path: Path | None = None) -> Artefact:
     return parse(content)
 
 
+@lru_cache(maxsize=2)
 def parse(content: bytes) -> Artefact:
     """Check the bytes of an artefact and give them their shapes. Raises `ArtefactInvalid`."""
     if not content.startswith(MAGIC):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -45,7 +46,7 @@ class SemanticReader:
         self.unsure = float(header["unsure"])
         """The default reader's confidence below which `auto` asks the semantic one, 0..1."""
         self.version = f"{header['version']}+{default.version}"
-        self._pieces = WordPieces(_bytes(folder, VOCABULARY).decode().split("\n"))
+        self._pieces = _pieces(_bytes(folder, VOCABULARY))
         self._session = _session(_bytes(folder, MODEL))
 
     @classmethod
@@ -98,6 +99,13 @@ def _bytes(folder: Traversable, name: str) -> bytes:
         raise ArtefactInvalid(f"{name} cannot be read: {type(error).__name__}") from error
 
 
+@lru_cache(maxsize=1)
+def _pieces(vocabulary: bytes) -> WordPieces:
+    return WordPieces(vocabulary.decode().split("\n"))
+
+
+# A reload takes the session that it has, as it takes the default reader.
+@lru_cache(maxsize=1)
 def _session(model: bytes) -> Any:
     """The model in onnxruntime, on one thread. Raises `ArtefactInvalid`."""
     import onnxruntime  # noqa: PLC0415  (an extra: 50 MB that the default reader does without)

@@ -77,3 +77,12 @@ def test_a_semantic_reader_that_is_not_installed_says_what_to_do(
         ArtefactInvalid, match=r"pip install ./packages/pointsman-semantic '.\[semantic\]'"
     ):
         load_reader(LocalRules(quality_loss={}, reader=ReaderKind.AUTO))
+
+
+def test_a_reload_takes_the_reader_that_it_has(tmp_path: Path) -> None:
+    own = tmp_path / "own.bin"
+    own.write_bytes(content_of(None))
+    assert DefaultReader.load() is DefaultReader.load(own)
+    own.write_bytes(content_of(None)[:-1])
+    with pytest.raises(ArtefactInvalid):
+        DefaultReader.load(own)
