@@ -34,7 +34,7 @@ Every service, message, field and enum of the package `pointsman.v1`, from the c
 
 def page() -> str:
     """The page, in Markdown."""
-    found = [_File(each) for each in _described().file]
+    found = [_File(each) for each in described().file]
     services = (line for each in found for line in each.services())
     messages = (line for each in found for line in each.messages())
     enums = (line for each in found for line in each.enums())
@@ -42,8 +42,8 @@ def page() -> str:
     return "\n".join([_HEAD, *(f"{section.strip()}\n" for section in sections)])
 
 
-def _described() -> FileDescriptorSet:
-    """The contract, with its comments."""
+def described() -> FileDescriptorSet:
+    """The contract and its comments."""
     sources = sorted(str(p.relative_to(PROTOS)) for p in PROTOS.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "contract.bin"
@@ -54,15 +54,20 @@ def _described() -> FileDescriptorSet:
         return FileDescriptorSet.FromString(out.read_bytes())
 
 
+def comments_of(file: FileDescriptorProto) -> dict[tuple[int, ...], str]:
+    """The comments of a file, by the path of the commented element."""
+    return {
+        tuple(each.path): " ".join(each.leading_comments.split())
+        for each in file.source_code_info.location
+    }
+
+
 class _File:
     """One file of the contract and its comments, by the path of the commented element."""
 
     def __init__(self, file: FileDescriptorProto) -> None:
         self._file = file
-        self._comments = {
-            tuple(each.path): " ".join(each.leading_comments.split())
-            for each in file.source_code_info.location
-        }
+        self._comments = comments_of(file)
 
     def services(self) -> Iterator[str]:
         for i, service in enumerate(self._file.service):

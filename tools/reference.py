@@ -1,4 +1,7 @@
-"""Generate docs/reference and the map of the house; `--check` only reports stale files."""
+"""Generate docs/reference, the OpenAPI document and the map of the house.
+
+`--check` only reports stale files.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from pathlib import Path
 
 import contract_reference
 import house_map
+import openapi
 import policy_reference
 import settings_reference
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
 FILES = {
-    "reference/contract.md": contract_reference.page,
-    "reference/policy-file.md": policy_reference.page,
-    "reference/settings.md": settings_reference.page,
-    "images/house.svg": house_map.picture,
+    "docs/reference/contract.md": contract_reference.page,
+    "docs/reference/openapi.yaml": openapi.page,
+    "docs/reference/policy-file.md": policy_reference.page,
+    "docs/reference/settings.md": settings_reference.page,
+    "docs/images/house.svg": house_map.picture,
+    "server/pointsman_server/transport/http/openapi.json": openapi.served,
 }
 
 
@@ -23,8 +29,8 @@ def stale() -> list[str]:
     """List the files that are missing, out of date, or no longer generated."""
     fresh = {name: generate() for name, generate in FILES.items()}
     there = {
-        file.relative_to(DOCS).as_posix(): file.read_text(encoding="utf-8")
-        for file in [*DOCS.glob("reference/*.md"), DOCS / "images" / "house.svg"]
+        file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8")
+        for file in {*ROOT.glob("docs/reference/*"), *(ROOT / name for name in FILES)}
         if file.exists()
     }
     return sorted(n for n in fresh.keys() | there.keys() if fresh.get(n) != there.get(n))
@@ -37,5 +43,5 @@ if __name__ == "__main__":
             sys.exit(f"stale references (run `make reference`): {', '.join(names)}")
     else:
         for name, generate in FILES.items():
-            (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
-            (DOCS / name).write_text(generate(), encoding="utf-8")
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(generate(), encoding="utf-8")

@@ -84,32 +84,61 @@ async def test_a_page_of_a_browser_may_not_send_a_form(http: httpx.AsyncClient) 
     assert "access-control-allow-origin" not in answer.headers
 
 
-@pytest.mark.parametrize(
-    ("content", "named"),
-    [
-        ('{"prompt": {"userPrompt": "x"}}', '"userPrompt" at "RouteDecisionRequest.prompt"'),
-        ('{"caller": {"userId": 7}}', "userId"),
-        ("{", "JSON"),
-        ("[]", "JSON"),
-        ("\xff", "JSON"),
-        ("{}", "prompt: is required; caller: is required"),
-        ("", "prompt: is required; caller: is required"),
-        ('{"prompt":' * 5_000, "JSON"),
-    ],
-    ids=["unknown field", "wrong type", "cut off", "a list", "no text", "empty", "nothing", "deep"],
-)  # fmt: skip
-async def test_bad_input_names_its_field(http: httpx.AsyncClient, content: str, named: str) -> None:
+def violations(answer: httpx.Response) -> dict[str, str]:
+    """The bad fields in the details of an error, as gRPC has them."""
+    details = {each["type"]: each["value"] for each in answer.json()["details"]}
+    assert details.keys() == {"google.rpc.ErrorInfo", "google.rpc.BadRequest"}
+    wire = base64.b64decode(details["google.rpc.BadRequest"] + "==")
+    found = error_details_pb2.BadRequest.FromString(wire).field_violations
+    return {each.field: each.description for each in found}
+
+
+BAD = {
+    "unknown field": ('{"prompt": {"userPrompt": "x"}}', "prompt.userPrompt", "Prefix?"),
+    "wrong type": ('{"caller": {"userId": 7}}', "caller.user_id", "must be a string"),
+    "no value of the enum": ('{"dataPolicy": "X"}', "data_policy", "PARTY_DENIED"),
+    "no list": ('{"routing": {"candidateModels": "x"}}', "routing.candidate_models", "a list"),
+    "in a list": ('{"routing": {"candidateModels": [1]}}', "routing.candidate_models[0]", "string"),
+    "no object": ('{"prompt": 1}', "prompt", "must be an object"),
+    "negative": ('{"prompt": {"messageCount": -1}}', "prompt.message_count", "at least 0"),
+    "half a character": ('{"caller": {"userId": "\\ud800"}}', "caller.user_id", "Unicode"),
+    "unprintable": ('{"\\ud800\\n": 1}', "??", "has no such field"),
+    "cut off": ("{", "request", "JSON"),
+    "a list": ("[]", "request", "JSON"),
+    "no text": ("\xff", "request", "JSON"),
+    "twice": ('{"prompt": {}, "prompt": {}}', "request", "duplicate"),
+    "empty": ("{}", "prompt", "is required"),
+    "nothing": ("", "caller", "is required"),
+    "deep": ('{"prompt":' * 5_000, "request", "JSON"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "field", "said"), BAD.values(), ids=BAD)
+async def test_bad_input_names_its_field(
+    http: httpx.AsyncClient, content: str, field: str, said: str
+) -> None:
     answer = await http.post(DECIDE, content=content.encode("latin-1"), headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_argument")
-    assert named in answer.json()["message"]
+    assert said in violations(answer)[field]
+    assert f"{field}: {violations(answer)[field]}" in answer.json()["message"]
+
+
+async def test_every_bad_field_is_named_where_it_stands(http: httpx.AsyncClient) -> None:
+    bad = {"requests": [body(), {"prompt": {"text": "x"}, "caller": {"userId": 1}}], "more": 1}
+    answer = await http.post(f"/{SERVICE}/BatchRouteDecisions", json=bad)
+    named = ["requests[1].prompt.text", "requests[1].caller.user_id", "more"]
+    assert list(violations(answer)) == named
+
+
+async def test_few_of_many_bad_fields_are_named(http: httpx.AsyncClient) -> None:
+    answer = await http.post(DECIDE, json={f"x{n}{'y' * 500}": 1 for n in range(4_000)})
+    assert len(violations(answer)) == 8
+    assert len(answer.content) < 8_192
 
 
 async def test_details_say_what_grpc_s_say(http: httpx.AsyncClient) -> None:
-    bad = {**body(), "caller": {"userId": " "}}
-    details = (await http.post(DECIDE, json=bad)).json()["details"]
-    found = next(each["value"] for each in details if each["type"] == "google.rpc.BadRequest")
-    violations = error_details_pb2.BadRequest.FromString(base64.b64decode(found + "=="))
-    assert [each.field for each in violations.field_violations] == ["caller.user_id"]
+    answer = await http.post(DECIDE, json={**body(), "caller": {"userId": " "}})
+    assert list(violations(answer)) == ["caller.user_id"]
 
 
 async def test_a_generated_client_may_be_newer_than_the_service(http: httpx.AsyncClient) -> None:
@@ -209,6 +238,7 @@ async def test_tokens_hold_here_too(start: Starter, tmp_path: Path) -> None:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}):
             answer = await http.post(DECIDE, json=body(), headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+            assert answer.json()["details"][0]["type"] == "google.rpc.ErrorInfo"
         assert (await http.get("/metrics")).status_code == 401
         assert (await http.get("/healthz")).status_code == 200
         headers = {"authorization": f"Bearer {TOKEN}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from importlib.resources import files
 
 from pointsman_server.transport.http.connect_app import RoutingApplication
 from pointsman_server.transport.http.gate import App, HttpGate, Pages
@@ -23,5 +24,6 @@ def build_http_server(
 ) -> HttpServer:
     """Build a server for `servicer`'s RPCs; see `HttpGate` and `HttpServer`."""
     rpcs: App = RoutingApplication(servicer)
-    gate = HttpGate(rpcs, pages=pages, tokens=tokens, origins=origins)
+    openapi = (files(__package__) / "openapi.json").read_bytes()
+    gate = HttpGate(rpcs, pages=pages, openapi=openapi, tokens=tokens, origins=origins)
     return HttpServer(gate, connections=connections, tls=tls)

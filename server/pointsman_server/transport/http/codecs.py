@@ -5,11 +5,15 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TypeVar
 
-from connectrpc.code import Code
 from connectrpc.codec import Codec
 from connectrpc.errors import ConnectError
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
+
+from pointsman_server.core.errors import FieldViolation, InvalidRequest
+from pointsman_server.transport.errors import to_status
+from pointsman_server.transport.http.errors import error_of
+from pointsman_server.transport.http.json_faults import faults_of
 
 M = TypeVar("M", bound=Message)
 
@@ -37,7 +41,7 @@ class BinaryCodec(Codec[Message, M]):
         try:
             return message_class.FromString(bytes(data))
         except DecodeError:
-            raise _unreadable("protobuf", message_class, "") from None
+            raise _refused(_unreadable("protobuf", message_class)) from None
 
 
 class JsonCodec(Codec[Message, M]):
@@ -57,18 +61,20 @@ class JsonCodec(Codec[Message, M]):
         if not data.strip():
             return message
         if data.lstrip()[:1] != b"{":
-            raise _unreadable("JSON", message_class, ": it is not an object")
+            raise _refused(_unreadable("JSON", message_class, ": it is not an object"))
+        strict = STRICT.get()
         try:
             return json_format.Parse(
-                bytes(data),
-                message,
-                ignore_unknown_fields=not STRICT.get(),
-                max_recursion_depth=DEPTH,
+                bytes(data), message, ignore_unknown_fields=not strict, max_recursion_depth=DEPTH
             )
-        except (json_format.ParseError, UnicodeDecodeError, RecursionError) as error:
-            raise _unreadable("JSON", message_class, f": {error}") from None
+        except (json_format.ParseError, UnicodeError, RecursionError) as error:
+            faults = faults_of(bytes(data), message_class, strict=strict)
+            raise _refused(*faults or [_unreadable("JSON", message_class, f": {error}")]) from None
 
 
-def _unreadable(form: str, message_class: type[Message], why: str) -> ConnectError:
-    name = message_class.DESCRIPTOR.name
-    return ConnectError(Code.INVALID_ARGUMENT, f"the body is no {name} in {form}{why}")
+def _unreadable(form: str, message_class: type[Message], why: str = "") -> FieldViolation:
+    return FieldViolation("request", f"must be a {message_class.DESCRIPTOR.name} in {form}{why}")
+
+
+def _refused(*violations: FieldViolation) -> ConnectError:
+    return error_of(to_status(InvalidRequest(violations)))

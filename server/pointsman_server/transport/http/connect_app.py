@@ -6,18 +6,14 @@ Connect and gRPC-Web come from `connectrpc`; this module adapts its calls to the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, cast
 
-import grpc
-from connectrpc.code import Code
-from connectrpc.errors import ConnectError, ErrorDetail
 from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
 from connectrpc.request import RequestContext
 from connectrpc.server import ConnectASGIApplication, Endpoint
 from google.protobuf.message import Message
-from google.rpc.status_pb2 import Status
 from pointsman.v1 import (
     batch_route_decisions_pb2,
     describe_routing_pb2,
@@ -25,11 +21,11 @@ from pointsman.v1 import (
     route_decision_pb2,
     stream_route_decisions_pb2,
 )
-from protobuf.wkt import Any as AnyMessage
 
-from pointsman_server.transport.call import SERVICE, STATUS_TRAILER
+from pointsman_server.transport.call import SERVICE
 from pointsman_server.transport.http.call_context import Aborted, CallContext, StreamContext
 from pointsman_server.transport.http.codecs import BinaryCodec, JsonCodec
+from pointsman_server.transport.http.errors import connect_error
 from pointsman_server.transport.servicer import RoutingServicer
 
 MESSAGE_BYTES = 4 * 1024 * 1024
@@ -38,11 +34,6 @@ MESSAGE_BYTES = 4 * 1024 * 1024
 CERTIFICATE: ContextVar[dict[str, list[bytes]]] = ContextVar("certificate")
 """Names of the client's verified certificate, set for the call that runs in this context."""
 
-_CODES: Mapping[grpc.StatusCode, Code] = {
-    code: Code[code.name.replace("CANCELLED", "CANCELED")]
-    for code in grpc.StatusCode
-    if code is not grpc.StatusCode.OK
-}
 Request = RequestContext[Any, Any]
 
 
@@ -121,7 +112,7 @@ def _unary(
         try:
             return await call(message, context)
         except Aborted as end:
-            raise _error(end) from None
+            raise connect_error(end.code, end.details, end.trailers) from None
 
     method = _method(name, request, response, StreamType.UNARY, idempotency)
     return Endpoint.unary(method=method, function=function)
@@ -150,7 +141,7 @@ def _streaming(
             async for wire in context.responses(serving):
                 yield response.FromString(wire)
         except Aborted as end:
-            raise _error(end) from None
+            raise connect_error(end.code, end.details, end.trailers) from None
 
     return function
 
@@ -180,13 +171,3 @@ def _call(request: Request) -> dict[str, Any]:
         "peer": request.client_address or "",
         "certificate": CERTIFICATE.get({}),
     }
-
-
-def _error(end: Aborted) -> ConnectError:
-    """The error with the details that gRPC puts into a trailer."""
-    packed = next((v for k, v in end.trailers if k == STATUS_TRAILER and type(v) is bytes), b"")
-    details = [
-        ErrorDetail(AnyMessage(type_url=each.type_url, value=each.value))
-        for each in Status.FromString(packed).details
-    ]
-    return ConnectError(_CODES[end.code], end.details, details)

@@ -14,6 +14,7 @@ from pointsman_server.transport.call import SERVICE
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.http.codecs import STRICT
 from pointsman_server.transport.http.connect_app import CERTIFICATE
+from pointsman_server.transport.http.errors import error_body, error_of
 from pointsman_server.transport.security.bearer_auth import BearerAuthentication
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -50,7 +51,7 @@ class HttpGate:
     """An ASGI application before `app`.
 
     `origins` are the origins of browser pages that may call; `*` allows any. With `tokens`, only
-    the probes need none.
+    the probes need none. `openapi` is the document at `/openapi.json`.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class HttpGate:
         app: App,
         *,
         pages: Pages,
+        openapi: bytes,
         tokens: BearerAuthentication | None,
         origins: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._pages = pages
+        self._openapi = openapi
         self._tokens = tokens
         self._origins = frozenset(origins)
 
@@ -97,17 +100,22 @@ class HttpGate:
         presented = headers.get(b"authorization", b"").decode("latin-1")
         if self._tokens is not None and not self._tokens.admit(presented, _method(path)):
             return await _refuse(send)
-        if path == "/metrics":
-            page = await self._pages.metrics()
-            return await _respond(send, 200, page, self._pages.metrics_type)
         if not path.startswith(f"/{SERVICE}/"):
-            return await _respond(send, 404, b"not found\n")
+            return await self._page(path, send)
         CERTIFICATE.set(scope.get("state", {}).get("certificate", {}))
         STRICT.set(b"connect-protocol-version" not in headers)
         if path != _STREAM:
             body = _TimedBody(receive, send)
             receive, send = body.receive, body.send
         return await self._app(_as_json(_with_query(scope), headers), receive, send)
+
+    async def _page(self, path: str, send: Send) -> None:
+        if path == "/metrics":
+            page = await self._pages.metrics()
+            return await _respond(send, 200, page, self._pages.metrics_type)
+        if path == "/openapi.json":
+            return await _respond(send, 200, self._openapi, "application/json")
+        return await _respond(send, 404, b"not found\n")
 
 
 def _method(path: str) -> str | None:
@@ -163,8 +171,7 @@ class _TimedBody:
 
 
 async def _refuse(send: Send) -> None:
-    status = to_status(Unauthenticated())
-    body = b'{"code":"unauthenticated","message":"%s"}' % status.details.encode()
+    body = error_body(error_of(to_status(Unauthenticated())))
     challenge = (b"www-authenticate", b"Bearer")
     await _respond(send, 401, body, "application/json", challenge)
 
