@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import grimp
 
 PACKAGES = (
-    "pointsman", "pointsman_server", "pointsman_client", "pointsman_extproc", "pointsman_litellm",
+    "pointsman", "pointsman_server", "pointsman_client", "pointsman_extproc", "pointsman_http",
+    "pointsman_litellm",
 )  # fmt: skip
 SERVER = "pointsman_server"
 WIDTH, HEIGHT, GAP, ROW = 76, 34, 6, 92

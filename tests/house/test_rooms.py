@@ -57,7 +57,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 PACKAGES = {
-    "pointsman", "pointsman_server", "pointsman_client", "pointsman_extproc", "pointsman_litellm",
+    "pointsman", "pointsman_server", "pointsman_client", "pointsman_extproc", "pointsman_http",
+    "pointsman_litellm",
 }  # fmt: skip
 
 
