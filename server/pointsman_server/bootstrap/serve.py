@@ -17,6 +17,7 @@ from pointsman_server.bootstrap.secrets import given_hash_key, random_hash_key
 from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.bootstrap.worker_link import SupervisorLink
 from pointsman_server.core.description import Description
+from pointsman_server.lib.service_manager import STOPPING, notify, ready, reloading
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.policies.watcher import PolicyWatcher
@@ -159,7 +160,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reloads the policy file. `say` gets the start line.
 
-    A worker reports it to its supervisor instead, and stops when that is gone.
+    Start, reload and stop are reported to the service manager, if there is one. A worker reports to
+    its supervisor instead, and stops when that is gone.
     """
     stop, wanted = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -174,11 +176,13 @@ async def serve(
         running = await stack.enter_async_context(
             serving(settings, ambient=ambient, assignments=assignments, duty=duty)
         )
-        reloads = asyncio.create_task(_reload_when(wanted, running.watcher))
         # Objects built at startup live as long as the process: the collector need not walk them.
         gc.collect()
         gc.freeze()
         line = start_line(settings, running)
+        manager = _no_manager if worker else notify
+        reloads = asyncio.create_task(_reload_when(wanted, running.watcher, line, manager))
+        manager(ready(line))
         if worker is None:
             say(line)
         else:
@@ -186,14 +190,23 @@ async def serve(
             worker.report(WorkerReady(start_line=line, **ports))
         await stop.wait()
         _log.info("stopping")
+        manager(STOPPING)
         reloads.cancel()
 
 
-async def _reload_when(wanted: asyncio.Event, watcher: PolicyWatcher) -> None:
+async def _reload_when(
+    wanted: asyncio.Event, watcher: PolicyWatcher, line: str, manager: Callable[[str], bool]
+) -> None:
     while True:
         await wanted.wait()
         wanted.clear()
+        manager(reloading())
         await watcher.reload()
+        manager(ready(line))
+
+
+def _no_manager(_state: str) -> bool:
+    return False
 
 
 def start_line(settings: Settings, running: Serving) -> str:

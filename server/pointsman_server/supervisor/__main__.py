@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 
 from pointsman_server.lib.console import Console
+from pointsman_server.lib.service_manager import STOPPING, notify, ready
 from pointsman_server.supervisor.protocol import Plan, plan_of
 from pointsman_server.supervisor.reserved_port import reserve
 from pointsman_server.supervisor.supervisor import Supervisor
@@ -40,11 +41,20 @@ async def _supervise(
         command=(sys.executable, "-P", "-m", "pointsman_server", "serve", *arguments),
         stop_within=plan.stop_within,
     )
+
+    def stop() -> None:
+        notify(STOPPING)
+        supervisor.stop()
+
+    def say(line: str) -> None:
+        notify(ready(line))
+        console.tell(line)
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.stop)
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, supervisor.reload)
-    return await supervisor.run(say=console.tell)
+    return await supervisor.run(say=say)
 
 
 class _JsonLines(logging.Formatter):
