@@ -11,6 +11,7 @@ from pointsman_server.core.model import (
     Constraints,
     DataPolicy,
     EngineFailure,
+    RankedModel,
     Source,
     Stickiness,
     SwitchReason,
@@ -222,3 +223,41 @@ async def test_a_prompt_that_moved_a_conversation_is_explained_as_staying_when_i
     assert first.answer.explanation == f"conversation switches: {why}"
     assert (again.sticky, again.answer.cached) == (True, True)
     assert again.answer.explanation == f"conversation stays on this prompt's model: {why}"
+
+
+async def test_a_share_of_conversations_is_served_whole_and_the_others_are_only_recorded():
+    """Strictly between none and all: each conversation is on one side, with the same decisions."""
+    levels = replace(PRICED[SONNET], reasoning_efforts=("low", "medium", "high"))
+    parts = adaptive(picking(SONNET), serve_percent=30.0, catalog=PRICED | {SONNET: levels})
+    served = {}
+    for number in range(80):
+        whose = caller(session_id=f"session-{number}")
+        found = [await parts.decider.decide(task(n, caller=whose)) for n in (1, 2)]
+        assert [f.decision.model for f in found] == [SONNET, SONNET]
+        assert [f.decision.sticky for f in found] == [False, True]
+        models = {(f.serve_model, f.shadow) for f in found}
+        assert models in ({(SONNET, False)}, {(OPUS, True)})
+        served[number] = (SONNET, False) in models
+    assert 10 <= sum(served.values()) <= 40
+
+
+async def test_a_raised_effort_is_advice_for_served_and_for_recorded_conversations_alike():
+    levels = replace(PRICED[SONNET], reasoning_efforts=("low", "medium", "high"))
+    scores = (RankedModel(model=OPUS, score=0.82), RankedModel(model=SONNET, score=0.80))
+    hard = answer(OPUS, difficulty=HARD, confidence=0.9, ranking=scores)
+    sides = {}
+    for percent in (0.0, 40.0, 100.0):
+        for number in range(12):
+            parts = adaptive(
+                said(SONNET, EASY), hard, serve_percent=percent, catalog=PRICED | {SONNET: levels}
+            )
+            whose = caller(session_id=f"session-{number}")
+            await parts.decider.decide(task(1, caller=whose))
+            found = await parts.decider.decide(task(2, caller=whose))
+            assert (found.decision.model, found.decision.answer.reasoning_effort) == (
+                SONNET,
+                "high",
+            )
+            assert found.serve_model == (OPUS if found.shadow else SONNET)
+            sides.setdefault(percent, set()).add(found.shadow)
+    assert sides == {0.0: {True}, 40.0: {True, False}, 100.0: {False}}
