@@ -27,9 +27,9 @@ def logit(share: float) -> float:
     return math.log(share / (1.0 - share))
 
 
-def mixed_quality(*, routine: float, heavy_logit: float, weight: float) -> float:
+def mixed_quality(*, routine_logit: float, heavy_logit: float, weight: float) -> float:
     """Give the expected success, 0..1, on work that is `weight` (0..1) of the way to heavy."""
-    return 1.0 / (1.0 + math.exp((weight - 1.0) * logit(routine) - weight * heavy_logit))
+    return 1.0 / (1.0 + math.exp((weight - 1.0) * routine_logit - weight * heavy_logit))
 
 
 def effort_weight(effort: float) -> float:

@@ -167,7 +167,7 @@ def _by_effort(
         for effort in _EFFORTS:
             weight = effort_weight(effort)
             qualities = [
-                mixed_quality(routine=r, heavy_logit=logit(h), weight=weight)
+                mixed_quality(routine_logit=logit(r), heavy_logit=logit(h), weight=weight)
                 for r, h in zip(routine, heavy, strict=True)
             ]
             yield qualities, effort_bound(loss, policy=policy, effort=effort)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 from pointsman_server.core.anchored_quality import UNKNOWN_ROUTINE, logit, low_figure, mixed_quality
@@ -34,14 +35,17 @@ class Anchor:
     """By domain, in the order of `DOMAINS`."""
     missing: tuple[tuple[str, ...], ...]
     """By domain: the axes that count there and have no figure for this candidate."""
+    routine_logit: float
+    heavy_logits: tuple[float, ...]
+    """The figures as log odds."""
 
     def quality(self, *, domains: Iterable[float], weight: float) -> float:
         """Expected success, 0..1, on work that is `weight` (0..1) of the way to heavy.
 
         `domains` are the probabilities of `DOMAINS`.
         """
-        heavy = sum(p * logit(share) for p, share in zip(domains, self.heavy, strict=True))
-        return mixed_quality(routine=self.routine, heavy_logit=heavy, weight=weight)
+        heavy = sum(map(mul, domains, self.heavy_logits))
+        return mixed_quality(routine_logit=self.routine_logit, heavy_logit=heavy, weight=weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,8 @@ class PoolAnchors:
 
     candidates: tuple[CatalogModel, ...]
     anchors: tuple[Anchor, ...]
+    by_id: Mapping[str, Anchor]
+    """By public id."""
 
 
 class AnchorBook:
@@ -90,6 +96,8 @@ def pool_anchors(candidates: tuple[CatalogModel, ...]) -> PoolAnchors:
         Anchor(
             routine=routine[at],
             heavy=tuple(shares[at] for shares, _ in heavy),
+            routine_logit=logit(routine[at]),
+            heavy_logits=tuple(logit(shares[at]) for shares, _ in heavy),
             missing=tuple(
                 (("routine",) if no_routine[at] else ())
                 + ((f"heavy {axis}",) if axis is not None and gaps[at] else ())
@@ -98,7 +106,8 @@ def pool_anchors(candidates: tuple[CatalogModel, ...]) -> PoolAnchors:
         )
         for at in range(len(candidates))
     )
-    return PoolAnchors(candidates=candidates, anchors=anchors)
+    by_id = {model.public_id: anchor for model, anchor in zip(candidates, anchors, strict=True)}
+    return PoolAnchors(candidates=candidates, anchors=anchors, by_id=by_id)
 
 
 def _axis(candidates: tuple[CatalogModel, ...], *, order: tuple[str, ...]) -> str | None:

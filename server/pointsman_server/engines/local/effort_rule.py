@@ -9,11 +9,12 @@ shrinks to nothing as w grows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pointsman_server.core.anchored_quality import HEAVY, effort_bound, effort_weight
-from pointsman_server.core.model import CatalogModel, EngineQuery
+from pointsman_server.core.model import EngineQuery
 from pointsman_server.engines.local.anchors import Anchor, AnchorBook
 from pointsman_server.engines.local.choice import Scored, best_first, choose, expected_cost
 from pointsman_server.engines.local.readers import RequestEstimate
@@ -37,7 +38,7 @@ class EffortChoice:
     """The effort that was judged: the cautious end of the estimate, 1..5."""
     bound: float
     """The quality that was allowed to be given up."""
-    anchors: dict[str, Anchor]
+    anchors: Mapping[str, Anchor]
     """By public id."""
 
     @property
@@ -59,37 +60,25 @@ class EffortRule:
         bound = effort_bound(loss, policy=query.policy, effort=judged)
         pool = self._book.pool(query.candidates)
         tokens = output_tokens(estimate)
+        domains, chars = estimate.domains, len(query.prompt)
         scored = [
-            _scored(model, anchor, estimate=estimate, weight=weight, tokens=tokens, query=query)
+            Scored(
+                model=model,
+                quality=anchor.quality(domains=domains, weight=weight),
+                cost=expected_cost(model, chars=chars, output_tokens=tokens),
+            )
             for model, anchor in zip(pool.candidates, pool.anchors, strict=True)
         ]
         ranked = tuple(best_first(scored))
-        ids = (model.public_id for model in pool.candidates)
         return EffortChoice(
             ranked=ranked,
             chosen=choose(ranked, loss=bound),
             judged=judged,
             bound=bound,
-            anchors=dict(zip(ids, pool.anchors, strict=True)),
+            anchors=pool.by_id,
         )
 
 
 def output_tokens(estimate: RequestEstimate) -> float:
     """Give the expected length of the answer; it grows with the effort."""
     return sum(p * length for p, length in zip(estimate.effort, OUTPUT_TOKENS, strict=True))
-
-
-def _scored(
-    model: CatalogModel,
-    anchor: Anchor,
-    *,
-    estimate: RequestEstimate,
-    weight: float,
-    tokens: float,
-    query: EngineQuery,
-) -> Scored:
-    return Scored(
-        model=model,
-        quality=anchor.quality(domains=estimate.domains, weight=weight),
-        cost=expected_cost(model, chars=len(query.prompt), output_tokens=tokens),
-    )

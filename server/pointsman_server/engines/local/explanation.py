@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
-from pointsman_server.engines.local.anchors import Anchor
 from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.choice import Scored
 from pointsman_server.engines.local.effort_rule import EffortChoice
@@ -55,15 +54,20 @@ def explain_effort(labels: Labels, choice: EffortChoice) -> str:
         f"effort {labels.effort:.1f} of 5, judged as {choice.judged:.1f}: {kind} {labels.domain}"
     ]
     at = DOMAINS.index(labels.domain)
-    figures = {public_id: _figures(a, at=at) for public_id, a in choice.anchors.items()}
+
+    def anchored(scored: Scored) -> str:
+        public_id = scored.model.public_id
+        anchor = choice.anchors[public_id]
+        return f"{short(public_id)} (routine {anchor.routine:.2f}, heavy {anchor.heavy[at]:.2f})"
+
     if chosen is not best:
         parts.append(
-            f"{_anchored(chosen, figures)} is within {choice.bound:.3f} of"
-            f" {_anchored(best, figures)}{_saving(chosen, best)}"
+            f"{anchored(chosen)} is within {choice.bound:.3f} of"
+            f" {anchored(best)}{_saving(chosen, best)}"
         )
     else:
         rank = "strongest" if choice.heavy else "best"
-        parts.append(f"{_anchored(best, figures)} is the {rank}{_rejected(choice, figures)}")
+        parts.append(f"{anchored(best)} is the {rank}{_rejected(choice, anchored)}")
     missing = {
         f"{short(public_id)} has no {' and '.join(anchor.missing[at])} figure, counted low"
         for public_id, anchor in choice.anchors.items()
@@ -95,22 +99,13 @@ def explain_outcome(topic: TopicLabels, choice: OutcomeChoice, *, loss: float) -
     return "; ".join([*parts, *_unpriced(ranked)])
 
 
-def _figures(anchor: Anchor, *, at: int) -> str:
-    return f"routine {anchor.routine:.2f}, heavy {anchor.heavy[at]:.2f}"
-
-
-def _anchored(scored: Scored, figures: dict[str, str]) -> str:
-    public_id = scored.model.public_id
-    return f"{short(public_id)} ({figures[public_id]})"
-
-
-def _rejected(choice: EffortChoice, figures: dict[str, str]) -> str:
+def _rejected(choice: EffortChoice, anchored: Callable[[Scored], str]) -> str:
     """Name the best of the cheaper candidates outside the bound."""
     best = choice.ranked[0]
     rejected = _cheaper(choice.ranked, than=best)
     if rejected is None:
         return "" if best.cost is None else " and the cheapest"
-    return f"; {_anchored(rejected, figures)} falls short{_saving(rejected, best)}"
+    return f"; {anchored(rejected)} falls short{_saving(rejected, best)}"
 
 
 def _named(scored: Scored) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman_server.engines.local.readers.pieces import Pieces
+from pointsman_server.engines.local.readers.pieces import NEWLINE, Pieces
 
 Floats = NDArray[np.float32]
 
@@ -27,9 +27,10 @@ MOST: Final = 3
 ARRAYS: Final = ("aside_middle", "aside_middle_bias", "aside_head")
 """The network's weights: its last value is the head's bias."""
 
-_BOUNDARY: Final = re.compile(r"(?<=[.!?:])\s+|(?<=[。！？])\s*|\n+")  # noqa: RUF001
-
-
+_BOUNDARY: Final = re.compile(
+    r"[.!?:。！？\n](?:(?<=[.!?:])(\s+)|(?<=[。！？])(\s*)|(?<=\n)\n*)"  # noqa: RUF001
+)
+"""A mark or a newline comes first, so that the search skips all other characters at once."""
 _LINE: Final = re.compile(r"\n+")
 
 Span = tuple[int, int]
@@ -49,8 +50,10 @@ def lines(text: str) -> list[Span]:
 def _split(text: str, boundary: re.Pattern[str]) -> list[Span]:
     found, start = [], 0
     for match in boundary.finditer(text):
-        if match.start() > start:
-            found.append((start, match.start()))
+        # A mark belongs to the sentence that it ends; a newline belongs to none.
+        end = match.start() if match.lastindex is None else match.start(match.lastindex)
+        if end > start:
+            found.append((start, end))
         start = match.end()
     if start < len(text):
         found.append((start, len(text)))
@@ -78,6 +81,8 @@ class Asides:
         return self._peeled(text, sentences(text))
 
     def _peeled(self, text: str, parts: list[Span]) -> str:
+        if not self._any_at_edges(text, parts):
+            return text
         first, last = 0, len(parts)
         while first < min(last - 1, MOST) and self._is_aside(text, parts[first]):
             first += 1
@@ -91,9 +96,23 @@ class Asides:
 
     def logit(self, sentence: str) -> float:
         """Log odds that a sentence is an aside."""
-        pooled = features(self._pieces.encode(sentence), table=self._table, scale=self._scale)
-        hidden = np.maximum(pooled @ self._middle + self._middle_bias, 0.0)
-        return float(hidden @ self._head[:-1] + self._head[-1])
+        return self._logits([self._pieces.encode(sentence)])[0]
+
+    def _any_at_edges(self, text: str, parts: list[Span]) -> bool:
+        """Whether the first or the last part is an aside: both at once, as few texts have any."""
+        if len(parts) <= 1:
+            return False
+        edges = [text[a:b] for a, b in (parts[0], parts[-1]) if b - a <= LONGEST]
+        rows = [self._pieces.encode(edge) for edge in edges]
+        return bool(rows) and max(self._logits(rows)) > self._threshold
+
+    def _logits(self, rows: list[list[int]]) -> list[float]:
+        pooled = _features(rows, table=self._table, scale=self._scale)
+        hidden = pooled @ self._middle
+        hidden += self._middle_bias
+        np.maximum(hidden, 0.0, out=hidden)
+        found: list[float] = (hidden @ self._head[:-1] + self._head[-1]).tolist()
+        return found
 
     def _is_aside(self, text: str, part: Span) -> bool:
         start, end = part
@@ -102,7 +121,26 @@ class Asides:
 
 def features(rows: list[int], *, table: NDArray[np.int8], scale: Floats) -> Floats:
     """Mean and maximum of the pieces' vectors, and how many they are."""
-    at = rows or [1]
+    found: Floats = _features([rows], table=table, scale=scale)[0]
+    return found
+
+
+def _features(texts: list[list[int]], *, table: NDArray[np.int8], scale: Floats) -> Floats:
+    """The features of each text."""
+    rows: list[int] = []
+    starts = []
+    for text in texts:
+        starts.append(len(rows))
+        rows += text or [NEWLINE]
+    at = np.array(rows, np.intp)
     x = table.take(at, axis=0) * scale.take(at, axis=0)
-    mean = np.add.reduce(x) / np.float32(len(at))
-    return np.concatenate((mean, np.maximum.reduce(x), np.array([len(at) / 16], np.float32)))
+    width = x.shape[1]
+    found = np.empty((len(texts), 2 * width + 1), np.float32)
+    sizes = np.array([[len(text) or 1] for text in texts], np.float32)
+    np.divide(np.add.reduceat(x, starts), sizes, out=found[:, :width])
+    np.maximum.reduceat(x, starts, out=found[:, width:-1])
+    np.multiply(sizes, _SIXTEENTH, out=found[:, -1:])
+    return found
+
+
+_SIXTEENTH: Final = np.float32(1 / 16)

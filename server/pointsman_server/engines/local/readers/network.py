@@ -53,39 +53,44 @@ class Network:
         self._scale = wide["scale"][:, None]
         self._first, self._first_bias = wide["first"], wide["first_bias"]
         self._second, self._second_bias = wide["second"], wide["second_bias"]
-        self._attend, self._gate = wide["attend"], wide["gate"]
+        self._zeros = np.zeros_like(self._second_bias)  # a row: a number takes twice as long
+        self._measures = np.stack((-wide["gate"], wide["attend"]))
         self._gate_bias = wide["gate_bias"]
         self._middle, self._middle_bias = wide["middle"], wide["middle_bias"]
         self._heads, self._heads_bias = wide["heads"], wide["heads_bias"]
 
     def pooled(self, text: str) -> Floats:
         """The network's view of `text` before its hidden layer."""
-        rows = self.pieces.encode(text) or _EMPTY
-        x = self._table.take(rows, axis=0) * self._scale.take(rows, axis=0)
+        z = self._convolved(self.pieces.encode(text) or _EMPTY)
+        # A gate lets the network pass over greetings and talk about the request.
+        shares = self._measures @ z.T
+        gate, attend = shares
+        gate -= self._gate_bias
+        attend -= np.maximum.reduce(attend)
+        np.exp(shares, out=shares)
+        gate += _ONE
+        np.reciprocal(gate, out=gate)
+        attend *= gate
+        totals = np.add.reduce(shares, axis=1, keepdims=True)
+        totals += _FLOORS
+        sums = shares @ z
+        sums /= totals
+        z *= gate[:, None]
+        measures = np.array(sizes(text), np.float32)
+        return np.concatenate((sums[1], sums[0], np.maximum.reduce(z), measures))
+
+    def _convolved(self, rows: list[int]) -> Floats:
+        """Pieces x channels: what each piece and its neighbours mean."""
+        at = np.array(rows, np.intp)
+        x = self._table.take(at, axis=0) * self._scale.take(at, axis=0)
         y = _window(x, 1) @ self._first
         y += self._first_bias
-        np.maximum(y, 0.0, out=y)
+        np.maximum(y, self._zeros, out=y)
         z = _window(y, DILATION) @ self._second
         z += self._second_bias
-        np.maximum(z, 0.0, out=z)
+        np.maximum(z, self._zeros, out=z)
         z += y
-        # A gate lets the network pass over greetings and talk about the request.
-        gate = z @ self._gate
-        gate += self._gate_bias
-        np.negative(gate, out=gate)
-        np.exp(gate, out=gate)
-        gate += 1.0
-        share = z @ self._attend
-        share -= np.log(gate)
-        share -= np.maximum.reduce(share)
-        np.exp(share, out=share)
-        share /= np.add.reduce(share)
-        np.reciprocal(gate, out=gate)
-        attended = share @ z
-        z *= gate[:, None]
-        mean = np.add.reduce(z) / (np.add.reduce(gate) + GATE_FLOOR)
-        measures = np.array(sizes(text), np.float32)
-        return np.concatenate((attended, mean, np.maximum.reduce(z), measures))
+        return z
 
     def hidden(self, pooled: Floats) -> Floats:
         """The hidden layer of one text, or of one a row."""
@@ -109,6 +114,10 @@ def _window(x: Floats, step: int) -> Floats:
     wide[: max(length - step, 0), 2 * width :] = x[step:]
     return wide
 
+
+_ONE: Final = np.ones((), np.float32)
+_FLOORS: Final = np.array([[GATE_FLOOR], [0.0]], np.float32)
+"""Added to the totals of gates and of attention."""
 
 _WIDE: Final = (
     *("scale", "first", "first_bias", "second", "second_bias", "attend", "gate", "gate_bias"),

@@ -83,3 +83,9 @@ def test_every_text_becomes_rows_of_the_table(text: str) -> None:
     found = pieces.encode(text)
     assert len(found) <= HEAD + TAIL + 1
     assert all(0 < at < pieces.size for at in found)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=90))
+def test_ascii_texts_are_cut_as_all_others(text: str) -> None:
+    pieces = Pieces(VOCABULARY)
+    assert pieces.encode(f"{text} ह") == pieces.encode(text) + pieces.encode("ह")

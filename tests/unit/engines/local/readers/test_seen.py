@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +68,24 @@ def test_sentences_are_parts_of_the_text_in_order(text: str) -> None:
     ends = [at for part in parts for at in part]
     assert ends == sorted(ends)
     assert all(text[start:end] for start, end in parts)
+
+
+SLOW = re.compile(r"(?<=[.!?:])\s+|(?<=[。！？])\s*|\n+")  # noqa: RUF001
+
+
+@given(st.text(alphabet="aB .!?:\n\t\r\x1c\u00a0。！？x", max_size=40))  # noqa: RUF001
+def test_sentences_end_where_the_plain_pattern_says(text: str) -> None:
+    found, start = [], 0
+    for match in SLOW.finditer(text):
+        if match.start() > start:
+            found.append((start, match.start()))
+        start = match.end()
+    if start < len(text):
+        found.append((start, len(text)))
+    assert sentences(text) == found
+
+
+def test_both_edges_are_read_as_each_alone(reader: DefaultReader) -> None:
+    # Three asides before and behind the task: one after the other is left out, up to the bound.
+    before, behind = "Hello! Hi there! Good morning!", "Thanks! Thank you so much! Cheers!"
+    assert reader.seen(f"{before} {TASK} {behind}") == TASK
