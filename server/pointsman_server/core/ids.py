@@ -27,7 +27,9 @@ class DecisionIds:
         if millisecond != self._millisecond:
             self._millisecond, self._stamp = millisecond, stamp(millisecond)
         if not self._tails:
-            self._tails = [tail(self._entropy(ENTROPY_BYTES)) for _ in range(AHEAD)]
+            entropy = self._entropy(ENTROPY_BYTES * AHEAD)
+            cuts = range(0, len(entropy), ENTROPY_BYTES)
+            self._tails = [tail(entropy[at : at + ENTROPY_BYTES]) for at in cuts]
         return self._stamp + self._tails.pop()
 
 

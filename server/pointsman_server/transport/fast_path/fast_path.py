@@ -61,9 +61,8 @@ LONGEST_CONTEXT = 4_096
 
 _CODEC = WireCodec()
 _SESSION = ConversationSource.SESSION
-_ROUTED = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString()
 _DECISION = b"\x12"  # field 2, a message
-_DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
+_HEAD = pb.RouteDecisionResponse(outcome=pb.OUTCOME_ROUTED).SerializeToString() + _DECISION
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +149,9 @@ class FastPath:
             lookup = None if writes is None else Lookup(raw, slot, writes())
             return Prepared(plan, context.engines, conversation, source, key, lookup)
         wire = raw[template.answer_at :]
-        length = varint(len(wire) + len(template.decision))
+        length = varint(len(wire) + template.decision_bytes)
         decision_id = self._new_id()
-        parts = (
-            _ROUTED,
-            _DECISION,
-            length,
-            wire,
-            template.decision,
-            template.response,
-            _DECISION_ID,
-            decision_id.encode(),
-        )
-        response = b"".join(parts)
+        response = b"".join((_HEAD, length, wire, template.rest, decision_id.encode()))
         template.count(self._now() - started)
         if span is not None:
             detail = partial(detail_of, wire)
@@ -258,8 +247,8 @@ def _is_plain(message: pb.RouteDecisionRequest) -> bool:
     mode, program = caller.mode, caller.user_agent
     joined = f"{user}{session}{machine}{agent}{organization}{request}{mode}"
     # Each field that is set takes two bytes more than its text, a blank one as well.
-    fields = 1 + (session != "") + (machine != "") + (agent != "") + (organization != "")
-    fields += (request != "") + (mode != "") + (program != "")
+    optional = (session, machine, agent, organization, request, mode, program)
+    fields = 1 + len(optional) - optional.count("")
     if (
         caller.ByteSize() == len(joined) + len(program) + 2 * fields
         and " " not in joined

@@ -17,6 +17,8 @@ from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.transport.encode import to_response, to_rest
 from pointsman_server.transport.fast_path.answer_codec import ANSWER_FIELDS, answer_at
 
+_DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
+
 
 class FastPathMeter(Protocol):
     """Counts answers of the fast path."""
@@ -32,8 +34,10 @@ class ResponseTemplate:
 
     answer_at: int
     """The offset of the answer's fields in the cached bytes."""
-    decision: bytes
-    response: bytes
+    decision_bytes: int
+    """The size of the decision's other fields, with which `rest` begins."""
+    rest: bytes
+    """Those, the response's other fields, and the head of the id that comes last."""
     count: Callable[[float], None]
     """Counts a decision that was sent with it, and the seconds that took."""
     record: DecisionRecord
@@ -57,10 +61,11 @@ class ResponseTemplates:
         rest = response.decision
         for name in ANSWER_FIELDS:
             rest.ClearField(name)
+        fields = rest.SerializeToString()
         return ResponseTemplate(
             answer_at=answer_at(raw),
-            decision=rest.SerializeToString(),
-            response=to_rest(response),
+            decision_bytes=len(fields),
+            rest=fields + to_rest(response) + _DECISION_ID,
             count=self._meter.counts_kept(
                 CachedDecisionLabels(
                     source=decision.answer.source,
