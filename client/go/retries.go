@@ -34,25 +34,14 @@ func (r *retries) run(ctx context.Context, attempt func() error) error {
 		}
 		failed := errorOf(err)
 		pause, again := r.pause(failed, failures)
-		if !again || !fits(ctx, pause) || !sleep(ctx, pause) {
+		if deadline, ok := ctx.Deadline(); !again || ok && time.Now().Add(pause).After(deadline) {
 			return failed
 		}
-	}
-}
-
-// fits reports whether a pause ends before the deadline.
-func fits(ctx context.Context, pause time.Duration) bool {
-	deadline, ok := ctx.Deadline()
-	return !ok || time.Now().Add(pause).Before(deadline)
-}
-
-// sleep reports whether the pause ended before the context.
-func sleep(ctx context.Context, pause time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(pause):
-		return true
+		select {
+		case <-ctx.Done():
+			return failed
+		case <-time.After(pause):
+		}
 	}
 }
 

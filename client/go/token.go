@@ -15,29 +15,20 @@ func StaticToken(token string) TokenSource {
 	return func(context.Context) (string, error) { return token, nil }
 }
 
-// bearer sends the token with every call.
+// bearer sends the token with every call. A source that fails, or no usable token, is Denied.
 func bearer(source TokenSource) connect.Interceptor {
 	return connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
 		return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
-			authorization, err := authorizationOf(ctx, source)
+			token, err := source(ctx)
 			if err != nil {
-				return nil, err
+				return nil, &Error{Kind: Denied, message: "the token source failed: nothing was sent", cause: err}
 			}
-			request.Header().Set("Authorization", authorization)
+			token = strings.TrimSpace(token)
+			if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+				return nil, &Error{Kind: Denied, message: "the token is empty or no header value: nothing was sent"}
+			}
+			request.Header().Set("Authorization", "Bearer "+token)
 			return next(ctx, request)
 		}
 	})
-}
-
-// authorizationOf returns the header; a source that fails, or no usable token, is Denied.
-func authorizationOf(ctx context.Context, source TokenSource) (string, error) {
-	token, err := source(ctx)
-	if err != nil {
-		return "", &Error{Kind: Denied, message: "the token source failed: nothing was sent", cause: err}
-	}
-	token = strings.TrimSpace(token)
-	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", &Error{Kind: Denied, message: "the token is empty or no header value: nothing was sent"}
-	}
-	return "Bearer " + token, nil
 }

@@ -15,6 +15,5 @@ def check_offered(result: RouteResult, request: RouteRequest) -> None:
     served = result.serve_model
     if not served or not request.candidates:
         return
-    # The service trims ids.
-    if served not in {name.strip() for name in (*request.candidates, request.static_pick or "")}:
+    if served != request.static_pick and served not in request.candidates:
         raise ServiceFault("the service answered a model that the request did not offer")

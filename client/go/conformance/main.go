@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"example.com/pointsman"
 	pb "example.com/pointsman/gen/pointsman/v1"
@@ -23,11 +22,8 @@ const (
 )
 
 type question struct {
-	Address string `json:"address"`
-	HTTP    string `json:"http"`
-	Way     string `json:"way"`
-	Wire    []byte `json:"wire"`
-	Token   string `json:"token"`
+	HTTP    string          `json:"http"`
+	Request json.RawMessage `json:"request"`
 }
 
 type result struct {
@@ -44,8 +40,7 @@ func main() {
 }
 
 func run() error {
-	var client *pointsman.Client
-	var of question // whose client it is
+	clients := map[string]*pointsman.Client{}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, longLine)
 	for lines.Scan() {
@@ -53,17 +48,15 @@ func run() error {
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			return err
 		}
-		if client == nil || line.Address != of.Address || line.Way != of.Way || line.Token != of.Token {
-			if client != nil {
-				client.Close()
-			}
-			opened, err := open(line)
+		if clients[line.HTTP] == nil {
+			client, err := pointsman.NewHTTP(line.HTTP, pointsman.Options{Timeout: timeout})
 			if err != nil {
 				return err
 			}
-			client, of = opened, line
+			defer client.Close()
+			clients[line.HTTP] = client
 		}
-		found, err := answer(client, line)
+		found, err := answer(clients[line.HTTP], line.Request)
 		if err != nil {
 			return err
 		}
@@ -74,33 +67,12 @@ func run() error {
 	return lines.Err()
 }
 
-func open(line question) (*pointsman.Client, error) {
-	options := pointsman.Options{Timeout: timeout}
-	if line.Token != "" {
-		options.Token = pointsman.StaticToken(line.Token)
-	}
-	if line.Way == "stream" {
-		options.Stream = true
-		return pointsman.NewGRPC(line.Address, options)
-	}
-	return pointsman.NewHTTP(line.HTTP, options)
-}
-
-func answer(client *pointsman.Client, line question) (result, error) {
+func answer(client *pointsman.Client, document []byte) (result, error) {
 	request := &pb.RouteDecisionRequest{}
-	if err := proto.Unmarshal(line.Wire, request); err != nil {
+	if err := protojson.Unmarshal(document, request); err != nil {
 		return result{}, err
 	}
-	var response *pb.RouteDecisionResponse
-	var err error
-	if line.Way == "batch" {
-		found := client.RouteMany(context.Background(), []*pb.RouteDecisionRequest{request})[0]
-		if response = found.Response; found.Err != nil {
-			err = found.Err
-		}
-	} else {
-		response, err = client.Route(context.Background(), request)
-	}
+	response, err := client.Route(context.Background(), request)
 	if failed, ok := errors.AsType[*pointsman.Error](err); ok {
 		found := result{Status: failed.Status, BadFields: []string{}}
 		for _, violation := range failed.Violations {

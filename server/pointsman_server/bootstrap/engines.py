@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx
 
 from pointsman_server.bootstrap.secrets import RecordingKeySource
 from pointsman_server.bootstrap.system import SystemResources
@@ -30,6 +29,10 @@ from pointsman_server.engines.remote.engine import RemoteCodec, RemoteEngine
 from pointsman_server.engines.remote.keys import key_source
 from pointsman_server.lib.circuit_breaker import Circuit
 from pointsman_server.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    # `engines.remote` imports it at run time, without its command line.
+    import httpx
 
 _STATES = {
     Circuit.CLOSED: EngineState.READY,

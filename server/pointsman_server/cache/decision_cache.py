@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from aiocache.base import BaseCache
+from pointsman_server.cache.aiocache_base import BaseCache
 
 _log = logging.getLogger(__name__)
 

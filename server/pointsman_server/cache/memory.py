@@ -17,8 +17,7 @@ from math import inf
 from struct import Struct
 from typing import Any, TypeAlias
 
-from aiocache.base import BaseCache
-from aiocache.serializers import NullSerializer
+from pointsman_server.cache.aiocache_base import BaseCache, NullSerializer
 
 SET_ENTRIES = 320
 """Entries of a set at least, where there are several. Keys spread so evenly over sets of this size

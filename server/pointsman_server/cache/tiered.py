@@ -69,16 +69,16 @@ class TieredCache:
 
     async def get(self, key: bytes) -> bytes | None:
         """The value; `None` if there is none, or if it is unknown during an outage."""
-        copy = await self._known(key)
+        # A copy that always needs confirmation is only read where the store does not know better.
+        copy = await self._known(key) if self._recheck > 0 else None
         if copy is not None and self._is_good(copy):
             return self._told(copy.stored, "miss")
-        mine = copy.stored if copy is not None else None
         try:
             found = await self._shared.get(key)
             if found is None or found is BROKEN:
-                found = await self._offer(key, mine, damaged=found is BROKEN)
+                found = await self._offer(key, await self._mine(key), damaged=found is BROKEN)
         except CacheUnavailable:
-            return self._told(mine, "error")
+            return self._told(await self._mine(key), "error")
         if found is not None:
             await self._copy(key, found)
         return self._told(found, "miss")
@@ -116,6 +116,10 @@ class TieredCache:
     async def _known(self, key: bytes) -> _Copy | None:
         raw: bytes | None = await self._near.get(key)
         return None if raw is None else _unpacked(raw)
+
+    async def _mine(self, key: bytes) -> CacheEntry | None:
+        copy = await self._known(key)
+        return None if copy is None else copy.stored
 
     def _is_good(self, copy: _Copy) -> bool:
         return self._clock.monotonic() < copy.confirmed + self._recheck

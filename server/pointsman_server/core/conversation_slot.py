@@ -12,14 +12,12 @@ from struct import Struct
 from pointsman_server.core.model import EngineAnswer, Source
 
 HEAD = 6
-"""Bytes before the slot's models: the moment (4), the effort (1), the engine (1). The highest bit
-of the effort says whether the model was compared."""
+"""Bytes before the slot's models: the moment (4), the effort (1), the engine (1)."""
 
 _HEAD = Struct(">IBB")
 _SEPARATOR = "\x1f"
 _SOURCES = tuple(Source)
 _MOMENTS = 16
-_COMPARED = 0x80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +34,6 @@ class ConversationSlot:
     """The effort that the routed model was chosen for, 1 to 5."""
     source: Source = Source.LOCAL
     """The engine that chose it."""
-    compared: bool = False
-    """Whether an engine's answer was weighed against a model of this conversation since its first
-    decision."""
     time: int = 0
     """When it was written, in seconds since the epoch."""
 
@@ -51,9 +46,7 @@ class ConversationSlot:
         """The slot after `model` was served."""
         return self if model == self.served else replace(self, served=model)
 
-    def routed_to(
-        self, answer: EngineAnswer, *, effort: float | None, compared: bool
-    ) -> ConversationSlot:
+    def routed_to(self, answer: EngineAnswer, *, effort: float | None) -> ConversationSlot:
         """The slot after the conversation went to, or stays on, the model of `answer`."""
         stays = (answer.model, answer.router_model) == (self.routed, self.router_model)
         return replace(
@@ -62,7 +55,6 @@ class ConversationSlot:
             router_model=answer.router_model,
             effort=effort,
             source=self.source if stays else answer.source,
-            compared=compared,
         )
 
     def same(self, other: ConversationSlot | None) -> bool:
@@ -76,7 +68,6 @@ EMPTY_SLOT = ConversationSlot()
 def dump(slot: ConversationSlot) -> bytes:
     """`slot` as bytes; the effort keeps one step of 0.1."""
     effort = 0 if slot.effort is None else round(slot.effort * 10)
-    effort |= _COMPARED * slot.compared
     return _HEAD.pack(slot.time, effort, _SOURCES.index(slot.source)) + slot.models
 
 
@@ -91,14 +82,12 @@ def load(raw: bytes) -> ConversationSlot | None:
         return None
     if source >= len(_SOURCES):
         return None
-    compared, effort = bool(effort & _COMPARED), effort & ~_COMPARED
     return ConversationSlot(
         served=served,
         routed=routed,
         router_model=router_model,
         effort=effort / 10 if effort else None,
         source=_SOURCES[source],
-        compared=compared,
         time=time,
     )
 

@@ -77,6 +77,18 @@ async def test_a_copy_answers_until_it_is_time_to_ask_again(write):
     assert [name for name, _ in bench.store.calls] == [write, "get"]
 
 
+async def test_a_copy_that_always_needs_confirmation_is_read_only_where_the_store_fails():
+    bench = Bench(recheck=0.0)
+    await bench.cache.put(KEY, b"mine", ttl=TTL)
+    reads = []
+    read, bench.near.get = bench.near.get, lambda key: reads.append(key) or read(key)
+    assert await bench.cache.get(KEY) == b"mine"
+    assert reads == []
+    bench.store.away = True
+    assert await bench.cache.get(KEY) == b"mine"
+    assert reads == [KEY]
+
+
 async def test_what_was_read_is_copied_for_as_long_as_it_lives():
     bench = Bench(recheck=1_000.0)
     bench.store.values[KEY] = bench.stored(b"theirs", ttl=50.0)
