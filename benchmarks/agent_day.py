@@ -1,6 +1,6 @@
 """Simulate a day of agent traffic under each stickiness: switches, engine calls, tokens, dollars.
 
-    python -m benchmarks.agent_day [--seed 1] [--out build/agent-day]
+    python -m benchmarks.agent_day [--seed 1] [--out build/agent-day] [--kinds]
 
 The decider, its caches and the built-in policy file are the server's own; the traffic
 (`agent_traffic.py`), the engine and the bill are made up. The engine names the cheapest candidate
@@ -263,13 +263,48 @@ def table(bills: Sequence[Bill]) -> str:
     return "\n".join([head, *rows])
 
 
+def kinds() -> dict[str, Habits]:
+    """Other kinds of traffic, by what is different."""
+    few = 500
+    return {
+        "loops of 3 requests": Habits(conversations=few, loop=3),
+        "loops of 14 requests": Habits(conversations=few, loop=14),
+        "35 % of turns without a task": Habits(conversations=few, talks=0.35),
+        "lengths as spread as in TraceLab": Habits(conversations=few, spread=True),
+    }
+
+
+async def compare(habits: Habits, *, seed: int) -> str:
+    """The cells of `adaptive` against `exact`."""
+    exact, adaptive = [
+        await play(s, habits=habits, seed=seed) for s in (Stickiness.EXACT, Stickiness.ADAPTIVE)
+    ]
+    return (
+        f"{adaptive.switches / habits.conversations:.2f} |"
+        f" {adaptive.engine_calls / exact.engine_calls:.0%} |"
+        f" {exact.dollars / habits.conversations:.2f} |"
+        f" {adaptive.dollars / habits.conversations:.2f} |"
+        f" {exact.hard_on_strongest / exact.hard:.0%} |"
+        f" {adaptive.hard_on_strongest / adaptive.hard:.0%}"
+    )
+
+
 def main() -> None:
     """Play the day under each stickiness and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("build/agent-day"))
+    parser.add_argument("--kinds", action="store_true", help="other kinds of traffic instead")
     given = parser.parse_args()
     habits = Habits()
+
+    async def others() -> None:
+        for name, kind in kinds().items():
+            print(f"| {name} | {await compare(kind, seed=given.seed)} |")
+
+    if given.kinds:
+        asyncio.run(others())
+        return
 
     async def run() -> list[Bill]:
         bills = [await play(s, habits=habits, seed=given.seed) for s in Stickiness]

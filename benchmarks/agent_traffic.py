@@ -5,6 +5,7 @@ Made from a seed and the shares of `Habits`; the same seed makes the same day.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,6 +43,9 @@ class Habits:
     sure: float = 0.8
     """Share of tasks whose difficulty the engine names rightly, with confidence 0.9; of the others
     it names a neighbouring one, with 0.5."""
+    spread: bool = False
+    """Whether conversations and tool loops have lengths as spread as in TraceLab's 4,300 sessions
+    of Claude Code and Codex (arXiv 2606.30560), instead of geometric ones with the means above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ class _Conversation:
         dice, habits = self._dice, self._habits
         if dice.random() < habits.greets:
             yield self._ask(dice.choice(GREETINGS), "", ends_turn=True)
-        for turn in range(_geometric(dice, habits.turns)):
+        for turn in range(_turns(dice, habits)):
             if turn and dice.random() < habits.talks:
                 yield from self._loop(dice.choice(SMALL_TALK), "")
             else:
@@ -103,7 +107,7 @@ class _Conversation:
     def _loop(self, prompt: str, difficulty: str, *, agent: str = "") -> Iterator[Ask]:
         habits, dice = self._habits, self._dice
         says, confidence = _said(difficulty, habits, dice)
-        for left in reversed(range(_geometric(dice, habits.loop))):
+        for left in reversed(range(_requests(dice, habits))):
             yield self._ask(prompt, difficulty, says, confidence, ends_turn=left == 0, agent=agent)
 
     def _ask(
@@ -143,6 +147,20 @@ def _said(difficulty: str, habits: Habits, dice: random.Random) -> tuple[str, fl
         return difficulty, 0.9
     near = {"easy": ("medium",), "medium": ("easy", "hard"), "hard": ("medium",)}
     return dice.choice(near[difficulty]), 0.5
+
+
+def _turns(dice: random.Random, habits: Habits) -> int:
+    if habits.spread:
+        # The trace: 1 at the median, 18 at p90, 137 at p99, 9.2 on average.
+        return math.ceil(dice.weibullvariate(1.5, 0.34)) or 1
+    return _geometric(dice, habits.turns)
+
+
+def _requests(dice: random.Random, habits: Habits) -> int:
+    if habits.spread:
+        # Steps of tools: 0 at p25, 1 at the median, 20 at p90, 86 at p99, 7.8 on average.
+        return 1 + int(dice.weibullvariate(3.6, 0.475))
+    return _geometric(dice, habits.loop)
 
 
 def _geometric(dice: random.Random, mean: float) -> int:

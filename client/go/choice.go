@@ -51,7 +51,8 @@ func name(value, prefix string) string {
 func checkOffered(result *pb.RouteDecisionResponse, request *pb.RouteDecisionRequest) error {
 	routing, served := request.GetRouting(), result.GetServeModel()
 	candidates := routing.GetCandidateModels()
-	if served == "" || len(candidates) == 0 || served == routing.GetResolvedModel() || slices.Contains(candidates, served) {
+	offered := func(name string) bool { return strings.TrimSpace(name) == served } // the service trims ids
+	if served == "" || len(candidates) == 0 || offered(routing.GetResolvedModel()) || slices.ContainsFunc(candidates, offered) {
 		return nil
 	}
 	return &Error{Kind: ServiceFault, message: "the service answered a model that the request did not offer"}

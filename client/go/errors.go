@@ -9,6 +9,9 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+
+	pb "example.com/pointsman/gen/pointsman/v1"
 )
 
 // Kind is the reason for a missing answer; Decide reports it as `fallback:<kind>`.
@@ -113,12 +116,38 @@ func errorOf(err error) *Error {
 	return found
 }
 
-func (e *Error) read(detail *connect.ErrorDetail) {
-	value, err := detail.Value()
-	if err != nil {
-		return // a detail of a newer service
+// errorOfStatus returns the refusal of one decision of a batch or of a stream.
+func errorOfStatus(status *pb.CallStatus) *Error {
+	code := connect.Code(max(status.GetCode(), 0))
+	found := &Error{Kind: kinds[code], Status: statusName(code), message: status.GetMessage()}
+	if found.Kind == "" {
+		found.Kind = ServiceFault
 	}
-	switch message := value.(type) {
+	for _, detail := range status.GetDetails() {
+		if message, err := detail.UnmarshalNew(); err == nil {
+			found.readMessage(message)
+		}
+	}
+	return found
+}
+
+// errorOfContext returns the end of a context as an *Error, like that of a call.
+func errorOfContext(ctx context.Context) *Error {
+	code := connect.CodeCanceled
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		code = connect.CodeDeadlineExceeded
+	}
+	return errorOf(connect.NewError(code, ctx.Err()))
+}
+
+func (e *Error) read(detail *connect.ErrorDetail) {
+	if message, err := detail.Value(); err == nil { // else a detail of a newer service
+		e.readMessage(message)
+	}
+}
+
+func (e *Error) readMessage(message proto.Message) {
+	switch message := message.(type) {
 	case *errdetails.ErrorInfo:
 		e.Reason = message.GetReason()
 	case *errdetails.RetryInfo:

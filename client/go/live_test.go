@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -146,6 +147,55 @@ func TestLiveMirror(t *testing.T) {
 			t.Errorf("got %+v", counts)
 		}
 	})
+}
+
+func TestLiveMany(t *testing.T) {
+	live(t, func(t *testing.T, open func(Options) *Client) {
+		client := open(options(t))
+		bad := asked()
+		bad.Caller.UserId = " "
+		choices := client.DecideMany(t.Context(), []*pb.RouteDecisionRequest{asked(), bad, asked()})
+		wantChoice(t, choices[0], decided, "routed")
+		wantChoice(t, choices[1], staticPick, "fallback:invalid")
+		wantChoice(t, choices[2], decided, "routed")
+		if fields := choices[1].Err.Violations; len(fields) != 1 || fields[0].Field != "caller.user_id" {
+			t.Errorf("got %v", fields)
+		}
+	})
+}
+
+func TestLiveStream(t *testing.T) {
+	where := os.Getenv("POINTSMAN_ADDRESS")
+	if where == "" {
+		t.Skip("POINTSMAN_ADDRESS names no service")
+	}
+	settings := options(t)
+	settings.Stream = true
+	client, err := NewGRPC(where, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	var calls sync.WaitGroup
+	for number := range 50 {
+		calls.Go(func() {
+			request, model, why := asked(), decided, "routed"
+			if number%10 == 0 {
+				request.Caller.UserId, model, why = " ", staticPick, "fallback:invalid"
+			}
+			wantChoice(t, client.Decide(t.Context(), request), model, why)
+		})
+	}
+	calls.Wait()
+	if token := settings.Token; token != nil {
+		settings.Token = StaticToken("wrong")
+		stranger, err := NewGRPC(where, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(stranger.Close)
+		wantChoice(t, stranger.Decide(t.Context(), asked()), staticPick, "fallback:denied")
+	}
 }
 
 func TestLiveWrongToken(t *testing.T) {

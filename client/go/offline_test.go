@@ -169,6 +169,9 @@ func TestAnAnswerOutsideOfTheOfferIsRefused(t *testing.T) {
 	if _, err := client.Route(t.Context(), question()); err == nil {
 		t.Error("no error")
 	}
+	padded := question() // the service trims ids
+	padded.Routing.CandidateModels, padded.Routing.ResolvedModel = []string{" vendor/other "}, new(" vendor/a ")
+	wantChoice(t, client.Decide(t.Context(), padded), "vendor/other", "routed")
 	open := question()
 	open.Routing.CandidateModels = nil
 	wantChoice(t, client.Decide(t.Context(), open), "vendor/other", "routed")

@@ -33,6 +33,10 @@ type Options struct {
 	// Retries is the number of further attempts while the service is unavailable, within the deadline.
 	// Default: 2; negative: none.
 	Retries int
+	// Stream sends all decisions of Route, Decide and Mirror over one long stream, which is opened again when
+	// it breaks: for gateways with hundreds of decisions a second. Only NewGRPC has it. Each decision has the
+	// traceparent and tracestate of Headers; the token and other headers are read when a stream is opened.
+	Stream bool
 	// Mirror bounds the mirrored requests.
 	Mirror MirrorLimits
 	// Headers returns the headers of a call, for example the W3C trace context that an OpenTelemetry
@@ -71,6 +75,9 @@ func NewHTTP(base string, options Options) (*Client, error) {
 	}
 	if options.TLS != nil && parsed.Scheme == "http" {
 		return nil, fmt.Errorf("pointsman: TLS needs a base URL with https")
+	}
+	if options.Stream {
+		return nil, fmt.Errorf("pointsman: Options.Stream needs gRPC: use NewGRPC")
 	}
 	if err := options.check(); err != nil {
 		return nil, err

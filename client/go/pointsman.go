@@ -29,9 +29,13 @@ type Client struct {
 	timeout       time.Duration
 	decideTimeout time.Duration
 	headers       func(context.Context) http.Header
+	token         TokenSource
 	retries       *retries
 	mirror        *mirror
-	closed        chan struct{}
+	streaming     *streaming // nil: each decision is a call
+	runs          *runs
+	open          context.Context // until Close
+	stop          context.CancelFunc
 	closing       sync.Once
 }
 
@@ -49,16 +53,24 @@ func newClient(base string, transport *http.Transport, options Options, protocol
 	if headers == nil {
 		headers = func(context.Context) http.Header { return nil }
 	}
-	return &Client{
+	opened, stop := context.WithCancel(context.Background())
+	made := &Client{
 		rpc:           pointsmanv1connect.NewRoutingServiceClient(client, base, settings...),
 		transport:     transport,
 		timeout:       cmp.Or(options.Timeout, defaultTimeout),
 		decideTimeout: cmp.Or(options.DecideTimeout, defaultDecideTimeout),
 		headers:       headers,
+		token:         options.Token,
 		retries:       newRetries(cmp.Or(options.Retries, defaultRetries)),
 		mirror:        newMirror(options.Mirror),
-		closed:        make(chan struct{}),
+		runs:          newRuns(mostRuns),
+		open:          opened,
+		stop:          stop,
 	}
+	if options.Stream {
+		made.streaming = newStreaming(opened, made.openStream, headers)
+	}
+	return made
 }
 
 // Decide returns the model to serve. Without an answer from the service, also when ctx ends, it is the
@@ -112,7 +124,7 @@ func (c *Client) Describe(ctx context.Context) (*pb.DescribeRoutingResponse, err
 func (c *Client) Close() {
 	c.closing.Do(func() {
 		c.mirror.close()
-		close(c.closed)
+		c.stop()
 		c.transport.CloseIdleConnections()
 	})
 }
@@ -124,6 +136,9 @@ func (c *Client) route(
 	if err != nil {
 		return nil, err
 	}
+	if c.streaming != nil {
+		return c.routeOverStream(ctx, timeout, bounded)
+	}
 	result, err := call(ctx, c, timeout, bounded, c.rpc.RouteDecision)
 	if err != nil {
 		return nil, err
@@ -134,6 +149,23 @@ func (c *Client) route(
 	return result, nil
 }
 
+func (c *Client) routeOverStream(
+	ctx context.Context, timeout time.Duration, request *pb.RouteDecisionRequest,
+) (result *pb.RouteDecisionResponse, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err = c.retries.run(ctx, func() (err error) {
+		if c.open.Err() != nil {
+			return errClosed()
+		}
+		result, err = c.streaming.ask(ctx, request)
+		return err
+	})
+	return result, err
+}
+
+func errClosed() *Error { return &Error{Kind: Closed, message: "the client is closed"} }
+
 type method[I, O any] func(context.Context, *connect.Request[I]) (*connect.Response[O], error)
 
 // call makes one RPC with its deadline, headers and retries; its error is an *Error.
@@ -143,15 +175,11 @@ func call[I, O any](ctx context.Context, c *Client, timeout time.Duration, messa
 	headers := c.headers(ctx)
 	var answer *connect.Response[O]
 	err := c.retries.run(ctx, func() (err error) {
-		select {
-		case <-c.closed:
-			return &Error{Kind: Closed, message: "the client is closed"}
-		default:
+		if c.open.Err() != nil {
+			return errClosed()
 		}
 		request := connect.NewRequest(message)
-		for name, values := range headers {
-			request.Header()[http.CanonicalHeaderKey(name)] = values
-		}
+		copyHeaders(request.Header(), headers)
 		answer, err = rpc(ctx, request)
 		return err
 	})

@@ -34,14 +34,25 @@ func (r *retries) run(ctx context.Context, attempt func() error) error {
 		}
 		failed := errorOf(err)
 		pause, again := r.pause(failed, failures)
-		if deadline, ok := ctx.Deadline(); !again || ok && time.Now().Add(pause).After(deadline) {
+		if !again || !fits(ctx, pause) || !sleep(ctx, pause) {
 			return failed
 		}
-		select {
-		case <-ctx.Done():
-			return failed
-		case <-time.After(pause):
-		}
+	}
+}
+
+// fits reports whether a pause ends before the deadline.
+func fits(ctx context.Context, pause time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Now().Add(pause).Before(deadline)
+}
+
+// sleep reports whether the pause ended before the context.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause):
+		return true
 	}
 }
 

@@ -15,20 +15,29 @@ func StaticToken(token string) TokenSource {
 	return func(context.Context) (string, error) { return token, nil }
 }
 
-// bearer sends the token with every call. A source that fails, or no usable token, is Denied.
+// bearer sends the token with every call.
 func bearer(source TokenSource) connect.Interceptor {
 	return connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
 		return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
-			token, err := source(ctx)
+			authorization, err := authorizationOf(ctx, source)
 			if err != nil {
-				return nil, &Error{Kind: Denied, message: "the token source failed: nothing was sent", cause: err}
+				return nil, err
 			}
-			token = strings.TrimSpace(token)
-			if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-				return nil, &Error{Kind: Denied, message: "the token is empty or no header value: nothing was sent"}
-			}
-			request.Header().Set("Authorization", "Bearer "+token)
+			request.Header().Set("Authorization", authorization)
 			return next(ctx, request)
 		}
 	})
+}
+
+// authorizationOf returns the header; a source that fails, or no usable token, is Denied.
+func authorizationOf(ctx context.Context, source TokenSource) (string, error) {
+	token, err := source(ctx)
+	if err != nil {
+		return "", &Error{Kind: Denied, message: "the token source failed: nothing was sent", cause: err}
+	}
+	token = strings.TrimSpace(token)
+	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", &Error{Kind: Denied, message: "the token is empty or no header value: nothing was sent"}
+	}
+	return "Bearer " + token, nil
 }

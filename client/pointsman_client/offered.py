@@ -15,5 +15,6 @@ def check_offered(result: RouteResult, request: RouteRequest) -> None:
     served = result.serve_model
     if not served or not request.candidates:
         return
-    if served != request.static_pick and served not in request.candidates:
+    # The service trims ids.
+    if served not in {name.strip() for name in (*request.candidates, request.static_pick or "")}:
         raise ServiceFault("the service answered a model that the request did not offer")

@@ -10,7 +10,13 @@ from e2e.parts.pointsman import MorphApi
 from e2e.parts.toolchain import need, run
 
 CLIENT = ROOT / "client" / "go"
-LIVE = {"TestLiveDecisions", "TestLiveRefusals", "TestLiveOtherCalls", "TestLiveMirror"}
+LIVE = {
+    "TestLiveDecisions",
+    "TestLiveRefusals",
+    "TestLiveOtherCalls",
+    "TestLiveMirror",
+    "TestLiveMany",
+}
 LISTENERS = {"POINTSMAN_ADDRESS", "POINTSMAN_HTTP"}
 
 pytestmark = pytest.mark.part("Go client")
@@ -23,6 +29,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copied = copy_of("go", tmp_path_factory.mktemp("go-client"))
     run(["go", "vet", "./..."], directory=copied)
     return copied
+
+
+@pytest.mark.scenario("formatted; go.mod lists what is used, and the licence is there")
+def test_the_module_is_true(built: Path) -> None:
+    unformatted = run_tests(["gofmt", "-l", "."], directory=built, environment={})
+    assert unformatted == ""
+    run(["go", "mod", "tidy", "-diff"], directory=built)
+    run(["go", "mod", "verify"], directory=built)
+    assert (built / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 @pytest.mark.scenario("the committed stubs are those of the contract")
@@ -51,3 +66,4 @@ def test_a_real_service(service: str, built: Path, folder: Path, morph: MorphApi
     for test in LIVE:
         for listener in LISTENERS:
             assert f"--- PASS: {test}/{listener}" in said
+    assert "--- PASS: TestLiveStream" in said

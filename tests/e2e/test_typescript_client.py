@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +20,18 @@ from e2e.parts.toolchain import need, run
 
 CLIENT = ROOT / "client" / "typescript"
 LISTENERS = {"gRPC", "HTTP from Node"}
+PROGRAM = """
+import { RoutingError, type Choice } from "pointsman-client";
+import { grpcClient, httpClient } from "pointsman-client/node";
+import { webClient } from "pointsman-client/web";
+
+const clients = [grpcClient("127.0.0.1:1"), httpClient("http://127.0.0.1:1"), webClient("http://127.0.0.1:1")];
+for (const client of clients) {
+  const choice: Choice = await client.decide({ prompt: "Hi", userId: "user-1", tier: "t", staticPick: "vendor/a" });
+  if (choice.model !== "vendor/a" || !(choice.error instanceof RoutingError)) throw new Error(choice.why);
+  await client.close();
+}
+"""  # noqa: E501
 
 pytestmark = pytest.mark.part("TypeScript client")
 
@@ -48,11 +61,32 @@ def test_the_committed_stubs_are_those_of_the_contract(built: Path) -> None:
     assert same_files(built / "src" / "gen", CLIENT / "src" / "gen")
 
 
+@pytest.mark.scenario("the package has its files, entry points, types and licence")
+def test_the_package_can_be_installed(built: Path, tmp_path: Path) -> None:
+    """A fresh folder with the packed package alone: its types compile, its code runs."""
+    run(["npm", "pack", "--ignore-scripts", "--pack-destination", tmp_path], directory=built)
+    [packed] = tmp_path.glob("pointsman-client-*.tgz")
+    own = tmp_path / "node_modules" / "pointsman-client"
+    with tarfile.open(packed) as archive:
+        archive.extractall(tmp_path / "packed", filter="data")
+    own.parent.mkdir()
+    (tmp_path / "packed" / "package").rename(own)
+    for name in ("@bufbuild", "@connectrpc", "@types", "undici-types"):
+        (own.parent / name).symlink_to(built / "node_modules" / name)
+    assert (own / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert (own / "README.md").is_file()
+    assert {path.name for path in own.iterdir()} == {"LICENSE", "README.md", "dist", "package.json"}
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "program.ts").write_text(PROGRAM)
+    options = ["--strict", "--module", "nodenext", "--target", "es2022", "--types", "node"]
+    run([built / "node_modules" / ".bin" / "tsc", *options, "program.ts"], directory=tmp_path)
+    run(["node", "program.js"], directory=tmp_path)
+
+
 @pytest.mark.scenario("every failure gives the static pick")
 def test_every_failure_gives_the_static_pick(built: Path) -> None:
-    said = run_tests(
-        ["node", "--test", "build/test/offline.test.js"], directory=built, environment={}
-    )
+    files = [f"build/test/{name}.test.js" for name in ("offline", "many", "fallback")]
+    said = run_tests(["node", "--test", *files], directory=built, environment={})
     assert "# fail 0" in said
 
 

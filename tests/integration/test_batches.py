@@ -45,6 +45,38 @@ async def test_answers_stand_in_the_order_of_the_requests(start: Starter) -> Non
     assert [r.response.outcome for r in results] == [routed, skipped] * 20
 
 
+TURNS = ["Rename foo to bar.", "Prove that this queue is linearizable.", "Sort these imports."]
+
+
+async def test_the_turns_of_a_conversation_in_one_batch_are_decided_in_their_order(
+    start: Starter,
+) -> None:
+    """Each answer is that of a call of its own after the turns before it; neighbours do not mix."""
+    peer = await start(policy=policy_text(mode="serve", serve_percent=100))
+    one_by_one = [await peer.decide(turn("alone", text)) for text in TURNS]
+    mixed = [turn(name, text) for text in TURNS for name in ("first", "second")]
+    results = [r.response for r in await ask(peer, *mixed)]
+    for name in (0, 1):
+        for found, alone in zip(results[name::2], one_by_one, strict=True):
+            found.decision_id = alone.decision_id
+            assert found == alone
+
+
+async def test_the_same_turn_twice_in_one_batch_is_decided_once(start: Starter) -> None:
+    peer = await start(policy=policy_text(mode="serve", serve_percent=100))
+    first, second = await ask(peer, turn("s", TURNS[0]), turn("s", TURNS[0]))
+    assert (first.response.decision.cached, second.response.decision.cached) == (False, True)
+    assert first.response.serve_model == second.response.serve_model
+
+
+def turn(session: str, text: str) -> Any:
+    return of_session(
+        session,
+        prompt=text,
+        constraints=pb.Constraints(prompt_tokens_estimate=2_000),
+    )
+
+
 async def test_a_bad_request_fails_none_of_its_neighbours(start: Starter) -> None:
     peer = await start()
     large = request(caller=pb.Caller(user_agent="a" * REQUEST_BYTES))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -47,6 +48,24 @@ async def test_whatever_is_asked_both_ways_answer_the_same(peer: Peer) -> None:
             went += 1
             assert told(pb.RouteDecisionResponse.FromString(wire)) == told(to_response(outcome))
     assert went > 30
+
+
+async def test_after_another_turn_both_ways_answer_the_same(peer: Peer) -> None:
+    """Pairs of requests: the second meets what the first left in cache and slot."""
+    service: Any = peer.running.runtime.service()
+    went = 0
+    for number, (first, second) in enumerate(drawn(PAIRS, 200)):
+        for message in (first, second):
+            message.caller.session_id = f"pair-{number}"
+        values = [to_request(m) for m in (second, first, second)]
+        for value in values:
+            await service.decider.decide(value)
+        wire = service.fast_path.answer(second)
+        outcome = await service.decider.decide(values[-1])
+        if isinstance(wire, bytes):
+            went += 1
+            assert told(pb.RouteDecisionResponse.FromString(wire)) == told(to_response(outcome))
+    assert went > 25
 
 
 async def test_plain_repetitions_go_the_short_way_and_are_answered_the_same(peer: Peer) -> None:
@@ -197,6 +216,39 @@ async def test_what_goes_the_short_way_is_counted_like_the_rest(start: Starter) 
     assert sum(n for _, n in metrics._decisions) == 5
     assert sum(n for _, n in metrics._lookups) >= 5
     assert len(dict(metrics._decisions)) == 1
+
+
+turns = st.builds(
+    pb.RouteDecisionRequest,
+    prompt=st.builds(
+        pb.Prompt,
+        latest_user_prompt_prefix=st.sampled_from(
+            ["Rename foo.", "Prove that it is linearizable.", "hello", "fix it", "Why is it slow?"]
+        ),
+        message_count=st.sampled_from([None, 1, 9]),
+        max_output_tokens=st.sampled_from([None, None, 1, 4_096]),
+        context_reset=st.sampled_from([False] * 5 + [True]),
+    ),
+    caller=st.builds(
+        pb.Caller, user_id=st.just("user-1"), agent_id=st.sampled_from([None, None, "agent-1"])
+    ),
+    routing=st.builds(
+        pb.RoutingContext,
+        auto_model=st.sampled_from(["kilo-auto/frontier", "kilo-auto/balanced"]),
+        candidate_models=st.sampled_from([FRONTIER, FRONTIER[::-1], FRONTIER[:2]]),
+        resolved_model=st.sampled_from([FRONTIER[0], FRONTIER[1], None]),
+        incumbent_model=st.sampled_from([*[None] * 8, *FRONTIER]),
+    ),
+    constraints=st.builds(
+        pb.Constraints,
+        prompt_tokens_estimate=st.sampled_from([None, 2_000, 90_000]),
+        denied_models=st.sampled_from([[]] * 4 + [[FRONTIER[0]]]),
+        keep_provider=st.booleans(),
+    ),
+    data_policy=st.sampled_from([0, 0, 1, 2]),
+    requested_model=st.sampled_from([""] * 5 + ["kilo-auto/frontier", FRONTIER[1]]),
+)
+PAIRS = st.tuples(turns, turns)
 
 
 def recording(exporter: InMemorySpanExporter) -> CallSpans:

@@ -113,6 +113,28 @@ async def test_a_client_that_has_no_more_to_ask_gets_what_is_in_flight_and_then_
     assert await call.code() is grpc.StatusCode.OK
 
 
+async def test_turns_of_one_conversation_in_flight_at_once_leave_it_on_one_of_their_models(
+    start: Starter,
+) -> None:
+    """They meet the same slot; the conversation goes on with the model of the last one to end."""
+    peer = await start(policy=policy_text(mode="serve", serve_percent=100))
+    call = peer.stub.StreamRouteDecisions()
+    texts = {"easy": "Rename foo to bar.", "hard": "Prove that this queue is linearizable."}
+    for name, text in texts.items():
+        await call.write(item(name, request(text)))
+    await call.done_writing()
+    answers = {a.correlation_id: a.response for a in await rest(call)}
+    assert answers.keys() == texts.keys()
+    for answer in answers.values():
+        assert answer.outcome == pb.OUTCOME_ROUTED
+        assert answer.serve_model == answer.decision.model
+    probe = request(texts["easy"])
+    probe.prompt.max_output_tokens = 1
+    after = await peer.decide(probe)
+    assert after.decision.sticky
+    assert after.serve_model in {a.serve_model for a in answers.values()}
+
+
 async def test_4000_decisions_at_once_on_one_stream_lose_none(start: Starter) -> None:
     peer = await start()
     call = peer.stub.StreamRouteDecisions()

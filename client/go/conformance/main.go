@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"example.com/pointsman"
 	pb "example.com/pointsman/gen/pointsman/v1"
@@ -22,8 +23,11 @@ const (
 )
 
 type question struct {
-	HTTP    string          `json:"http"`
-	Request json.RawMessage `json:"request"`
+	Address string `json:"address"`
+	HTTP    string `json:"http"`
+	Way     string `json:"way"`
+	Wire    []byte `json:"wire"`
+	Token   string `json:"token"`
 }
 
 type result struct {
@@ -40,7 +44,8 @@ func main() {
 }
 
 func run() error {
-	clients := map[string]*pointsman.Client{}
+	var client *pointsman.Client
+	var of question // whose client it is
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, longLine)
 	for lines.Scan() {
@@ -48,15 +53,17 @@ func run() error {
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			return err
 		}
-		if clients[line.HTTP] == nil {
-			client, err := pointsman.NewHTTP(line.HTTP, pointsman.Options{Timeout: timeout})
+		if client == nil || line.Address != of.Address || line.Way != of.Way || line.Token != of.Token {
+			if client != nil {
+				client.Close()
+			}
+			opened, err := open(line)
 			if err != nil {
 				return err
 			}
-			defer client.Close()
-			clients[line.HTTP] = client
+			client, of = opened, line
 		}
-		found, err := answer(clients[line.HTTP], line.Request)
+		found, err := answer(client, line)
 		if err != nil {
 			return err
 		}
@@ -67,12 +74,33 @@ func run() error {
 	return lines.Err()
 }
 
-func answer(client *pointsman.Client, document []byte) (result, error) {
+func open(line question) (*pointsman.Client, error) {
+	options := pointsman.Options{Timeout: timeout}
+	if line.Token != "" {
+		options.Token = pointsman.StaticToken(line.Token)
+	}
+	if line.Way == "stream" {
+		options.Stream = true
+		return pointsman.NewGRPC(line.Address, options)
+	}
+	return pointsman.NewHTTP(line.HTTP, options)
+}
+
+func answer(client *pointsman.Client, line question) (result, error) {
 	request := &pb.RouteDecisionRequest{}
-	if err := protojson.Unmarshal(document, request); err != nil {
+	if err := proto.Unmarshal(line.Wire, request); err != nil {
 		return result{}, err
 	}
-	response, err := client.Route(context.Background(), request)
+	var response *pb.RouteDecisionResponse
+	var err error
+	if line.Way == "batch" {
+		found := client.RouteMany(context.Background(), []*pb.RouteDecisionRequest{request})[0]
+		if response = found.Response; found.Err != nil {
+			err = found.Err
+		}
+	} else {
+		response, err = client.Route(context.Background(), request)
+	}
 	if failed, ok := errors.AsType[*pointsman.Error](err); ok {
 		found := result{Status: failed.Status, BadFields: []string{}}
 		for _, violation := range failed.Violations {

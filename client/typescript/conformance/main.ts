@@ -1,6 +1,6 @@
 /** The program of docs/conformance.md: a request a line, its answer a line. */
 import { createInterface } from "node:readline";
-import { fromJson, toJson, type JsonValue } from "@bufbuild/protobuf";
+import { fromBinary, toJson } from "@bufbuild/protobuf";
 import {
   RouteDecisionRequestSchema,
   RouteDecisionResponseSchema,
@@ -11,16 +11,27 @@ import { grpcClient } from "../src/node.js";
 
 interface Line {
   readonly address: string;
-  readonly request: JsonValue;
+  readonly way: "unary" | "batch" | "stream";
+  readonly wire: string;
+  readonly token?: string;
 }
 
-const clients = new Map<string, RoutingClient>();
+let client: RoutingClient | undefined;
+let of = "";
 
-async function answer({ address, request }: Line): Promise<object> {
-  const client = clients.get(address) ?? grpcClient(address, { timeoutMs: 60_000 });
-  clients.set(address, client);
+async function clientOf({ address, way, token }: Line): Promise<RoutingClient> {
+  const wanted = JSON.stringify([address, way, token]);
+  if (client !== undefined && wanted === of) return client;
+  await client?.close();
+  of = wanted;
+  client = grpcClient(address, { timeoutMs: 60_000, transport: way, ...(token === undefined ? {} : { token }) });
+  return client;
+}
+
+async function answer(line: Line): Promise<object> {
+  const routing = await clientOf(line);
   try {
-    const response = await client.route(fromJson(RouteDecisionRequestSchema, request));
+    const response = await routing.route(fromBinary(RouteDecisionRequestSchema, Buffer.from(line.wire, "base64")));
     return { response: toJson(RouteDecisionResponseSchema, response) };
   } catch (error) {
     if (!(error instanceof RoutingError)) throw error;
@@ -30,4 +41,4 @@ async function answer({ address, request }: Line): Promise<object> {
 
 for await (const line of createInterface({ input: process.stdin }))
   console.log(JSON.stringify(await answer(JSON.parse(line) as Line)));
-for (const client of clients.values()) await client.close();
+await client?.close();

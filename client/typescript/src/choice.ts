@@ -51,6 +51,7 @@ export function checkOffered(result: RouteDecisionResponse, request: RouteDecisi
   const { candidateModels = [], resolvedModel } = request.routing ?? {};
   const served = result.serveModel;
   if (served === "" || candidateModels.length === 0) return;
-  if (served !== resolvedModel && !candidateModels.includes(served))
+  // The service trims ids.
+  if (served !== resolvedModel?.trim() && !candidateModels.some((name) => name.trim() === served))
     throw new RoutingError("service_fault", "the service answered a model that the request did not offer");
 }

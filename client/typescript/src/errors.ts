@@ -1,6 +1,7 @@
 /** The errors of the client: one class, told apart by `kind`. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
+import type { CallStatus } from "./gen/pointsman/v1/call_status_pb.js";
 
 /** The reason for a missing answer; `decide` reports it as `fallback:<kind>`. */
 export type ErrorKind =
@@ -97,6 +98,13 @@ export function routingErrorOf(error: unknown): RoutingError {
     retryAfterMs: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6,
     cause: error,
   });
+}
+
+/** The refusal of one decision of a batch or of a stream. */
+export function routingErrorOfStatus({ code, message, details }: CallStatus): RoutingError {
+  const error = new ConnectError(message, code as Code);
+  error.details = details.map(({ typeUrl, value }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value }));
+  return routingErrorOf(error);
 }
 
 /** `INVALID_ARGUMENT` for `Code.InvalidArgument`. */

@@ -1,6 +1,13 @@
 /** Tries one LLM config after the other while the errors are eligible. */
-import { RoutingError } from "./errors.js";
-import type { Attempt, ResolveRouteResponse } from "./gen/pointsman/v1/resolve_route_pb.js";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { RoutingError, routingErrorOf } from "./errors.js";
+import {
+  ResolveRouteResponseSchema,
+  type Attempt,
+  type AttemptSchema,
+  type ResolveRouteResponse,
+} from "./gen/pointsman/v1/resolve_route_pb.js";
+import type { RunAffinity } from "./runs.js";
 
 /** The answer of the attempt that succeeded, and the kinds of the errors before it. */
 export interface FallbackResult<T> {
@@ -9,28 +16,119 @@ export interface FallbackResult<T> {
   readonly failures: readonly string[];
 }
 
+/** Rules of the attempts. */
+export interface FallbackOptions {
+  /** Bounds one attempt; of a stream, the time to its first chunk. Default: not bounded. */
+  readonly attemptTimeoutMs?: number | undefined;
+  /** The attempts if the service does not answer. */
+  readonly otherwise?: readonly MessageInitShape<typeof AttemptSchema>[] | undefined;
+}
+
+/** Answers a stream of chunks; `signal` aborts when the attempt is given up or the loop is left. */
+export type StreamCall<T> = (attempt: Attempt, signal: AbortSignal) => AsyncIterable<T> | Promise<AsyncIterable<T>>;
+
 /** Throw it for an unusable answer: empty, truncated, or off the subject. */
 export class UnusableResponse extends Error {
   override readonly name = "UnusableResponse";
 }
 
+/** The errors after which `otherwise` goes on: the default of the policy file. */
+const ELIGIBLE_ERRORS = ["timeout", "connection", "http_408", "http_409", "http_425", "http_429", "http_5xx",
+  "unusable_response"];
+
+/** The route; `otherwise` stands in for a service that does not answer. */
+export async function attemptsOf(
+  resolving: Promise<ResolveRouteResponse>,
+  { purpose, runId, otherwise = [] }: { purpose: string; runId: string; otherwise: FallbackOptions["otherwise"] },
+): Promise<ResolveRouteResponse> {
+  try {
+    return await resolving;
+  } catch (thrown) {
+    const error = routingErrorOf(thrown);
+    // A mistake of the caller or of the policy file, which no fallback should hide.
+    if (error.kind === "invalid" || error.kind === "not_found" || otherwise.length === 0) throw error;
+    const attempts = [...otherwise];
+    return create(ResolveRouteResponseSchema, { purpose, runId, attempts, eligibleErrors: ELIGIBLE_ERRORS });
+  }
+}
+
+interface Rules {
+  readonly attemptTimeoutMs: number | undefined;
+  readonly runs: RunAffinity;
+}
+
 /** Runs `call` with each attempt in order; rejects with the last error. */
 export async function runAttempts<T>(
-  resolved: ResolveRouteResponse,
+  route: ResolveRouteResponse,
   call: (attempt: Attempt) => Promise<T>,
+  { attemptTimeoutMs, runs }: Rules,
 ): Promise<FallbackResult<T>> {
   const failures: string[] = [];
-  for (const [index, attempt] of resolved.attempts.entries()) {
+  const attempts = runs.order(route);
+  for (const [index, attempt] of attempts.entries()) {
     try {
-      return { value: await call(attempt), attempt, failures };
+      const value = await inTime(async () => call(attempt), attemptTimeoutMs);
+      runs.keep(route, attempt);
+      return { value, attempt, failures };
     } catch (error) {
       const kind = kindOf(error);
-      const last = index === resolved.attempts.length - 1;
-      if (last || kind === undefined || !isEligible(kind, resolved.eligibleErrors)) throw error;
+      const last = index === attempts.length - 1;
+      if (last || kind === undefined || !isEligible(kind, route.eligibleErrors)) throw error;
       failures.push(kind);
     }
   }
   throw new RoutingError("not_found", "the purpose has no attempts");
+}
+
+/** Yields the chunks of the first attempt whose first chunk arrives. */
+export async function* streamAttempts<T>(
+  route: ResolveRouteResponse,
+  call: StreamCall<T>,
+  rules: Rules,
+): AsyncGenerator<T, void, undefined> {
+  const { value: stream } = await runAttempts(route, (attempt) => opened(attempt, call, rules.attemptTimeoutMs), {
+    ...rules,
+    attemptTimeoutMs: undefined,
+  });
+  try {
+    yield stream.first;
+    for (let next = await stream.rest.next(); !next.done; next = await stream.rest.next()) yield next.value;
+  } finally {
+    stream.abort.abort();
+    await stream.rest.return?.();
+  }
+}
+
+async function opened<T>(attempt: Attempt, call: StreamCall<T>, timeoutMs: number | undefined) {
+  const abort = new AbortController();
+  let rest: AsyncIterator<T> | undefined;
+  try {
+    const first = await inTime(async () => {
+      rest = (await call(attempt, abort.signal))[Symbol.asyncIterator]();
+      return rest.next();
+    }, timeoutMs);
+    if (first.done) throw new UnusableResponse("the stream ended before its first chunk");
+    return { first: first.value, rest: rest!, abort };
+  } catch (error) {
+    abort.abort();
+    // A generator that is waiting returns only after it has its chunk: nobody waits for that.
+    rest?.return?.().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Rejects with a `TimeoutError` when the time is over. */
+async function inTime<T>(work: () => Promise<T>, timeoutMs: number | undefined): Promise<T> {
+  if (timeoutMs === undefined) return work();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DOMException("the attempt took too long", "TimeoutError")), timeoutMs);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Whether an error of that kind leads to the next attempt: `http_503` is also of `http_5xx`. */

@@ -2,7 +2,8 @@
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import { RoutingClient, type ClientOptions } from "./client.js";
+import { RoutingClient } from "./client.js";
+import type { ClientOptions } from "./options.js";
 import { bearer, type TokenSource } from "./token.js";
 
 /** TLS beyond the system's roots; PEM text or bytes. */
@@ -43,6 +44,7 @@ export function grpcClient(address: string, options: NodeOptions = {}): RoutingC
 export function httpClient(baseUrl: string, options: NodeOptions = {}): RoutingClient {
   const secure = new URL(baseUrl).protocol === "https:";
   if (options.tls && !secure) throw new TypeError("TLS needs a base URL with https");
+  if (options.transport === "stream") throw new TypeError("a stream needs gRPC: use grpcClient");
   const pool = { keepAlive: true, ...secrets(options.tls) };
   const agent = secure ? new HttpsAgent(pool) : new HttpAgent(pool);
   const transport = createConnectTransport({

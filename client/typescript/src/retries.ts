@@ -13,7 +13,7 @@ const PER_SUCCESS = 0.1;
 export class Retries {
   #tokens = FULL;
 
-  constructor(private readonly most: number) {}
+  constructor(readonly most: number) {}
 
   /** Calls `attempt` with the milliseconds that are left; rejects with a `RoutingError`. */
   async run<T>(

@@ -93,6 +93,30 @@ for (const [name, where, opener] of OPENERS) {
       await stranger.close();
     });
 
+    test("many decisions share a call", async () => {
+      const choices = await client.decideMany([QUESTION, { ...QUESTION, userId: " " }, QUESTION]);
+      assert.deepEqual(choices.map(({ model, why }) => [model, why]), [
+        [ROUTED, "routed"],
+        [STATIC_PICK, "fallback:invalid"],
+        [ROUTED, "routed"],
+      ]);
+      assert.deepEqual(choices[1]!.error!.violations.map(({ field }) => field), ["caller.user_id"]);
+    });
+
+    for (const transport of name === "gRPC" ? (["batch", "stream"] as const) : (["batch"] as const))
+      test(`decisions share a ${transport}`, async () => {
+        const sharing = open({ ...options(), transport });
+        const asked = Array.from({ length: 50 }, (_, at) => (at % 10 === 0 ? { ...QUESTION, userId: " " } : QUESTION));
+        const choices = await Promise.all(asked.map((question) => sharing.decide(question)));
+        for (const [at, { model, why }] of choices.entries())
+          assert.deepEqual([model, why], at % 10 === 0 ? [STATIC_PICK, "fallback:invalid"] : [ROUTED, "routed"]);
+        await sharing.close();
+        if (!env["POINTSMAN_TOKEN"]) return;
+        const stranger = open({ ...options(), token: "wrong", transport });
+        assert.equal((await stranger.decide(QUESTION)).why, "fallback:denied");
+        await stranger.close();
+      });
+
     test("a dry run is an answer too", async () => {
       assert.equal((await client.route({ ...QUESTION, dryRun: true })).outcome, Outcome.ROUTED);
     });

@@ -125,6 +125,8 @@ test("an answer outside of the offer is refused", async () => {
   const client = scripted(() => routed("vendor/other"));
   assert.equal((await client.decide(QUESTION)).why, "fallback:service_fault");
   await assert.rejects(client.route(QUESTION), { kind: "service_fault" });
+  const padded = await client.decide({ ...QUESTION, candidates: [" vendor/other "] }); // the service trims ids
+  assert.deepEqual([padded.model, padded.why], ["vendor/other", "routed"]);
   const open = await client.decide({ ...QUESTION, candidates: [] });
   assert.deepEqual([open.model, open.why], ["vendor/other", "routed"]);
 });

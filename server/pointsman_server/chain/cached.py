@@ -133,7 +133,8 @@ class CacheWriter:
         if there is None or there == value:
             return answer
         first = self._codec.load(there)
-        if first is not None and contains_answer(first, query.candidates):
+        is_answer = first is not None and not first.unasked
+        if first is not None and is_answer and contains_answer(first, query.candidates):
             # The failures are this request's own: they happened, whoever's decision holds.
             return replace(first, failures=answer.failures)
         # The existing entry is unreadable or no longer valid: replace it.

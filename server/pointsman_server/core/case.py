@@ -18,7 +18,7 @@ from pointsman_server.core.model import (
 )
 from pointsman_server.core.preparation import Prepared, Recalled
 from pointsman_server.core.replay import Conversation
-from pointsman_server.core.turn import Turn
+from pointsman_server.core.turn import Turn, TurnReading, turn_of
 
 
 class Ended(Exception):
@@ -66,6 +66,25 @@ class Case:
     def is_adaptive(self) -> bool:
         """Whether answers are weighed against the incumbent."""
         return self.plan.tier.stickiness is Stickiness.ADAPTIVE
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether the conversation has a model to stay on."""
+        return self.is_adaptive and self.incumbent is not None
+
+    @property
+    def reads_turns(self) -> bool:
+        """Whether the reading of a turn changes anything; under `exact`, every turn is a task."""
+        return self.plan.tier.stickiness is not Stickiness.EXACT
+
+    def turn(self, reading: TurnReading | None) -> Turn:
+        """The kind of the turn, by its reading."""
+        if not self.reads_turns:
+            return Turn.TASK
+        turn = turn_of(self.request.prompt, reading)
+        if turn is not Turn.TASK and not self.is_adaptive:
+            return Turn.UNDECIDED
+        return turn
 
     @property
     def only_incumbent(self) -> bool:

@@ -12,12 +12,14 @@ from struct import Struct
 from pointsman_server.core.model import EngineAnswer, Source
 
 HEAD = 6
-"""Bytes before the slot's models: the moment (4), the effort (1), the engine (1)."""
+"""Bytes before the slot's models: the moment (4), the effort (1), the engine (1). The highest bit
+of the effort says whether the model was compared."""
 
 _HEAD = Struct(">IBB")
 _SEPARATOR = "\x1f"
 _SOURCES = tuple(Source)
 _MOMENTS = 16
+_COMPARED = 0x80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,9 @@ class ConversationSlot:
     """The effort that the routed model was chosen for, 1 to 5."""
     source: Source = Source.LOCAL
     """The engine that chose it."""
+    compared: bool = False
+    """Whether an engine's answer was weighed against a model of this conversation since its first
+    decision."""
     time: int = 0
     """When it was written, in seconds since the epoch."""
 
@@ -46,7 +51,9 @@ class ConversationSlot:
         """The slot after `model` was served."""
         return self if model == self.served else replace(self, served=model)
 
-    def routed_to(self, answer: EngineAnswer, *, effort: float | None) -> ConversationSlot:
+    def routed_to(
+        self, answer: EngineAnswer, *, effort: float | None, compared: bool
+    ) -> ConversationSlot:
         """The slot after the conversation went to, or stays on, the model of `answer`."""
         stays = (answer.model, answer.router_model) == (self.routed, self.router_model)
         return replace(
@@ -55,6 +62,7 @@ class ConversationSlot:
             router_model=answer.router_model,
             effort=effort,
             source=self.source if stays else answer.source,
+            compared=compared,
         )
 
     def same(self, other: ConversationSlot | None) -> bool:
@@ -68,6 +76,7 @@ EMPTY_SLOT = ConversationSlot()
 def dump(slot: ConversationSlot) -> bytes:
     """`slot` as bytes; the effort keeps one step of 0.1."""
     effort = 0 if slot.effort is None else round(slot.effort * 10)
+    effort |= _COMPARED * slot.compared
     return _HEAD.pack(slot.time, effort, _SOURCES.index(slot.source)) + slot.models
 
 
@@ -82,12 +91,14 @@ def load(raw: bytes) -> ConversationSlot | None:
         return None
     if source >= len(_SOURCES):
         return None
+    compared, effort = bool(effort & _COMPARED), effort & ~_COMPARED
     return ConversationSlot(
         served=served,
         routed=routed,
         router_model=router_model,
         effort=effort / 10 if effort else None,
         source=_SOURCES[source],
+        compared=compared,
         time=time,
     )
 

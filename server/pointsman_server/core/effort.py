@@ -33,6 +33,11 @@ def is_harder(effort: float | None, *, than: float | None) -> bool:
     return _band(effort) > _band(than)
 
 
+def is_hardest(effort: float | None) -> bool:
+    """Whether nothing can be harder."""
+    return not is_harder(_HIGHEST, than=effort)
+
+
 def confidence_above(answer: EngineAnswer, than: float | None) -> float | None:
     """How sure `answer` is that the prompt takes more than the effort `than`; `None`: unknown.
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from pointsman_server.core.conversation_slot import ConversationSlot
 from pointsman_server.core.effort import reasoning_effort
 from pointsman_server.core.model import (
     CatalogModel,
     EngineAnswer,
+    EngineFailure,
     RouteRequest,
     Source,
     SwitchReason,
 )
-from pointsman_server.core.turn import Turn
+
+
+class Stay(StrEnum):
+    """The reason for staying on the conversation's model without an engine's answer."""
+
+    ALONE = "its provider has no other candidate"
+    NO_TASK = "the turn holds no task"
+    AMBIGUOUS = "the prompt is ambiguous"
+    NOBODY_TO_ASK = "no engine may read the prompt"
+    ENGINES_FAILED = "no engine answered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +38,38 @@ class Incumbent:
     source: Source
     is_decided: bool = True
     """Whether it was decided for; else the gateway named it."""
+    compared: bool = False
+    """Whether an engine's answer was weighed against a model of the conversation already."""
 
-    def stays(self, turn: Turn) -> Weighed:
-        """The incumbent where no engine was called."""
-        answer = EngineAnswer(
-            source=self.source,
-            model=self.model.public_id,
-            router_model=self.model.router_id or "",
-            effort=self.effort,
-            reasoning_effort=reasoning_effort(self.model.reasoning_efforts, self.effort),
-            explanation=_STAYS[turn],
-            cached=True,
+    def stays(self, why: Stay, *, failures: tuple[EngineFailure, ...] = ()) -> Weighed:
+        """The incumbent where no engine answered."""
+        effort = self.effort
+        return Weighed(
+            EngineAnswer(
+                source=self.source,
+                model=self.model.public_id,
+                router_model=self.model.router_id or "",
+                effort=effort,
+                reasoning_effort=reasoning_effort(self.model.reasoning_efforts, effort),
+                explanation=f"conversation stays: {why}",
+                cached=True,
+                failures=failures,
+            ),
+            sticky=True,
+            effort=effort,
+            compared=self.compared,
         )
-        return Weighed(answer, sticky=True, effort=self.effort)
 
-
-_STAYS = {
-    Turn.TASK: "conversation stays: its provider has no other candidate",
-    Turn.UNDECIDED: "conversation stays: its provider has no other candidate",
-    Turn.NO_TASK: "conversation stays: the turn holds no task",
-    Turn.AMBIGUOUS: "conversation stays: the prompt is ambiguous",
-}
+    def unasked(self, why: str, *, effort: float | None) -> Weighed:
+        """The incumbent where no answer could move the conversation; `effort` is the prompt's."""
+        stays = self.stays(Stay.ALONE)
+        answer = replace(
+            stays.answer,
+            effort=effort,
+            explanation=f"conversation stays: {why}: no engine is called",
+            unasked=True,
+        )
+        return replace(stays, answer=answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +81,8 @@ class Weighed:
     switch: SwitchReason | None = None
     effort: float | None = None
     """The effort for which the conversation's model counts as chosen from now on."""
+    compared: bool = False
+    """Whether it, or an earlier answer, was weighed against a model of the conversation."""
 
 
 def incumbent_of(
@@ -81,7 +105,7 @@ def incumbent_of(
     if slot is None or not slot.routed:
         return None
     model = find_candidate(candidates, public_id=slot.routed, router_id=slot.router_model)
-    return Incumbent(model, slot.effort, source) if model else None
+    return Incumbent(model, slot.effort, source, compared=slot.compared) if model else None
 
 
 def find_candidate(

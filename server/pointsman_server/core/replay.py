@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pointsman_server.core.candidate_plan import Plan
 from pointsman_server.core.candidates import contains_answer
 from pointsman_server.core.conversation_slot import EMPTY_SLOT, ConversationSlot
+from pointsman_server.core.incumbent import Weighed
 from pointsman_server.core.model import (
     ConversationSource,
     Decision,
@@ -79,11 +80,11 @@ def slot_after(
     outcome: Outcome,
     *,
     rules: PolicyFile,
-    effort: float | None = None,
+    weighed: Weighed | None = None,
 ) -> ConversationSlot:
     """The conversation's slot after an outcome.
 
-    `effort` is the effort for which its model was chosen. The decided model counts unless the
+    `weighed` is the answer that the outcome rests on. The decided model counts unless the
     static pick is served instead: then the conversation does not move. Of a name outside the
     catalog, the provider alone is stored, and that only if the catalog has it.
     """
@@ -91,7 +92,8 @@ def slot_after(
     if outcome.serve_model:
         after = after.serving(_known_part(outcome.serve_model, rules))
     if outcome.decision is not None and outcome.reason is None:
-        after = after.routed_to(outcome.decision.answer, effort=effort)
+        effort, compared = (weighed.effort, weighed.compared) if weighed else (None, False)
+        after = after.routed_to(outcome.decision.answer, effort=effort, compared=compared)
     return after
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pointsman_server.core.candidate_plan import Plan
 from pointsman_server.core.conversation_slot import ConversationSlot
@@ -30,7 +31,7 @@ def settle(
     """The answer that holds, by the tier's stickiness."""
     candidates, tier = plan.selection.eligible, plan.tier
     if tier.stickiness is Stickiness.ADAPTIVE and incumbent is not None:
-        return weigh(
+        weighed = weigh(
             answer,
             incumbent,
             request=request,
@@ -38,6 +39,7 @@ def settle(
             rules=tier.switching,
             loss=loss,
         )
+        return replace(weighed, compared=True)
     effort = effort_of(answer)
     if slot is not None and slot.routed == answer.model:
         effort = highest(slot.effort, effort)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pointsman_server.core.effort import (
     NEEDS_INFO,
@@ -11,6 +11,7 @@ from pointsman_server.core.effort import (
     confidence_within,
     effort_of,
     is_harder,
+    is_hardest,
     level_of,
     reasoning_effort,
 )
@@ -65,6 +66,42 @@ def weigh(
     return _saved(answer, incumbent, fresh, request=request, rules=rules)
 
 
+def nothing_moves(
+    incumbent: Incumbent,
+    *,
+    request: RouteRequest,
+    candidates: Sequence[CatalogModel],
+    rules: SwitchRules,
+) -> str:
+    """Why no answer could change what a conversation is served; empty if one could.
+
+    By `weigh`: nothing is harder than the task that the incumbent was chosen for, no candidate
+    saves enough, the context was not rebuilt, and there is no reasoning effort to choose. The
+    answer after a first decision is weighed nevertheless: the log then has its figures.
+    """
+    standing = incumbent.model
+    may_move = request.prompt.context_reset or not is_hardest(incumbent.effort)
+    if may_move or not incumbent.compared or len(standing.reasoning_efforts) > 1:
+        return ""
+    others = [c for c in candidates if c.router_id != standing.router_id]
+    bills = [_bill(standing, other, request=request, rules=rules) for other in others]
+    known = [bill for bill in bills if bill.cost is not None]
+    if any(bill.saves for bill in known):
+        return ""
+    cheapest = min(known, key=lambda bill: bill.cost.switch if bill.cost else 0.0, default=None)
+    figures = f", and {cheapest.figures}" if cheapest else ""
+    return f"it was chosen for a hard task{figures}"
+
+
+def replayed(weighed: Weighed) -> EngineAnswer:
+    """The answer as its prompt gets it again, when a switch is past."""
+    answer = weighed.answer
+    if weighed.switch is None:
+        return answer
+    words = (answer.explanation or "").replace(_SWITCHES, _SWITCHED, 1)
+    return replace(answer, explanation=words)
+
+
 def _moves_nobody(answer: EngineAnswer, sure: float | None, rules: SwitchRules) -> str:
     """The reason why an answer never moves an incumbent; empty if it may."""
     if answer.difficulty == NEEDS_INFO:
@@ -84,7 +121,7 @@ def _upgraded(
     steps = raised_level(standing, effort=incumbent.effort, answer=answer, loss=loss)
     if steps is not None:
         return _raised(answer, incumbent, steps=steps)
-    why = f"switches: the prompt takes more than {standing.public_id} was chosen for"
+    why = f"the prompt takes more than {standing.public_id} was chosen for"
     return _goes(answer, fresh, SwitchReason.UPGRADE, why=why)
 
 
@@ -97,19 +134,40 @@ def _saved(
     rules: SwitchRules,
 ) -> Weighed:
     """The fresh pick where it saves enough or the context was rebuilt, else the incumbent."""
-    standing, tokens = incumbent.model, context_tokens(request)
-    cost = switch_cost(standing, fresh, tokens=tokens, rules=rules)
-    is_locked = rules.context_lock_tokens is not None and tokens > rules.context_lock_tokens
-    figures = "" if cost is None else _figures(cost, standing, fresh, turns=rules.turns_ahead)
-    if cost is not None and cost.saves(rules.saving_margin) and not is_locked:
-        return _goes(answer, fresh, SwitchReason.SAVING, why=f"switches to save: {figures}")
+    bill = _bill(incumbent.model, fresh, request=request, rules=rules)
+    if bill.saves:
+        return _goes(answer, fresh, SwitchReason.SAVING, why=f"it saves: {bill.figures}")
     if request.prompt.context_reset:
-        return _goes(answer, fresh, SwitchReason.RESET, why="switches: the context was rebuilt")
-    return _stays(answer, incumbent, why=figures or "nothing to gain by a switch")
+        return _goes(answer, fresh, SwitchReason.RESET, why="the context was rebuilt")
+    return _stays(answer, incumbent, why=bill.figures or "nothing to gain by a switch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bill:
+    cost: SwitchCost | None
+    """`None`: unknown prices."""
+    saves: bool
+    figures: str
+
+
+def _bill(
+    standing: CatalogModel, fresh: CatalogModel, *, request: RouteRequest, rules: SwitchRules
+) -> _Bill:
+    """The bill of a switch from one model to another."""
+    tokens = context_tokens(request)
+    cost = switch_cost(standing, fresh, tokens=tokens, rules=rules)
+    if cost is None:
+        return _Bill(None, saves=False, figures="")
+    is_locked = rules.context_lock_tokens is not None and tokens > rules.context_lock_tokens
+    figures = (
+        f"{rules.turns_ahead} turns cost ${cost.stay:.4f} on {standing.public_id}"
+        f" and ${cost.switch:.4f} on {fresh.public_id}"
+    )
+    return _Bill(cost, saves=cost.saves(rules.saving_margin) and not is_locked, figures=figures)
 
 
 def _goes(answer: EngineAnswer, fresh: CatalogModel, reason: SwitchReason, *, why: str) -> Weighed:
-    gone = _on(answer, fresh, pick=None, why=why)
+    gone = _on(answer, fresh, pick=None, why=f"{_SWITCHES}{why}")
     level = reasoning_effort(fresh.reasoning_efforts, effort_of(answer))
     gone = replace(gone, reasoning_effort=level)
     return Weighed(gone, sticky=False, switch=reason, effort=effort_of(answer))
@@ -151,13 +209,7 @@ def _on(answer: EngineAnswer, model: CatalogModel, *, pick: str | None, why: str
 
 
 _JOINT, _MARK = "; ", "; conversation "
-
-
-def _figures(cost: SwitchCost, standing: CatalogModel, fresh: CatalogModel, *, turns: int) -> str:
-    return (
-        f"{turns} turns cost ${cost.stay:.4f} on {standing.public_id}"
-        f" and ${cost.switch:.4f} on {fresh.public_id}"
-    )
+_SWITCHES, _SWITCHED = "switches: ", "stays on this prompt's model: "
 
 
 def highest(*efforts: float | None) -> float | None:

@@ -47,22 +47,60 @@ class Batches:
         origin: CallInfo,
         deadline: float | None,
     ) -> list[Done]:
-        """Decide all requests; cancelling the call cancels the decisions under way."""
+        """Decide all requests; cancelling the call cancels the decisions under way.
+
+        The requests of one conversation are decided one after another, as its turns are.
+        """
         found: list[Done | asyncio.Task[Done]] = []
+        under_way: dict[tuple[str, ...], asyncio.Task[Done]] = {}
         left = TURN_BYTES
         async with asyncio.TaskGroup() as tasks:
             for message, size in requests:
-                answer = self._decisions.begin(origin, message)
-                if isinstance(answer, PendingDecision):
-                    late = self._decisions.finish(answer, deadline=deadline)
-                    found.append(tasks.create_task(late))
+                whose = _conversation(message)
+                earlier = under_way.get(whose) if whose else None
+                late: asyncio.Task[Done] | None = None
+                if earlier is not None:
+                    late = tasks.create_task(self._after(earlier, origin, message, deadline))
                 else:
-                    found.append(answer)
+                    answer = self._decisions.begin(origin, message)
+                    if isinstance(answer, PendingDecision):
+                        late = tasks.create_task(self._decisions.finish(answer, deadline=deadline))
+                    else:
+                        found.append(answer)
+                if late is not None:
+                    found.append(late)
+                    if whose:
+                        under_way[whose] = late
                 left -= size + TURN_BYTES // TURN
                 if left <= 0:
                     await self._rpc.turn(origin, deadline)
                     left = TURN_BYTES
         return [each.result() if isinstance(each, asyncio.Task) else each for each in found]
+
+    async def _after(
+        self,
+        earlier: asyncio.Task[Done],
+        origin: CallInfo,
+        message: pb.RouteDecisionRequest | None,
+        deadline: float | None,
+    ) -> Done:
+        """Decide a request when an earlier one of its conversation is decided."""
+        await asyncio.wait([earlier])
+        answer = self._decisions.begin(origin, message)
+        if isinstance(answer, PendingDecision):
+            return await self._decisions.finish(answer, deadline=deadline)
+        return answer
+
+
+def _conversation(message: pb.RouteDecisionRequest | None) -> tuple[str, ...] | None:
+    """The ids of a request's conversation; `None` where the content alone identifies it."""
+    if message is None:
+        return None
+    caller = message.caller
+    where = (caller.session_id, caller.machine_id)
+    if not any(where):
+        return None
+    return (caller.organization_id, caller.user_id, *where, caller.agent_id)
 
 
 def _result(done: Done) -> bytes:

@@ -211,3 +211,10 @@ async def test_what_a_callers_short_deadline_forced_is_not_kept():
     layer, cache = keeping(cut_off)
     assert await layer.decide(query()) == cut_off
     assert cache.values == {}
+
+
+async def test_an_answer_of_nobody_gives_way_to_an_engines():
+    there = CODEC.dump(answer(SONNET, unasked=True))
+    layer, cache = keeping(answer(GPT), kept=there)
+    assert (await layer.decide(query())).model == GPT
+    assert CODEC.load(cache.values[KEY]).model == GPT

@@ -443,6 +443,14 @@ async def test_a_model_that_was_not_offered_is_refused(
         await client.route("Hi", **offer)
 
 
+async def test_ids_are_compared_as_the_service_trims_them(
+    fake: FakeService, client: RoutingClient
+) -> None:
+    fake.answer(routed("vendor/a"))
+    choice = await client.decide("Hi", **{**ASK, "candidates": (" vendor/a ", "vendor/b")})
+    assert (choice.model, choice.why) == ("vendor/a", "routed")
+
+
 async def test_without_candidates_the_service_has_its_own(
     fake: FakeService, client: RoutingClient
 ) -> None:

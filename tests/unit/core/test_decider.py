@@ -1,25 +1,16 @@
-"""The ladder that every request climbs, over a scripted engine and a cache that remembers."""
+"""The steps of a decision, over a scripted engine and a cache that remembers."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
-from opentelemetry.trace import NoOpTracer
-from pointsman_server.chain.cached import CachedConversations
-from pointsman_server.core.candidate_plan import Planner
 from pointsman_server.core.conversation_slot import load
-from pointsman_server.core.decider import Decider
 from pointsman_server.core.errors import EnginesFailed
-from pointsman_server.core.ids import DecisionIds
-from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
     Classification,
-    Constraints,
     ConversationSource,
     DataPolicy,
     Dropped,
@@ -31,13 +22,9 @@ from pointsman_server.core.model import (
     Reason,
     RoutingContext,
     Source,
-    Stickiness,
-    SwitchReason,
     Verdict,
 )
-from pointsman_server.engines.local.turns import LexicalTurnReader
 from support.builders import (
-    CODEC,
     FLASH,
     FRONTIER,
     GPT,
@@ -55,74 +42,10 @@ from support.builders import (
     routing,
     rules,
 )
+from support.deciding import KEEP_PROVIDER, KEYS, asked, decider_over, world
 from support.fakes import (
-    FakeClock,
-    FixedClassification,
-    FixedSwitches,
-    RecordingCache,
-    RecordingObserver,
-    ScriptedEngine,
     failed,
 )
-
-KEYS = Keys(b"secret")
-KEEP_PROVIDER = Constraints(keep_provider=True)
-
-
-def world(*script, flag_on=True, classification=None, gate=None, **file):
-    """A decider and all that it was built from."""
-    parts = SimpleNamespace(
-        rules=rules(**file),
-        engine=ScriptedEngine(*script, gate=gate),
-        cache=RecordingCache(),
-        switches=FixedSwitches(morph_router_enabled=flag_on),
-        classification=FixedClassification(classification),
-        clock=FakeClock(),
-        observer=RecordingObserver(),
-    )
-    parts.decider = decider_over(parts)
-    return parts
-
-
-def decider_over(parts):
-    return Decider(
-        rules=parts.rules,
-        engine=parts.engine,
-        planner=Planner(parts.rules),
-        memory=CachedConversations(
-            cache=parts.cache,
-            slots=parts.cache,
-            codec=CODEC,
-            rules=parts.rules.cache,
-            tracer=NoOpTracer(),
-            now=parts.clock.time,
-            on_lookup=lambda _: None,
-            writes=None,
-        ),
-        reader=LexicalTurnReader(),
-        switches=parts.switches,
-        classification=parts.classification,
-        keys=KEYS,
-        clock=parts.clock,
-        new_id=DecisionIds(clock=parts.clock, entropy=os.urandom),
-        observers=[parts.observer],
-    )
-
-
-async def asked(parts, **changes):
-    """The query that the engine got for a request."""
-    await parts.decider.decide(request(**changes))
-    return parts.engine.queries[-1]
-
-
-def picking(public_id):
-    """A script step that picks this model if it may."""
-    return lambda query: (
-        answer(public_id)
-        if any(m.public_id == public_id for m in query.candidates)
-        else answer(query.candidates[0].public_id)
-    )
-
 
 # ---------------------------------------------------------------- the steps, in order
 
@@ -427,264 +350,6 @@ async def test_a_dry_run_is_no_switch():
     found = await parts.decider.decide(request(dry_run=True))
     assert found.decision.model == GPT
     assert found.decision.switch_reason is None
-
-
-# ---------------------------------------------------------------- keys
-
-
-async def key_of(parts, **changes):
-    return (await asked(parts, **changes)).key
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"routing": routing(tier=SMALL)},
-        {"routing": routing(OPUS, SONNET)},
-        {"routing": routing(static_pick=SONNET)},
-        {"data_policy": DataPolicy.THIRD_PARTY_DENIED},
-        {"caller": caller(user_id="user-2")},
-        {"caller": caller(session_id="session-2")},
-        {"prompt": prompt("Another")},
-        {"prompt": prompt(message_count=64)},
-        {"constraints": denying(GPT)},
-    ],
-    ids=str,
-)
-async def test_a_decision_is_not_shared_when_what_it_depends_on_differs(changes):
-    parts = world()
-    assert await key_of(parts) != await key_of(parts, **changes)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"requested_model": GPT},
-        {"body_bytes": 9},
-        {"caller": caller(mode="plan", user_agent="a/2", machine_id="m", client_request_id="r")},
-        {"prompt": prompt(stream=True)},
-        {"routing": routing(GPT, SONNET, OPUS)},
-        {"constraints": KEEP_PROVIDER},
-        {"constraints": denying(FLASH)},
-        {"routing": routing(OPUS, "x/unmapped", SONNET, GPT)},
-    ],
-    ids=str,
-)
-async def test_a_decision_is_shared_when_only_what_does_not_matter_differs(changes):
-    parts = world()
-    assert await key_of(parts) == await key_of(parts, **changes)
-
-
-async def test_tiers_with_one_policy_share_decisions():
-    tiers = {n: replace(rules().tiers[LEGACY], name=n) for n in (LEGACY, "kilo-auto/balanced")}
-    parts = world(tiers=tiers)
-    assert await key_of(parts, routing=routing(tier=LEGACY)) == await key_of(
-        parts, routing=routing(tier="kilo-auto/balanced")
-    )
-
-
-async def test_turning_the_flag_off_hides_decisions_that_morph_made():
-    parts = world()
-    on = await key_of(parts)
-    parts.switches.morph_router_enabled = False
-    assert await key_of(parts) != on
-
-
-async def test_under_conversation_stickiness_another_prompt_asks_for_the_same_decision():
-    parts = world(stickiness=Stickiness.CONVERSATION)
-    assert await key_of(parts) == await key_of(parts, prompt=prompt("Another", message_count=64))
-
-
-@pytest.mark.parametrize(
-    ("stickiness", "sticky"), [(Stickiness.CONVERSATION, True), (Stickiness.EXACT, False)]
-)
-async def test_a_kept_answer_is_sticky_where_decisions_hold_for_conversations(stickiness, sticky):
-    parts = world(answer(cached=True), stickiness=stickiness)
-    decision = (await parts.decider.decide(request())).decision
-    assert decision.answer.cached
-    assert decision.sticky is sticky
-    assert decision.switch_reason is None
-
-
-# ---------------------------------------------------------------- incumbents
-
-
-async def turns(parts, *requests):
-    return [(await parts.decider.decide(r)).decision for r in requests]
-
-
-async def test_a_conversation_that_goes_to_another_model_says_that_it_was_decided_anew():
-    parts = world(answer(SONNET), answer(GPT), answer(GPT))
-    found = await turns(parts, request(), request(prompt=prompt("two")), request())
-    assert [d.switch_reason for d in found] == [None, SwitchReason.REDECIDED, None]
-
-
-async def test_a_conversation_whose_model_may_not_serve_any_more_says_so():
-    parts = world(answer(SONNET), answer(GPT))
-    found = await turns(parts, request(), request(constraints=denying(SONNET)))
-    assert [d.switch_reason for d in found] == [None, SwitchReason.INELIGIBLE]
-
-
-async def test_conversations_have_incumbents_of_their_own():
-    parts = world(answer(SONNET), answer(GPT))
-    found = await turns(parts, request(), request(caller=caller(user_id="user-2")))
-    assert [d.switch_reason for d in found] == [None, None]
-
-
-async def test_the_incumbent_outlives_a_change_of_the_policy_file():
-    parts = world(answer(SONNET), answer(GPT))
-    await parts.decider.decide(request())
-    parts.rules = rules(rules_digest=b"changed")
-    (found,) = await turns(SimpleNamespace(decider=decider_over(parts)), request())
-    assert found.switch_reason is SwitchReason.REDECIDED
-
-
-@pytest.mark.parametrize("raw", [b"", b"junk", b"{}", CODEC.dump(answer())[:-1]])
-async def test_an_incumbent_that_cannot_be_read_is_none(raw):
-    parts = world(answer(GPT))
-    parts.cache.values[KEYS.conversation(request())[0]] = raw
-    found = await parts.decider.decide(request())
-    assert found.decision.switch_reason is None
-
-
-async def test_a_prompt_too_ambiguous_to_size_does_not_move_the_incumbent():
-    """The static pick was served: the conversation is not on the model that was named."""
-    parts = world(answer(SONNET), answer(GPT, difficulty="needs_info"), picking(GPT))
-    await parts.decider.decide(request())
-    ambiguous = await parts.decider.decide(request(prompt=prompt("it")))
-    assert ambiguous.decision.switch_reason is None
-    fenced = await parts.decider.decide(request(prompt=prompt("go on"), constraints=KEEP_PROVIDER))
-    assert fenced.decision.model in (OPUS, SONNET)
-
-
-# ---------------------------------------------------------------- keep_provider
-
-
-async def test_the_fence_leaves_only_the_incumbents_provider():
-    parts = world(answer(SONNET), picking(GPT))
-    await parts.decider.decide(request())
-    found = await parts.decider.decide(
-        request(prompt=prompt("two"), constraints=KEEP_PROVIDER, routing=routing(GPT, OPUS, SONNET))
-    )
-    query = parts.engine.queries[-1]
-    assert [m.public_id for m in query.candidates] == [OPUS, SONNET]
-    assert found.decision.dropped == (Dropped(model=GPT, reason=DropReason.OTHER_PROVIDER),)
-    assert found.decision.candidate_count == 2
-    assert set(found.decision.fallback_models) <= {OPUS, SONNET}
-
-
-async def test_the_fence_moves_the_default_to_one_of_its_own():
-    parts = world(answer(SONNET))
-    await parts.decider.decide(request())
-    fenced = request(
-        constraints=KEEP_PROVIDER, prompt=prompt("two"), routing=routing(static_pick=GPT)
-    )
-    await parts.decider.decide(fenced)
-    assert parts.engine.queries[-1].default.public_id == OPUS
-
-
-async def test_with_nothing_known_the_fence_is_the_static_picks_provider():
-    parts = world(answer(SONNET))
-    found = await parts.decider.decide(request(constraints=KEEP_PROVIDER))
-    assert found.decision.candidate_count == 2
-    free = request(
-        constraints=KEEP_PROVIDER, caller=caller(user_id="u2"), routing=routing(static_pick=None)
-    )
-    assert (await parts.decider.decide(free)).decision.candidate_count == 3
-
-
-@pytest.mark.parametrize("off", [{"mode": Mode.OFF}, {"engines": ("morph",)}], ids=str)
-async def test_the_fence_holds_to_what_was_served_while_routing_was_off(off):
-    parts = world(answer(GPT), picking(SONNET), flag_on="mode" in off)
-    switches, parts.switches = parts.switches, FixedSwitches(morph_router_enabled=True)
-    await decider_over(parts).decide(request())
-    whole, parts.rules, parts.switches = parts.rules, rules(**off), switches
-    assert (await decider_over(parts).decide(request())).verdict is Verdict.OFF
-    parts.rules, parts.switches = whole, FixedSwitches(morph_router_enabled=True)
-    found = await decider_over(parts).decide(
-        request(prompt=prompt("two"), constraints=KEEP_PROVIDER)
-    )
-    assert found.decision.candidate_count == 2
-
-
-@pytest.mark.parametrize(
-    ("served", "stored", "candidates"),
-    [("anthropic/of-tomorrow", "anthropic/", 2), ("elsewhere/any", "/", 0), ("bare", "/", 0)],
-)
-async def test_the_fence_holds_to_the_provider_of_a_model_outside_the_catalog(
-    served, stored, candidates
-):
-    parts = world(picking(SONNET))
-    skipped = request(routing=routing(tier="no/tier", static_pick=served))
-    assert (await parts.decider.decide(skipped)).serve_model == served
-    [slot] = [load(raw) for raw in parts.cache.values.values()]
-    assert slot.served == stored
-    found = await parts.decider.decide(
-        request(constraints=KEEP_PROVIDER, routing=routing(static_pick=GPT))
-    )
-    if candidates:
-        assert found.decision.candidate_count == candidates
-    else:
-        assert (found.reason, found.serve_model) == (Reason.PROVIDER_FENCE, GPT)
-
-
-async def test_without_keep_provider_there_is_no_fence():
-    parts = world(answer(SONNET), answer(GPT))
-    await parts.decider.decide(request())
-    assert (await parts.decider.decide(request(prompt=prompt("two")))).decision.model == GPT
-
-
-async def test_an_incumbent_alone_behind_the_fence_stays_without_asking_anybody():
-    parts = world(answer(GPT))
-    await parts.decider.decide(request())
-    found = await parts.decider.decide(request(prompt=prompt("two"), constraints=KEEP_PROVIDER))
-    assert parts.engine.calls == 1
-    assert (found.verdict, found.serve_model) == (Verdict.ROUTED, GPT)
-    assert found.decision.sticky
-    assert found.decision.answer.cached
-    assert found.decision.fallback_models == ()
-    assert found.decision.candidate_count == 1
-
-
-async def test_a_fence_with_another_candidate_of_the_provider_behind_it_asks():
-    known = [*catalog().values(), model("openai/other")]
-    parts = world(answer(GPT), answer("openai/other"), catalog=catalog(*known))
-    await parts.decider.decide(request())
-    found = await parts.decider.decide(
-        request(constraints=KEEP_PROVIDER, routing=routing(OPUS, SONNET, "openai/other"))
-    )
-    assert found.serve_model == "openai/other"
-    assert parts.engine.calls == 2
-
-
-async def test_a_fence_with_nothing_behind_it_is_a_skip():
-    parts = world(answer(GPT))
-    await parts.decider.decide(request())
-    found = await parts.decider.decide(
-        request(constraints=KEEP_PROVIDER, routing=routing(OPUS, SONNET))
-    )
-    assert (found.verdict, found.reason) == (Verdict.SKIPPED, Reason.PROVIDER_FENCE)
-    assert found.serve_model == OPUS
-    assert DropReason.OTHER_PROVIDER in {d.reason for d in found.dropped}
-    assert parts.engine.calls == 1
-
-
-async def test_the_fence_holds_when_the_incumbent_itself_may_not_serve():
-    """Its tool state can still only be read by its provider."""
-    parts = world(answer(SONNET), picking(GPT))
-    known = [*catalog().values(), model("anthropic/other")]
-    parts.rules = rules(catalog=catalog(*known))
-    parts.decider = decider_over(parts)
-    wide = routing(OPUS, SONNET, GPT, "anthropic/other")
-    await parts.decider.decide(request(routing=wide))
-    found = await parts.decider.decide(
-        request(
-            routing=wide,
-            constraints=Constraints(keep_provider=True, denied_models=frozenset({SONNET})),
-        )
-    )
-    assert found.decision.model in (OPUS, "anthropic/other")
-    assert found.decision.switch_reason is SwitchReason.INELIGIBLE
 
 
 # ---------------------------------------------------------------- classification, records

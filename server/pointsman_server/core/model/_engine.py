@@ -85,6 +85,9 @@ class EngineAnswer:
     """The engines that failed before the one that answered."""
     stand_in: bool = False
     """Whether it answers in place of an engine that failed; cached with the answer."""
+    unasked: bool = False
+    """Whether no engine was called, because no answer could have moved the conversation; cached
+    with it."""
     pick: str | None = None
     """The engine's own pick, where the conversation stayed on another model; cached with it."""
 

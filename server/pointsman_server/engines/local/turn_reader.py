@@ -27,9 +27,10 @@ class LocalTurnReader:
         if reading is None or reading.turn or reading.needs_info or len(prompt) > LONGEST:
             return reading
         found = self._estimate(prompt)
+        is_task = self._lexical.wants_another_form(prompt)
         return TurnReading(
-            turn=found.turn,
-            needs_info=found.needs_info,
+            turn=0.0 if is_task else found.turn,
+            needs_info=0.0 if is_task else found.needs_info,
             effort=found.expected_effort,
             estimate=found,
         )

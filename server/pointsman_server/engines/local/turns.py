@@ -5,8 +5,10 @@ It is sure of what it lists and of nothing else: a prompt that it does not know 
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -52,6 +54,12 @@ _PASTE: Final = (
 """How lines of logs, traces, test runs and shells begin."""
 
 
+_JSON_WORDS: Final = 3
+"""Words of a string in a bare JSON value; a longer one may be an instruction."""
+_WORDS: Final = 8
+"""Words of a short prompt that asks for the same again in another form."""
+
+
 @cache
 def _phrases() -> dict[str, frozenset[str]]:
     """The phrases of each section of the file in the wheel."""
@@ -78,9 +86,14 @@ class LexicalTurnReader:
         self._no_task, self._vague = phrases["no task"], phrases["vague"]
         self._courtesy = phrases["courtesy"]
         self._nothing = self._no_task | self._courtesy
+        self._form = re.compile(
+            rf"(?<![a-z])({'|'.join(map(re.escape, phrases['forms']))})(?![a-z])"
+        )
 
     def read(self, prompt: str) -> TurnReading | None:
         """The reading; `None` where the prompt has neither a letter nor a digit."""
+        if _is_json(prompt):
+            return _NO_TASK
         if len(prompt) > _LONGEST:
             return _NO_TASK if _is_paste(prompt) else _TASK
         folded = _folded(prompt)
@@ -91,6 +104,15 @@ class LexicalTurnReader:
         if self._blunt(folded) in self._vague:
             return _VAGUE
         return _NO_TASK if _is_paste(prompt) else _TASK
+
+    def wants_another_form(self, prompt: str) -> bool:
+        """Whether a short prompt asks for the same in another form ("now in Rust")."""
+        if len(prompt) > _LONGEST or len(prompt.split()) > _WORDS:
+            return False
+        folded = unicodedata.normalize("NFKC", prompt).casefold().strip(" .!?,;:")
+        named = self._form.search(folded)
+        # The name alone answers a question.
+        return named is not None and named.group() != folded
 
     def _says_nothing(self, prompt: str) -> bool:
         """Whether each clause is a phrase without a task ("thanks, go on")."""
@@ -103,6 +125,35 @@ class LexicalTurnReader:
         for word in self._courtesy:
             shorter = shorter.removeprefix(f"{word} ").removesuffix(f" {word}")
         return clause if shorter == clause else self._blunt(shorter)
+
+
+def _is_json(prompt: str) -> bool:
+    """Whether it is a bare JSON object or array without an instruction in it, cut off or not."""
+    text = prompt.strip()
+    if text[:1] not in ("{", "["):
+        return False
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        is_cut = error.msg.startswith("Unterminated string") or error.pos >= len(text)
+        return is_cut and len(text) > _LONGEST and not _has_words(re.findall(r'"([^"]*)"', text))
+    except (ValueError, RecursionError):
+        return False
+    return not _has_words(_strings(value))
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)
+    elif isinstance(value, dict):
+        yield from _strings(list(value.values()))
+
+
+def _has_words(texts: Iterable[str]) -> bool:
+    return any(len(text.split()) > _JSON_WORDS for text in texts)
 
 
 def _is_paste(prompt: str) -> bool:

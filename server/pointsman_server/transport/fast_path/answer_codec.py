@@ -40,7 +40,8 @@ _BY_NUMBER = {number: source for source, number in SOURCES.items()}
 SCORE_DECIMALS = 4
 TEMPLATE_KEY_BYTES = 8
 _HEAD = Struct(">BH")
-"""Behind the template key: whether the answer stands in for another, and the pick's length."""
+"""Behind the template key: marks, and the pick's length."""
+_STAND_IN, _UNASKED = 1, 2
 _FIXED = TEMPLATE_KEY_BYTES + _HEAD.size
 
 
@@ -93,7 +94,7 @@ class WireCodec:
             reasoning_effort=answer.reasoning_effort,
         )
         pick = (answer.pick or "").encode()
-        head = _HEAD.pack(answer.stand_in, len(pick))
+        head = _HEAD.pack(_STAND_IN * answer.stand_in | _UNASKED * answer.unasked, len(pick))
         return template_key_of(answer) + head + pick + kept.SerializeToString()
 
     @staticmethod
@@ -129,7 +130,8 @@ class WireCodec:
             effort=kept.effort if kept.HasField("effort") else None,
             reasoning_effort=(kept.reasoning_effort if kept.HasField("reasoning_effort") else None),
             cached=True,
-            stand_in=bool(raw[TEMPLATE_KEY_BYTES]),
+            stand_in=bool(raw[TEMPLATE_KEY_BYTES] & _STAND_IN),
+            unasked=bool(raw[TEMPLATE_KEY_BYTES] & _UNASKED),
             pick=pick or None,
         )
 

@@ -42,6 +42,14 @@ def test_a_turn_without_a_task(reader: LocalTurnReader, prompt: str) -> None:
         "git push",
         "run the tests",
         "Prove Fermat's little theorem.",
+        "now in Rust",
+        "jetzt in Rust",
+        "теперь на Rust",
+        "用Rust重写",
+        "Rustで書いて",
+        "en español",
+        "as JSON",
+        "no, use Postgres",
     ],
 )
 def test_a_task(reader: LocalTurnReader, prompt: str) -> None:

@@ -117,3 +117,46 @@ def test_a_wish_that_nobody_can_size_is_ambiguous(text):
 )
 def test_a_request_with_no_room_for_an_answer_is_a_probe(tokens, found):
     assert turn("Prove it.", max_output_tokens=tokens) is found
+
+
+PACKAGE = '{\n  "name": "app",\n  "version": "1.0.0",\n  "private": true\n}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", '{"a": 1}', "[1, 2, 3]", PACKAGE, '[{"id": 1, "name": "ab"}, ' * 30],
+    ids=["empty", "object", "array", "of lines", "cut off"],
+)
+def test_bare_json_is_no_task(text):
+    assert turn(text) is Turn.NO_TASK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"task": "write a poem about the sea"}',
+        f"{PACKAGE}\nAdd a test script.",
+        "{not json}",
+        "[ ] add a test",
+        "[" * 1_000,
+    ],
+)
+def test_json_with_an_instruction_and_what_only_looks_like_json_is_a_task(text):
+    assert turn(text) is Turn.TASK
+
+
+@pytest.mark.parametrize(
+    ("text", "wants"),
+    [
+        ("now in Rust", True),
+        ("用Rust", True),
+        ("auf Deutsch bitte", True),
+        ("Rust", False),
+        ("JSON.", False),
+        ("javascripty things", False),
+        ("go on", False),
+        ("Translate all of the strings in these many files into German", False),
+    ],
+)
+def test_the_same_in_another_form_is_wanted(text, wants):
+    assert READER.wants_another_form(text) is wants

@@ -1,0 +1,63 @@
+/** Decisions gathered in batches: those of one turn of the event loop share a call. */
+import { RoutingError } from "./errors.js";
+import type { RouteDecisionRequest, RouteDecisionResponse } from "./gen/pointsman/v1/route_decision_pb.js";
+import type { Answer } from "./many.js";
+import { checkRoom, PendingDecision, type DecisionOptions } from "./pending.js";
+
+/** Answers requests that share a deadline and headers. */
+export type RouteMany = (
+  requests: readonly RouteDecisionRequest[],
+  options: { timeoutMs: number; headers: Record<string, string> },
+) => Promise<Answer[]>;
+
+/** Collects the decisions that are asked for in one turn, and sends them together. */
+export class Batching {
+  readonly #routeMany: RouteMany;
+  #gathering: PendingDecision[] = [];
+  readonly #waiting = new Set<PendingDecision>();
+  #closed = false;
+
+  constructor(routeMany: RouteMany) {
+    this.#routeMany = routeMany;
+  }
+
+  /** The answer to one decision; rejects with a `RoutingError`. */
+  async ask(request: RouteDecisionRequest, options: DecisionOptions): Promise<RouteDecisionResponse> {
+    if (this.#closed) throw new RoutingError("closed", "the client is closed");
+    checkRoom(this.#waiting.size);
+    const asked = new PendingDecision(request, options);
+    this.#waiting.add(asked);
+    this.#gathering.push(asked);
+    if (this.#gathering.length === 1) setTimeout(() => void this.#send(), 0);
+    try {
+      return await asked.settled;
+    } finally {
+      this.#waiting.delete(asked);
+    }
+  }
+
+  /** Ends the decisions on their way. */
+  close(): void {
+    this.#closed = true;
+    for (const asked of this.#waiting) asked.fail(new RoutingError("closed", "the client was closed during the call"));
+  }
+
+  async #send(): Promise<void> {
+    const batch = this.#gathering.filter((asked) => !asked.done);
+    this.#gathering = [];
+    if (batch.length === 0) return;
+    const answers = await this.#routeMany(
+      batch.map((asked) => asked.request),
+      { timeoutMs: Math.max(1, ...batch.map((asked) => asked.leftMs)), headers: sharedHeaders(batch) },
+    );
+    for (const [at, asked] of batch.entries()) asked.settle(answers[at]!);
+  }
+}
+
+/** The headers that all have: a batch belongs to a trace only if each of its decisions does. */
+function sharedHeaders(batch: readonly PendingDecision[]): Record<string, string> {
+  const [first, ...others] = batch.map((asked) => asked.options.headers);
+  return Object.fromEntries(
+    Object.entries(first ?? {}).filter(([name, value]) => others.every((headers) => headers[name] === value)),
+  );
+}
