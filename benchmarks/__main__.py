@@ -76,6 +76,7 @@ def measured(rounds: Rounds, costs: Costs, given: argparse.Namespace) -> list[Ba
         *in_process(),  # first: rounds share the remaining time
         *wire.hits(rounds, given.stock, given.shipped, costs),
         *wire.misses(rounds, costs),
+        wire.semantic(rounds, costs),
         *wire.workers(rounds),
         *apart,
     ]

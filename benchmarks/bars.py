@@ -66,6 +66,8 @@ class Bar:
             return f"not measured: {self.missing}"
         if self.measured is None:
             return "**no round counts**"
+        if not self.bar:
+            return "no bar"
         return "reached" if self.reached else "**missed**"
 
 
@@ -91,6 +93,11 @@ def bar(name: str, what: str, limit: str, series: Series) -> Bar:
         server_busy=series.busy.server if series.busy else None,
         load_busy=series.busy.load if series.busy else None,
     )
+
+
+def shown(name: str, what: str, series: Series) -> Bar:
+    """A row that no bar is set for."""
+    return replace(bar(name, what, ">= 0", series), bar="", reached=True)
 
 
 def unmeasured(name: str, what: str, limit: str, missing: str) -> Bar:

@@ -18,8 +18,8 @@ _REACHED, _MISSED = "#188038", "#d93025"
 
 
 def plot(bars: Sequence[Bar], *, title: str) -> str:
-    """One picture of all bars that have a measured value."""
-    rows = [each for each in bars if each.measured is not None]
+    """One picture of all bars that have a measured value; rows without a bar are left out."""
+    rows = [each for each in bars if each.measured is not None and each.bar]
     height = _TOP + _ROW * len(rows) + 24
     text = 'font-family="sans-serif" font-size="12"'
     parts = [

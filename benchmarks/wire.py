@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import time
 import urllib.request
 from pathlib import Path
 
+from pointsman_server.engines.local.readers.cascade import MOST_WAITING
+
 from benchmarks import load, servers
-from benchmarks.bars import Bar, Series, bar, unmeasured
+from benchmarks.bars import Bar, Series, bar, shown, unmeasured
 from benchmarks.rounds import Rounds
 from benchmarks.side import LOAD_CORE, SERVER_CORE, Costs, Side, limited_by
 
-SIDES = 29
+SIDES = 32
 """Of all comparisons below: time that is short is shared among them."""
 LAST_SPANS = 3.0
 """Seconds that the last spans get to arrive."""
@@ -120,6 +123,28 @@ def misses(rounds: Rounds, costs: Costs) -> list[Bar]:
         bar("P8", "p50 that Morph adds, 1 in flight, microseconds", "<= 450", added),
         bar("P11", f"calls of Morph for {CROWD} identical misses at once", "<= 1", asked),
     ]
+
+
+def semantic(rounds: Rounds, costs: Costs) -> Bar:
+    """The cost of a decision that waits for the semantic reader, against a cached one.
+
+    No more are in flight than may wait for that reader, and its deadline is out of reach: under
+    more load, and as shipped, the default reader decides some of them.
+    """
+    what = f"decided by engine local, semantic reader / cached, {MOST_WAITING} in flight"
+    if not all(map(importlib.util.find_spec, ("onnxruntime", "pointsman_semantic"))):
+        return unmeasured("P7", what, ">= 0", "`pip install ./packages/pointsman-semantic`")
+    decided = load.request()
+    decided.dry_run = True
+    rules = ("engines.local.reader=semantic", "engines.local.reader_deadline=1s")
+    with servers.pointsman("semantic", core=SERVER_CORE, assignments=rules) as server:
+        kept = Side(server, 800, MOST_WAITING)
+        made = Side(server, 100, MOST_WAITING, body=load.call(decided))
+        for side in (kept, made):
+            side.run()
+        costs["decided by engine local, semantic reader"] = made.costs
+        seen = rounds.play([kept.per_second, made.per_second, kept.per_second])
+    return shown("P7", what, limited_by(seen.over_control(1), kept, made))
 
 
 def _asked_at_once(port: int, morph: int, run: int) -> float:

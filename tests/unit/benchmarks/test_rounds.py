@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.bars import Busy, Series, bar, least_sure, table, unmeasured
+from benchmarks.bars import Busy, Series, bar, least_sure, shown, table, unmeasured
 from benchmarks.plot import plot
 from benchmarks.rounds import Rounds
 
@@ -130,6 +130,16 @@ def test_the_table_says_missed_for_what_is_missed_and_how_many_rounds_count():
     assert lines[3].endswith("|  |  |  | not measured: a part that is missing |")
     assert len(lines) == len(BARS)
     json.dumps([asdict(each) for each in BARS])
+
+
+def test_a_row_without_a_bar_is_shown_and_not_plotted():
+    row = shown("P7", "no bar for it", Series([0.02]))
+    assert (
+        table([row])
+        .splitlines()[2]
+        .endswith("|  | 0.02 | 0.02 | 0.02 |  | 1 of 1 |  |  | no bar |")
+    )
+    assert "no bar for it" not in plot([row, bar("P1", "what", ">= 1", Series([1.0]))], title="")
 
 
 def test_a_server_that_may_have_waited_for_the_load_is_told():
