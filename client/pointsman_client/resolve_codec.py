@@ -44,6 +44,8 @@ def to_resolve_message(
         message.candidate_models.extend(ask.candidates)
         if ask.static_pick is not None:
             message.resolved_model = ask.static_pick
+        if ask.incumbent_model is not None:
+            message.incumbent_model = ask.incumbent_model
     return message
 
 

@@ -253,6 +253,20 @@ async def test_a_tier_s_decision_is_that_of_route_decision(start: Starter) -> No
     assert decided.decision.ranking == resolved.decision.decision.ranking
 
 
+async def test_a_later_attempt_that_served_holds_the_conversation_to_its_provider(
+    start: Starter,
+) -> None:
+    peer = await start(policy=policy(mode="serve"))
+    fenced = route_decision_pb2.Constraints(keep_provider=True)
+    await resolve(peer, tiered())
+
+    served = next(name for name in FRONTIER if name.startswith("openai/"))
+    answer = await resolve(peer, tiered(incumbent_model=served, constraints=fenced))
+
+    assert answer.attempts[0].model == served
+    assert (await refusal(peer, tiered(incumbent_model="")))[2] == {"incumbent_model"}
+
+
 async def test_reload_and_set_change_routes_and_a_bad_file_does_not(start: Starter) -> None:
     peer = await start(policy=policy(), reload_interval=0.02)
     path = peer.running.config.path

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from pointsman.v1 import route_decision_pb2 as pointsman_dot_v1_dot_route__decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pointsman/v1/resolve_route.proto\x12\x0cpointsman.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a!pointsman/v1/route_decision.proto\"\xa5\x03\n\x13ResolveRouteRequest\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x1d\n\x10profile_override\x18\x03 \x01(\tH\x00\x88\x01\x01\x12)\n\x06prompt\x18\x04 \x01(\x0b\x32\x14.pointsman.v1.PromptH\x01\x88\x01\x01\x12)\n\x06\x63\x61ller\x18\x05 \x01(\x0b\x32\x14.pointsman.v1.CallerH\x02\x88\x01\x01\x12-\n\x0b\x64\x61ta_policy\x18\x06 \x01(\x0e\x32\x18.pointsman.v1.DataPolicy\x12\x33\n\x0b\x63onstraints\x18\x07 \x01(\x0b\x32\x19.pointsman.v1.ConstraintsH\x03\x88\x01\x01\x12\x18\n\x10\x63\x61ndidate_models\x18\x08 \x03(\t\x12\x1b\n\x0eresolved_model\x18\t \x01(\tH\x04\x88\x01\x01\x12\x0f\n\x07\x64ry_run\x18\n \x01(\x08\x42\x13\n\x11_profile_overrideB\t\n\x07_promptB\t\n\x07_callerB\x0e\n\x0c_constraintsB\x11\n\x0f_resolved_model\"\xda\x01\n\x14ResolveRouteResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\'\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x15.pointsman.v1.Attempt\x12\x17\n\x0f\x65ligible_errors\x18\x04 \x03(\t\x12\x16\n\x0epolicy_version\x18\x05 \x01(\t\x12:\n\x08\x64\x65\x63ision\x18\x06 \x01(\x0b\x32#.pointsman.v1.RouteDecisionResponseH\x00\x88\x01\x01\x42\x0b\n\t_decision\"\xa1\x01\n\x07\x41ttempt\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x04 \x01(\t\x12+\n\nparameters\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x16\n\x0e\x63redential_ref\x18\x06 \x01(\t\x12\r\n\x05share\x18\x07 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pointsman/v1/resolve_route.proto\x12\x0cpointsman.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a!pointsman/v1/route_decision.proto\"\xd7\x03\n\x13ResolveRouteRequest\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x1d\n\x10profile_override\x18\x03 \x01(\tH\x00\x88\x01\x01\x12)\n\x06prompt\x18\x04 \x01(\x0b\x32\x14.pointsman.v1.PromptH\x01\x88\x01\x01\x12)\n\x06\x63\x61ller\x18\x05 \x01(\x0b\x32\x14.pointsman.v1.CallerH\x02\x88\x01\x01\x12-\n\x0b\x64\x61ta_policy\x18\x06 \x01(\x0e\x32\x18.pointsman.v1.DataPolicy\x12\x33\n\x0b\x63onstraints\x18\x07 \x01(\x0b\x32\x19.pointsman.v1.ConstraintsH\x03\x88\x01\x01\x12\x18\n\x10\x63\x61ndidate_models\x18\x08 \x03(\t\x12\x1b\n\x0eresolved_model\x18\t \x01(\tH\x04\x88\x01\x01\x12\x0f\n\x07\x64ry_run\x18\n \x01(\x08\x12\x1c\n\x0fincumbent_model\x18\x0b \x01(\tH\x05\x88\x01\x01\x42\x13\n\x11_profile_overrideB\t\n\x07_promptB\t\n\x07_callerB\x0e\n\x0c_constraintsB\x11\n\x0f_resolved_modelB\x12\n\x10_incumbent_model\"\xda\x01\n\x14ResolveRouteResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\'\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x15.pointsman.v1.Attempt\x12\x17\n\x0f\x65ligible_errors\x18\x04 \x03(\t\x12\x16\n\x0epolicy_version\x18\x05 \x01(\t\x12:\n\x08\x64\x65\x63ision\x18\x06 \x01(\x0b\x32#.pointsman.v1.RouteDecisionResponseH\x00\x88\x01\x01\x42\x0b\n\t_decision\"\xa1\x01\n\x07\x41ttempt\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x04 \x01(\t\x12+\n\nparameters\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x16\n\x0e\x63redential_ref\x18\x06 \x01(\t\x12\r\n\x05share\x18\x07 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pointsman.v1.resolve_route_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RESOLVEROUTEREQUEST']._serialized_start=116
-  _globals['_RESOLVEROUTEREQUEST']._serialized_end=537
-  _globals['_RESOLVEROUTERESPONSE']._serialized_start=540
-  _globals['_RESOLVEROUTERESPONSE']._serialized_end=758
-  _globals['_ATTEMPT']._serialized_start=761
-  _globals['_ATTEMPT']._serialized_end=922
+  _globals['_RESOLVEROUTEREQUEST']._serialized_end=587
+  _globals['_RESOLVEROUTERESPONSE']._serialized_start=590
+  _globals['_RESOLVEROUTERESPONSE']._serialized_end=808
+  _globals['_ATTEMPT']._serialized_start=811
+  _globals['_ATTEMPT']._serialized_end=972
 # @@protoc_insertion_point(module_scope)

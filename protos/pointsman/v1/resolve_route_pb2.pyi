@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ResolveRouteRequest(_message.Message):
-    __slots__ = ("purpose", "run_id", "profile_override", "prompt", "caller", "data_policy", "constraints", "candidate_models", "resolved_model", "dry_run")
+    __slots__ = ("purpose", "run_id", "profile_override", "prompt", "caller", "data_policy", "constraints", "candidate_models", "resolved_model", "dry_run", "incumbent_model")
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     PROFILE_OVERRIDE_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class ResolveRouteRequest(_message.Message):
     CANDIDATE_MODELS_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_MODEL_FIELD_NUMBER: _ClassVar[int]
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    INCUMBENT_MODEL_FIELD_NUMBER: _ClassVar[int]
     purpose: str
     run_id: str
     profile_override: str
@@ -30,7 +31,8 @@ class ResolveRouteRequest(_message.Message):
     candidate_models: _containers.RepeatedScalarFieldContainer[str]
     resolved_model: str
     dry_run: bool
-    def __init__(self, purpose: _Optional[str] = ..., run_id: _Optional[str] = ..., profile_override: _Optional[str] = ..., prompt: _Optional[_Union[_route_decision_pb2.Prompt, _Mapping]] = ..., caller: _Optional[_Union[_route_decision_pb2.Caller, _Mapping]] = ..., data_policy: _Optional[_Union[_route_decision_pb2.DataPolicy, str]] = ..., constraints: _Optional[_Union[_route_decision_pb2.Constraints, _Mapping]] = ..., candidate_models: _Optional[_Iterable[str]] = ..., resolved_model: _Optional[str] = ..., dry_run: bool = ...) -> None: ...
+    incumbent_model: str
+    def __init__(self, purpose: _Optional[str] = ..., run_id: _Optional[str] = ..., profile_override: _Optional[str] = ..., prompt: _Optional[_Union[_route_decision_pb2.Prompt, _Mapping]] = ..., caller: _Optional[_Union[_route_decision_pb2.Caller, _Mapping]] = ..., data_policy: _Optional[_Union[_route_decision_pb2.DataPolicy, str]] = ..., constraints: _Optional[_Union[_route_decision_pb2.Constraints, _Mapping]] = ..., candidate_models: _Optional[_Iterable[str]] = ..., resolved_model: _Optional[str] = ..., dry_run: bool = ..., incumbent_model: _Optional[str] = ...) -> None: ...
 
 class ResolveRouteResponse(_message.Message):
     __slots__ = ("purpose", "run_id", "attempts", "eligible_errors", "policy_version", "decision")

@@ -9,7 +9,7 @@ from typing import Protocol
 from pointsman_server.core.candidates import select
 from pointsman_server.core.errors import FieldViolation, InvalidRequest
 from pointsman_server.core.keys import Keys
-from pointsman_server.core.model import Outcome, RouteRequest, RoutingContext, provider_of
+from pointsman_server.core.model import Outcome, RouteRequest, provider_of
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import Clock, Switches
 from pointsman_server.core.routes import (
@@ -171,11 +171,7 @@ def _with_tier(ask: RouteRequest | None, tier: str, rules: PolicyFile) -> RouteR
     if not candidates:
         missing = "is required: the tier of the purpose's route names none of its own"
         raise InvalidRequest([FieldViolation("candidate_models", missing)])
-    routing = RoutingContext(
-        auto_model=tier,
-        candidate_models=candidates,
-        resolved_model=routing.resolved_model,
-    )
+    routing = replace(routing, auto_model=tier, candidate_models=candidates)
     if routing.resolved_model is None:
         allowed = select(candidates, rules=rules, constraints=ask.constraints).eligible
         first = allowed[0].public_id if allowed else None

@@ -46,9 +46,11 @@ def _ask(message: pb.ResolveRouteRequest, fields: Fields) -> RouteRequest | None
     """
     if not (message.HasField("prompt") or message.HasField("caller")):
         return None
-    resolved = None
+    resolved = incumbent = None
     if message.HasField("resolved_model"):
         resolved = fields.identifier("resolved_model", message.resolved_model)
+    if message.HasField("incumbent_model"):
+        incumbent = fields.identifier("incumbent_model", message.incumbent_model)
     has_constraints = message.HasField("constraints")
     return RouteRequest(
         prompt=prompt_of(message, fields),
@@ -59,6 +61,7 @@ def _ask(message: pb.ResolveRouteRequest, fields: Fields) -> RouteRequest | None
                 "candidate_models", message.candidate_models, most=CANDIDATES
             ),
             resolved_model=resolved,
+            incumbent_model=incumbent,
         ),
         data_policy=fields.choice(
             "data_policy", message.data_policy, DATA_POLICIES, DataPolicy.UNSPECIFIED

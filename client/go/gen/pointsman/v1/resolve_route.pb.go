@@ -49,9 +49,12 @@ type ResolveRouteRequest struct {
 	// As in RouteDecision: the caller's own pick, the fallback. Absent: the first candidate.
 	ResolvedModel *string `protobuf:"bytes,9,opt,name=resolved_model,json=resolvedModel,proto3,oneof" json:"resolved_model,omitempty"`
 	// As in RouteDecision: neither cache nor record the decision.
-	DryRun        bool `protobuf:"varint,10,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DryRun bool `protobuf:"varint,10,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// As in RouteDecision: the model that really served this conversation last, where the caller knows
+	// better: after a later attempt than the first one, or a restart.
+	IncumbentModel *string `protobuf:"bytes,11,opt,name=incumbent_model,json=incumbentModel,proto3,oneof" json:"incumbent_model,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ResolveRouteRequest) Reset() {
@@ -152,6 +155,13 @@ func (x *ResolveRouteRequest) GetDryRun() bool {
 		return x.DryRun
 	}
 	return false
+}
+
+func (x *ResolveRouteRequest) GetIncumbentModel() string {
+	if x != nil && x.IncumbentModel != nil {
+		return *x.IncumbentModel
+	}
+	return ""
 }
 
 // The answer. It contains no secrets: credentials are references for the caller to look up.
@@ -354,7 +364,7 @@ var File_pointsman_v1_resolve_route_proto protoreflect.FileDescriptor
 
 const file_pointsman_v1_resolve_route_proto_rawDesc = "" +
 	"\n" +
-	" pointsman/v1/resolve_route.proto\x12\fpointsman.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a!pointsman/v1/route_decision.proto\"\x97\x04\n" +
+	" pointsman/v1/resolve_route.proto\x12\fpointsman.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a!pointsman/v1/route_decision.proto\"\xd9\x04\n" +
 	"\x13ResolveRouteRequest\x12\x18\n" +
 	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12.\n" +
@@ -367,12 +377,14 @@ const file_pointsman_v1_resolve_route_proto_rawDesc = "" +
 	"\x10candidate_models\x18\b \x03(\tR\x0fcandidateModels\x12*\n" +
 	"\x0eresolved_model\x18\t \x01(\tH\x04R\rresolvedModel\x88\x01\x01\x12\x17\n" +
 	"\adry_run\x18\n" +
-	" \x01(\bR\x06dryRunB\x13\n" +
+	" \x01(\bR\x06dryRun\x12,\n" +
+	"\x0fincumbent_model\x18\v \x01(\tH\x05R\x0eincumbentModel\x88\x01\x01B\x13\n" +
 	"\x11_profile_overrideB\t\n" +
 	"\a_promptB\t\n" +
 	"\a_callerB\x0e\n" +
 	"\f_constraintsB\x11\n" +
-	"\x0f_resolved_model\"\x9d\x02\n" +
+	"\x0f_resolved_modelB\x12\n" +
+	"\x10_incumbent_model\"\x9d\x02\n" +
 	"\x14ResolveRouteResponse\x12\x18\n" +
 	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x121\n" +

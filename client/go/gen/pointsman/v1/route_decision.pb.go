@@ -271,9 +271,10 @@ const (
 	Reason_REASON_NO_PROMPT Reason = 5
 	// SKIPPED: fewer than two candidates are left; `dropped` has the reasons.
 	Reason_REASON_INSUFFICIENT_CANDIDATES Reason = 6
-	// FAILED: no engine could answer.
+	// FAILED: no engine could answer, and the conversation has no model to stay on.
 	Reason_REASON_ENGINES_FAILED Reason = 7
-	// SKIPPED: the prompt may not leave the process and no embedded engine is in force.
+	// SKIPPED: the prompt may not leave the process, no embedded engine is in force, and the
+	// conversation has no model to stay on.
 	Reason_REASON_THIRD_PARTY_DENIED Reason = 8
 	// ROUTED or SKIPPED: the prompt is too ambiguous to size and the conversation has no model yet,
 	// so the static pick is served. SKIPPED if no engine was called.

@@ -989,14 +989,15 @@ export enum Reason {
   INSUFFICIENT_CANDIDATES = 6,
 
   /**
-   * FAILED: no engine could answer.
+   * FAILED: no engine could answer, and the conversation has no model to stay on.
    *
    * @generated from enum value: REASON_ENGINES_FAILED = 7;
    */
   ENGINES_FAILED = 7,
 
   /**
-   * SKIPPED: the prompt may not leave the process and no embedded engine is in force.
+   * SKIPPED: the prompt may not leave the process, no embedded engine is in force, and the
+   * conversation has no model to stay on.
    *
    * @generated from enum value: REASON_THIRD_PARTY_DENIED = 8;
    */
