@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.parts.gateways import CONNECT, GO, GRPC_JS, JAVA, PYTHON, RUST, Kind, gateway
+from e2e.parts.gateways import GO, GRPC_JS, JAVA, NODE, PYTHON, RUST, Kind, gateway
 from e2e.parts.language_clients import TOKEN, secured
 from e2e.parts.pointsman import MorphApi
 from e2e.parts.upstream import Upstream
 
-KINDS = (GO, CONNECT, GRPC_JS, JAVA, PYTHON, RUST)
+KINDS = (GO, NODE, GRPC_JS, JAVA, PYTHON, RUST)
 DEADLINE_MS = "5000"
 """Of a decision: more than a busy machine takes for the first handshake."""
 BODY = {

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	pb "example.com/gateway/gen/pointsman/v1"
+	pb "example.com/pointsman/gen/pointsman/v1"
 )
 
 // prefixLimit is how many code points of a prompt leave the gateway.
@@ -22,7 +22,7 @@ type chat struct {
 	// The newer name wins; a probe of a few tokens decides nothing for its conversation.
 	MaxTokens           *float64 `json:"max_tokens"`
 	MaxCompletionTokens *float64 `json:"max_completion_tokens"`
-	Provider struct {
+	Provider            struct {
 		DataCollection string `json:"data_collection"`
 	} `json:"provider"`
 }

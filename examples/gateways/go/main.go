@@ -21,7 +21,7 @@ import (
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
-	pb "example.com/gateway/gen/pointsman/v1"
+	pb "example.com/pointsman/gen/pointsman/v1"
 )
 
 const (

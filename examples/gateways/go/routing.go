@@ -8,95 +8,65 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/status"
-
-	pb "example.com/gateway/gen/pointsman/v1"
+	"example.com/pointsman"
+	pb "example.com/pointsman/gen/pointsman/v1"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
-const (
-	mirrorTimeout  = 5 * time.Second
-	mirrorsAtOnce  = 64
-	longestPause   = 5 * time.Second
-	firstPause     = 200 * time.Millisecond
-	connectTimeout = 2 * time.Second
-)
+const method = "pointsman.v1.RoutingService/RouteDecision"
+
+var tracer = otel.Tracer("gateway")
 
 // router asks Pointsman. It never makes a request worse: without an answer in time, the static pick
 // serves.
-type router struct {
-	connection *grpc.ClientConn
-	client     pb.RoutingServiceClient
-	timeout    time.Duration
-	mirrors    chan struct{}
-}
+type router struct{ client *pointsman.Client }
 
 func newRouter(address string, timeout time.Duration) (*router, error) {
-	pause := backoff.DefaultConfig
-	pause.BaseDelay, pause.MaxDelay = firstPause, longestPause
-	options, err := secretOptions()
+	options, err := secrets()
 	if err != nil {
 		return nil, err
 	}
-	options = append(
-		options,
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler()), // passes the W3C trace context on
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           pause,
-			MinConnectTimeout: connectTimeout,
-		}),
-	)
-	connection, err := grpc.NewClient(address, options...)
+	options.DecideTimeout = timeout
+	options.Mirror = pointsman.MirrorLimits{Workers: 16}
+	options.Headers = func(ctx context.Context) http.Header { // passes the W3C trace context on
+		headers := http.Header{}
+		otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(headers))
+		return headers
+	}
+	client, err := pointsman.NewGRPC(address, options)
 	if err != nil {
 		return nil, err
 	}
-	return &router{
-		connection: connection,
-		client:     pb.NewRoutingServiceClient(connection),
-		timeout:    timeout,
-		mirrors:    make(chan struct{}, mirrorsAtOnce),
-	}, nil
+	return &router{client}, nil
 }
 
 // decide answers the model to serve and whose it is: `routed` by Pointsman, or the static pick with
 // (`static`) or without (`fallback`) its word.
 func (r *router) decide(ctx context.Context, request *pb.RouteDecisionRequest) (model, why string) {
-	static := request.GetRouting().GetResolvedModel()
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
-	answer, err := r.client.RouteDecision(ctx, request)
-	if err != nil {
-		slog.WarnContext(ctx, "no decision, the static pick serves", "status", status.Code(err))
-		return static, "fallback"
+	ctx, span := tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindClient))
+	defer span.End()
+	choice := r.client.Decide(ctx, request)
+	if choice.Err != nil {
+		status := cmp.Or(choice.Err.Status, string(choice.Err.Kind))
+		slog.WarnContext(ctx, "no decision, the static pick serves", "status", status)
+		return choice.Model, "fallback"
 	}
-	model = cmp.Or(answer.GetServeModel(), static)
-	if d := answer.GetDecision(); d != nil && model == d.GetModel() && !answer.GetShadow() {
-		return model, "routed"
+	if d := choice.Result.GetDecision(); d != nil && choice.Model == d.GetModel() && !choice.Result.GetShadow() {
+		return choice.Model, "routed"
 	}
-	return model, "static"
+	return choice.Model, "static"
 }
 
 // mirror calls Pointsman in the background; requests beyond the queue are dropped.
 func (r *router) mirror(ctx context.Context, request *pb.RouteDecisionRequest) {
-	select {
-	case r.mirrors <- struct{}{}:
-	default:
+	if !r.client.Mirror(ctx, request) {
 		slog.WarnContext(ctx, "mirror dropped")
-		return
 	}
-	// Keeps the trace of the request and outlives it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mirrorTimeout)
-	go func() {
-		defer func() { cancel(); <-r.mirrors }()
-		if _, err := r.client.RouteDecision(ctx, request); err != nil {
-			slog.WarnContext(ctx, "mirror failed", "status", status.Code(err))
-		}
-	}()
 }
 
-func (r *router) close() error { return r.connection.Close() }
+func (r *router) close() { r.client.Close() }
 
 // ask is the question about one request.
 func ask(c chat, name string, static string, bodySize int, header http.Header) *pb.RouteDecisionRequest {

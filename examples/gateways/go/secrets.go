@@ -7,27 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
+	"example.com/pointsman"
 )
 
-// secretOptions reads TLS and the token of the service from `POINTSMAN_*`: plaintext and no token by
-// default.
-func secretOptions() ([]grpc.DialOption, error) {
-	options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
-	secure := os.Getenv("POINTSMAN_TLS") == "true" || os.Getenv("POINTSMAN_CA_FILE") != ""
-	if secure {
+// secrets reads TLS and the token of the service from `POINTSMAN_*`: plaintext and no token by default.
+func secrets() (pointsman.Options, error) {
+	options := pointsman.Options{}
+	if os.Getenv("POINTSMAN_TLS") == "true" || os.Getenv("POINTSMAN_CA_FILE") != "" {
 		config, err := tlsConfig()
 		if err != nil {
-			return nil, err
+			return options, err
 		}
-		options[0] = grpc.WithTransportCredentials(credentials.NewTLS(config))
+		options.TLS = config
 	}
 	if file := os.Getenv("POINTSMAN_TOKEN_FILE"); file != "" {
-		options = append(options, grpc.WithPerRPCCredentials(tokenFile{path: file, secure: secure}))
+		// The client calls it before every call, so that a rotated token is used at once.
+		options.Token = func(context.Context) (string, error) {
+			token, err := os.ReadFile(file)
+			return string(token), err
+		}
 	}
 	return options, nil
 }
@@ -54,19 +53,3 @@ func tlsConfig() (*tls.Config, error) {
 	}
 	return config, nil
 }
-
-// tokenFile reads the bearer token before every call, so that a rotated one is used at once.
-type tokenFile struct {
-	path   string
-	secure bool
-}
-
-func (f tokenFile) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	token, err := os.ReadFile(f.path)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{"authorization": "Bearer " + strings.TrimSpace(string(token))}, nil
-}
-
-func (f tokenFile) RequireTransportSecurity() bool { return f.secure }

@@ -42,14 +42,14 @@ class Kind:
         return GATEWAYS / self.folder
 
 
-GO = Kind("Go", "go", ("go", "buf"))
-CONNECT = Kind("TypeScript, connect-es", "typescript", ("node", "npm", "buf"))
-GRPC_JS = Kind("TypeScript, grpc-js", "typescript", ("node", "npm", "buf"),
-               {"POINTSMAN_CLIENT": "grpc-js"})  # fmt: skip
+GO = Kind("Go", "go", ("go",), reads=("protos", "client/go"))
+NODE = Kind("TypeScript", "typescript", ("node", "npm"), reads=("protos", "client/typescript"))
+GRPC_JS = Kind("TypeScript, grpc-js", "typescript", ("node", "npm"),
+               {"POINTSMAN_CLIENT": "grpc-js"}, reads=("protos", "client/typescript"))  # fmt: skip
 JAVA = Kind("Java", "java", ("java", "mvn"))
 PYTHON = Kind("Python", "python", ("python3",), reads=("protos", "client", "pyproject.toml"))
 RUST = Kind("Rust", "rust", ("cargo",))
-KINDS = (GO, CONNECT, GRPC_JS, JAVA, PYTHON, RUST)
+KINDS = (GO, NODE, GRPC_JS, JAVA, PYTHON, RUST)
 
 
 @dataclass

@@ -1,11 +1,4 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import {
-  ApiKind,
-  DataPolicy,
-  Modality,
-  type ConstraintsSchema,
-  type PromptSchema,
-} from "./gen/pointsman/v1/route_decision_pb.js";
+import { ApiKind, DataPolicy, Modality, type Question } from "pointsman-client";
 
 /** How many code points of a prompt leave the gateway. */
 const PREFIX_LIMIT = 1000;
@@ -35,7 +28,7 @@ export function readChat(body: string): Chat | undefined {
 }
 
 /** The first and the latest words of the user and the start of the system prompt, bounded. */
-export function promptOf(chat: Chat): MessageInitShape<typeof PromptSchema> {
+export function promptOf(chat: Chat): Exclude<Question["prompt"], string> {
   const messages = messagesOf(chat);
   const users = texts(messages, ["user"]);
   return {
@@ -59,7 +52,7 @@ function maxOutputTokens(chat: Chat): number | undefined {
 }
 
 /** What a model must be able to do to serve this request. */
-export function constraintsOf(chat: Chat): MessageInitShape<typeof ConstraintsSchema> {
+export function constraintsOf(chat: Chat): NonNullable<Question["constraints"]> {
   const images = messagesOf(chat).flatMap(partsOf).some((part) => part["type"] === "image_url");
   return { requiredInputs: images ? [Modality.IMAGE] : [], requiresTools: hasTools(chat) };
 }

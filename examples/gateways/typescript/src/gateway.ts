@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { readChat, type Chat } from "./body.js";
-import { connectClient } from "./connect-client.js";
-import { grpcJsClient } from "./grpc-js-client.js";
-import { ask, Router, type Choice } from "./routing.js";
+import { clientRouter } from "./client-router.js";
+import { GrpcJsRouter } from "./grpc-js-router.js";
+import { ask, type Choice } from "./routing.js";
 import { staticPick, TIERS, tierName } from "./rules.js";
 import { inClientSpan, inServerSpan, startTracing } from "./tracing.js";
 
@@ -25,13 +25,13 @@ class Refused extends Error {
 const flush = startTracing();
 const env = process.env;
 const mode = oneOf("MODE", ["shadow", "serve"]);
-const clients = { connect: connectClient, "grpc-js": grpcJsClient };
-const client = clients[oneOf("POINTSMAN_CLIENT", ["connect", "grpc-js"])];
 const upstream = new URL(`${env["UPSTREAM_URL"]?.replace(/\/$/, "")}/chat/completions`);
-const router = new Router(
-  client(env["POINTSMAN_ADDRESS"] ?? "127.0.0.1:50051"),
-  Number(env["POINTSMAN_TIMEOUT_MS"] ?? 250),
-);
+const address = env["POINTSMAN_ADDRESS"] ?? "127.0.0.1:50051";
+const timeoutMs = Number(env["POINTSMAN_TIMEOUT_MS"] ?? 250);
+const router =
+  oneOf("POINTSMAN_CLIENT", ["pointsman", "grpc-js"]) === "pointsman"
+    ? clientRouter(address, timeoutMs)
+    : new GrpcJsRouter(address, timeoutMs);
 
 const server = createServer((request, response) => {
   const route = `${request.method} ${request.url?.split("?")[0]}`;
@@ -53,8 +53,7 @@ server.listen(port, "127.0.0.1", () => {
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, () => {
     server.close(() => {
-      router.close();
-      void flush().finally(() => process.exit());
+      void router.close().then(flush).finally(() => process.exit());
     });
   });
 }
@@ -86,7 +85,7 @@ async function choose(
   if (tier === undefined) throw new Refused(404, "no such tier");
   const pick = staticPick(tier, request.headers["x-mode"]?.toString());
   const question = ask(chat, { name, tier, pick, bodyBytes }, request.headers);
-  if (mode === "serve") return router.decide(question, pick);
+  if (mode === "serve") return router.decide(question);
   router.mirror(question);
   return { model: pick, why: "shadow" };
 }

@@ -36,10 +36,15 @@ export function inClientSpan<T>(
   work: (headers: Record<string, string>) => Promise<T>,
 ): Promise<T> {
   return tracer.startActiveSpan(name, { kind: SpanKind.CLIENT }, (span) => {
-    const headers: Record<string, string> = {};
-    propagation.inject(context.active(), headers);
-    return ended(span, () => work(headers));
+    return ended(span, () => work(currentHeaders()));
   });
+}
+
+/** The headers that carry the present span on. */
+export function currentHeaders(): Record<string, string> {
+  const headers: Record<string, string> = {};
+  propagation.inject(context.active(), headers);
+  return headers;
 }
 
 async function ended<T>(span: Span, work: (span: Span) => Promise<T>): Promise<T> {
