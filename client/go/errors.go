@@ -107,7 +107,8 @@ func errorOf(err error) *Error {
 		return &Error{Kind: kind, message: "the call failed in the client", cause: err}
 	}
 	found := &Error{Kind: kinds[refusal.Code()], Status: statusName(refusal.Code()), message: refusal.Message(), cause: err}
-	if found.Kind == "" {
+	// An answer that ends in the middle of a message is INVALID_ARGUMENT to connect-go, not to the service.
+	if found.Kind == "" || found.Kind == Invalid && !connect.IsWireError(err) {
 		found.Kind = ServiceFault
 	}
 	for _, detail := range refusal.Details() {

@@ -199,6 +199,25 @@ func TestAStreamThatAnswersNothingIsRetriedAndThenTheStaticPickServes(t *testing
 	}
 }
 
+func TestAnAnswerThatEndsInTheMiddleIsNoRefusal(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc+proto")
+		_, _ = w.Write([]byte{0, 0, 0})
+	}))
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	t.Cleanup(server.Close)
+	for why, stream := range map[string]bool{"fallback:service_fault": false, "fallback:unavailable": true} {
+		client, err := NewGRPC(strings.TrimPrefix(server.URL, "http://"), Options{DecideTimeout: patience, Stream: stream})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantChoice(t, client.Decide(t.Context(), of("x")), "vendor/a", why)
+		client.Close()
+	}
+}
+
 func TestARefusedDecisionOfAStreamDisturbsNoOther(t *testing.T) {
 	details, err := anypb.New(&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 		{Field: "caller.user_id", Description: "is blank"},

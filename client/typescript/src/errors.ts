@@ -91,13 +91,22 @@ export function routingErrorOf(error: unknown): RoutingError {
   const info = error.findDetails(ErrorInfoSchema)[0];
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   const violations = error.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations);
-  return new RoutingError(KINDS[error.code] ?? "service_fault", error.rawMessage, {
+  return new RoutingError(kindOfError(error), error.rawMessage, {
     status: statusName(error.code),
     reason: info?.reason || undefined,
     violations: violations.map(({ field, description }) => ({ field, description })),
     retryAfterMs: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6,
     cause: error,
   });
+}
+
+/**
+ * An answer that cannot be read, or that ends in the middle of a message, is `InvalidArgument` to
+ * connect-es; the headers and trailers of the service come with those of the service alone.
+ */
+function kindOfError({ code, details, metadata }: ConnectError): ErrorKind {
+  const own = code === Code.InvalidArgument && details.length === 0 && [...metadata].length === 0;
+  return own ? "service_fault" : (KINDS[code] ?? "service_fault");
 }
 
 /** The refusal of one decision of a batch or of a stream. */

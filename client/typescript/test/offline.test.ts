@@ -1,5 +1,7 @@
 /** The client against a scripted service in the same process: no socket, every failure. */
 import assert from "node:assert/strict";
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
@@ -22,6 +24,7 @@ import {
   type RouteDecisionRequest,
   type RouteDecisionResponse,
 } from "../src/index.js";
+import { grpcClient } from "../src/node.js";
 import { bearer, type TokenSource } from "../src/token.js";
 
 const QUESTION: Question = {
@@ -102,6 +105,22 @@ test("every failure of the service gives the static pick", async () => {
     const choice = await scripted(refused(code)).decide(QUESTION);
     assert.deepEqual([choice.model, choice.why], ["vendor/a", `fallback:${kind}`], Code[code]);
   }
+});
+
+test("an answer that ends in the middle of a message is no refusal", async () => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "application/grpc+proto" });
+    response.end(Buffer.from([0, 0, 0]));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const [transport, why] of [["unary", "service_fault"], ["stream", "unavailable"]] as const) {
+    const client = grpcClient(address, { transport, decideTimeoutMs: 10_000 });
+    const choice = await client.decide(QUESTION);
+    assert.deepEqual([choice.model, choice.why], ["vendor/a", `fallback:${why}`], choice.error?.message);
+    await client.close();
+  }
+  server.close();
 });
 
 test("a service that hangs costs the deadline, no more", async () => {
