@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0 if arguments else USAGE
     entry = commands.get(arguments[0])
     if entry is None:
-        print(f"pointsman: no command {arguments[0]!r}\n{_help(commands)}", file=sys.stderr)
+        print(_no_command(arguments[0], commands), file=sys.stderr)
         return USAGE
     if os.environ.get("POINTSMAN_LOG_FORMAT", "").strip().lower() == "json":
         # gRPC's core, which reads this when it is loaded, would write lines of text between.
@@ -102,6 +102,15 @@ def run(arguments: Sequence[str]) -> int:
         return USAGE
     status: int = command(arguments[1:])
     return status
+
+
+def _no_command(name: str, commands: dict[str, EntryPoint]) -> str:
+    import difflib  # noqa: PLC0415  # for this mistake only
+
+    near = difflib.get_close_matches(name, commands, n=1)
+    if not near:
+        return f"pointsman: no command {name!r}\n{_help(commands)}"
+    return f"pointsman: no command {name!r}: did you mean `{near[0]}`? See pointsman --help"
 
 
 def _help(commands: dict[str, EntryPoint]) -> str:

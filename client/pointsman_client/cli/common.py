@@ -25,6 +25,14 @@ BAD_USAGE = 2
 REFUSED = 3
 STATUSES = "Exit status: 0 answered, 1 no answer from the service, 2 bad usage, 3 refused."
 
+_NO_CONNECTION = (
+    "Connection refused",
+    "Domain name not found",
+    "Network is unreachable",
+    "No route to host",
+    "No such file or directory",
+)
+"""Reasons that gRPC puts at the end of a long message."""
 _REFUSALS = (InvalidRequest, Denied, NotFound, Unsupported)
 Answer = TypeVar("Answer")
 
@@ -98,9 +106,20 @@ def explain(error: RoutingError, *, arguments: argparse.Namespace, command: str)
         for each in error.violations:
             sys.stderr.write(f"  {each.field}: {each.description}\n")
         return status
-    hint = f" (at {arguments.address}; start one with: pointsman serve)"
-    text = f"{error}{hint if status == UNREACHABLE else ''}"
+    text = _unreached(error, arguments.address) if status == UNREACHABLE else str(error)
     return complain(text, status=status, command=command)
+
+
+def _unreached(error: RoutingError, address: str) -> str:
+    """Say where nobody answered, why, and what to do."""
+    said = str(error)
+    why = next((reason.lower() for reason in _NO_CONNECTION if reason in said), None)
+    if why is None:
+        return f"{said} (at {address}; start one with: pointsman serve)"
+    return (
+        f"no service at {address}: {why}: start one with `pointsman serve`, or name another"
+        f" with --address or {ADDRESS_VARIABLE}"
+    )
 
 
 def complain(message: str, *, status: int, command: str) -> int:

@@ -91,6 +91,8 @@ def _engine(engine: EngineDescription) -> Row:
 
 
 def _purposes(found: RoutingDescription) -> Iterator[Row]:
+    if not any(each.tier or each.candidates for each in found.purposes):
+        return  # the policy file has no `llm`: nothing serves the standard purposes
     for purpose in found.purposes:
         yield purpose.name, _served(purpose), ", ".join(purpose.fallback_profiles) or "-"
 

@@ -38,6 +38,8 @@ def check(argv: Sequence[str]) -> int:
     else:
         for line in report.lines():
             say(line)
+        if arguments.file is None and report.ok:
+            say("checked the built-in policy file: name another with `pointsman check FILE`")
     return 0 if report.ok else _FAILED
 
 

@@ -16,6 +16,13 @@ from pointsman_server.policies.check import rendered
 from pointsman_server.policies.test_file import TestFile, read_tests
 
 _FAILED = 1
+_EXAMPLE = """\
+  tests:
+    - name: an easy prompt leaves the strongest model
+      tier: kilo-auto/frontier
+      static_pick: anthropic/claude-opus-4.8
+      prompt: What is the capital of Portugal?
+      expect: {outcome: routed, not_model: anthropic/claude-opus-4.8}"""
 
 
 def policy_test(argv: Sequence[str]) -> int:
@@ -25,7 +32,7 @@ def policy_test(argv: Sequence[str]) -> int:
         description="Decide for the requests of a test file under a policy file, and compare. The"
         " embedded engine\ndecides; nothing leaves the process. Exit status: 0 all pass, 1 some"
         " fail, 2 unusable files.",
-        example="pointsman test policy.yaml --tests policy.tests.yaml",
+        example=f"pointsman test policy.yaml\n\nwith this in policy.tests.yaml:\n{_EXAMPLE}",
     )
     parser.add_argument("file", nargs="?", type=Path, help="the policy file; default: built in")
     parser.add_argument(
@@ -40,6 +47,8 @@ def policy_test(argv: Sequence[str]) -> int:
     tests: Path | None = arguments.tests or _beside(arguments.file)
     if tests is None:
         return complain(["--tests is needed without a policy file"])
+    if arguments.tests is None and not tests.exists():
+        return complain([_no_tests(tests)])
     try:
         results = asyncio.run(_run(arguments.file, read_tests(tests), arguments.assignments))
     except PolicyInvalid as error:
@@ -49,6 +58,12 @@ def policy_test(argv: Sequence[str]) -> int:
     else:
         _show(results)
     return _FAILED if any(each.failures for each in results) else 0
+
+
+def _no_tests(tests: Path) -> str:
+    return (
+        f"no tests: {tests}: write it as in `pointsman test --help`, or name another with --tests"
+    )
 
 
 def _beside(policy: Path | None) -> Path | None:

@@ -49,7 +49,7 @@ class Batches:
     ) -> list[Done]:
         """Decide all requests; cancelling the call cancels the decisions under way.
 
-        The requests of one conversation are decided one after another, as its turns are.
+        The requests of one conversation are decided one after another.
         """
         found: list[Done | asyncio.Task[Done]] = []
         under_way: dict[tuple[str, ...], asyncio.Task[Done]] = {}

@@ -30,7 +30,12 @@ def test_every_command_has_an_example(command: str, capsys: pytest.CaptureFixtur
 
 def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["descibe"]) == 2
-    assert "no command 'descibe'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        said == "pointsman: no command 'descibe': did you mean `describe`? See pointsman --help\n"
+    )
+    assert main(["xyz"]) == 2
+    assert "decide" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,25 @@ def test_init_replaces_nothing_unasked(tmp_path: Path, capsys: pytest.CaptureFix
     assert "--force" in capsys.readouterr().err
     assert init([str(path), "--force"]) == 0
     assert init([str(tmp_path / "no" / "policy.yaml")]) == 2
+
+
+def test_a_policy_file_without_tests_is_told_how_to_begin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "policy.yaml"
+    assert init([str(path)]) == 0
+    assert policy_test([str(path)]) == 2
+    assert f"no tests: {tmp_path / 'policy.tests.yaml'}: write it" in capsys.readouterr().err
+
+
+def test_the_tests_of_the_help_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.suppress(SystemExit):
+        policy_test(["--help"])
+    shown = capsys.readouterr().out.partition("policy.tests.yaml:\n")[2]
+    path = tmp_path / "policy.yaml"
+    assert init([str(path)]) == 0
+    written(tmp_path, textwrap.dedent(shown))
+    assert policy_test([str(path)]) == 0
 
 
 def test_check_as_json_names_each_problem(

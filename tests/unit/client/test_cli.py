@@ -217,7 +217,10 @@ def test_a_service_that_is_not_there_is_said_with_its_address(
         target = f"127.0.0.1:{closed.getsockname()[1]}"
     assert decide(["Fix it", "--tier", "t", "--address", target, "--timeout", "30"]) == 1
     said = capsys.readouterr().err
-    assert f"(at {target}; start one with: pointsman serve)" in said
+    assert said == (
+        f"pointsman decide: no service at {target}: connection refused: start one with"
+        " `pointsman serve`, or name another with --address or POINTSMAN_ADDRESS\n"
+    )
 
 
 @pytest.mark.parametrize(
