@@ -31,15 +31,7 @@ class AiocacheDecisionCache:
 
     async def get(self, key: bytes) -> bytes | None:
         """The value, or `None` where there is none, it expired or the cache failed."""
-        try:
-            value = await self.backend.get(key)
-        except Exception as error:  # noqa: BLE001  (whatever a backend raises is a miss)
-            self._failed("read", error)
-            self._meter.cache_lookup("error")
-            return None
-        found = isinstance(value, bytes)
-        self._meter.cache_lookup("hit" if found else "miss")
-        return value if found else None
+        return await self._read(key, counted=True)
 
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:
         """Store `value` for `ttl` seconds, replacing an existing entry."""
@@ -54,20 +46,24 @@ class AiocacheDecisionCache:
         try:
             await self.backend.add(key, value, ttl=ttl)
         except ValueError:  # aiocache's word for "there is one"
-            return await self._there(key)
+            return await self._read(key, counted=False)
         except Exception as error:  # noqa: BLE001  (a failed write is counted and forgotten)
             self._failed("write", error)
             self._meter.cache_write_failed()
         return None
 
-    async def _there(self, key: bytes) -> bytes | None:
+    async def _read(self, key: bytes, *, counted: bool) -> bytes | None:
+        """The value; a failure counts as a lookup in any case."""
         try:
             value = await self.backend.get(key)
         except Exception as error:  # noqa: BLE001  (whatever a backend raises is a miss)
             self._failed("read", error)
             self._meter.cache_lookup("error")
             return None
-        return value if isinstance(value, bytes) else None
+        found = isinstance(value, bytes)
+        if counted:
+            self._meter.cache_lookup("hit" if found else "miss")
+        return value if found else None
 
     async def aclose(self) -> None:
         """Let go of connections."""

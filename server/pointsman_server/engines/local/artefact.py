@@ -7,8 +7,6 @@ one after the other, uncompressed, little-endian. Nothing in it depends on the c
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -21,16 +19,13 @@ from numpy.typing import NDArray
 
 from pointsman_server.core.errors import ArtefactInvalid
 from pointsman_server.engines.local import features, hashing
+from pointsman_server.engines.local.container import Container, pack, unpack
 
 MAGIC: Final = b"POINTSMAN LOCAL 1\n"
 SHIPPED: Final = "local.bin"
 """The artefact's name beside this module, in the wheel."""
 
 DOMAINS: Final = ("general", "summary", "coding", "design", "data")
-
-_DIGEST: Final = 64
-_LENGTH: Final = 8
-_TYPES: Final = {"int8": "|i1", "float32": "<f4"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,31 +102,13 @@ def load(path: Path | None = None) -> Artefact:
 @lru_cache(maxsize=2)
 def parse(content: bytes) -> Artefact:
     """Check the bytes of an artefact and give them their shapes. Raises `ArtefactInvalid`."""
-    if not content.startswith(MAGIC):
-        raise ArtefactInvalid("it is not an artefact of the engine `local`, or not of this format")
-    body = content[len(MAGIC) + _DIGEST :]
-    if hashlib.sha256(body).hexdigest().encode() != content[len(MAGIC) : len(MAGIC) + _DIGEST]:
-        raise ArtefactInvalid("its checksum does not fit: it is cut short or was changed")
+    found = unpack(content, magic=MAGIC)
     try:
-        length = int(body[:_LENGTH])
-        header = json.loads(body[_LENGTH : _LENGTH + length])
-        artefact = Artefact(meta=header["meta"], **_arrays(header, body[_LENGTH + length :]))
-    except (ValueError, KeyError, TypeError) as error:
+        artefact = Artefact(meta=found.meta, **found.arrays)
+    except TypeError as error:
         raise ArtefactInvalid("its header does not describe its content") from error
     _check(artefact)
     return artefact
-
-
-def _arrays(header: Mapping[str, Any], content: bytes) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {}
-    at = 0
-    for name, kind, shape in header["arrays"]:
-        flat = np.frombuffer(content, _TYPES[kind], count=int(np.prod(shape)), offset=at)
-        arrays[name] = flat.reshape(shape)
-        at += flat.nbytes
-    if at != len(content):
-        raise ValueError(at)
-    return arrays
 
 
 def _check(artefact: Artefact) -> None:
@@ -165,11 +142,5 @@ def _check(artefact: Artefact) -> None:
 
 def dump(artefact: Artefact) -> bytes:
     """The bytes of an artefact; equal artefacts give equal bytes."""
-    arrays = [(name, np.ascontiguousarray(getattr(artefact, name))) for name in _ARRAYS]
-    described = [[name, array.dtype.name, list(array.shape)] for name, array in arrays]
-    header = json.dumps(
-        {"meta": artefact.meta, "arrays": described}, sort_keys=True, separators=(",", ":")
-    ).encode()
-    content = b"".join(array.astype(_TYPES[array.dtype.name]).tobytes() for _, array in arrays)
-    body = f"{len(header):0{_LENGTH}d}".encode() + header + content
-    return MAGIC + hashlib.sha256(body).hexdigest().encode() + body
+    arrays = {name: getattr(artefact, name) for name in _ARRAYS}
+    return pack(Container(meta=artefact.meta, arrays=arrays), magic=MAGIC)
