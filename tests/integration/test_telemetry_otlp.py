@@ -14,8 +14,9 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineFailure
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import Telemetry, build_telemetry, tracing
-from pointsman_server.telemetry.metrics.catalog import EXPORT_FAILURES, SPANS_DROPPED, Instrument
+from pointsman_server.telemetry.metrics.catalog import EXPORT_FAILURES, SPANS_DROPPED
 from pointsman_server.telemetry.metrics.families import HistogramData
+from pointsman_server.telemetry.metrics.instrument import Instrument
 from support.otlp_sink import (
     PATIENCE,
     OtlpSink,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pointsman_server.telemetry.metrics.catalog import IN_FLIGHT, Instrument
+from pointsman_server.telemetry.metrics.catalog import IN_FLIGHT
 from pointsman_server.telemetry.metrics.families import HistogramData
+from pointsman_server.telemetry.metrics.instrument import Instrument
 from pointsman_server.telemetry.metrics.recorder import Metrics
 
 

@@ -24,7 +24,8 @@ from pointsman_server.policies.watcher import PolicyWatcher
 from pointsman_server.settings import UNIX, Settings
 from pointsman_server.supervisor.protocol import WorkerAssignment, WorkerReady
 from pointsman_server.telemetry import Telemetry, build_telemetry
-from pointsman_server.transport.call import CallRunner, ConcurrencyLimiter
+from pointsman_server.transport.call import CallRunner
+from pointsman_server.transport.concurrency import ConcurrencyLimiter
 from pointsman_server.transport.security.peer_identity import (
     connection_of,
     named_by_token,

@@ -1,4 +1,4 @@
-"""Common parts of all RPCs: limit of concurrent calls, server span, errors as statuses."""
+"""Common parts of all RPCs: server span, deadline, errors as statuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass
 from math import inf
-from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
 
 import grpc
 from opentelemetry.context import Context as TraceContext
@@ -16,17 +16,15 @@ from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import INVALID_SPAN, Span, StatusCode, use_span
 
 from pointsman_server.core.errors import Overloaded, PointsmanError, TooLate
-from pointsman_server.core.fair_share import WORK, FairShare, Work
+from pointsman_server.core.fair_share import WORK, Work
 from pointsman_server.core.ports import Clock
 from pointsman_server.lib.safe_traceback import frames_of
+from pointsman_server.transport.concurrency import RETRY_AFTER, CallMeter, ConcurrencyLimiter
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.ports import CallSpans, SampledCall, Turns
 
 SERVICE = "pointsman.v1.RoutingService"
 STATUS_TRAILER = "grpc-status-details-bin"
-RETRY_AFTER = 0.25
-"""Seconds after which a refused caller may retry."""
-
 _OK = grpc.StatusCode.OK.name
 _NOTHING = nullcontext()
 _log = logging.getLogger(__name__)
@@ -34,43 +32,6 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Answer = TypeVar("Answer")
 Request = TypeVar("Request")
 Other = TypeVar("Other")
-
-
-class CallMeter(Protocol):
-    """Counts calls."""
-
-    def in_flight(self, change: int) -> None:
-        """Count a call that began (+1) or ended (-1)."""
-        ...
-
-    def shed(self) -> None:
-        """Count a call refused for overload."""
-        ...
-
-    def call(self, method: str | None, *, caller: str | None, status: str) -> None:
-        """Count a call, or a decision inside one, that was answered or refused.
-
-        `method` is a served method or `None`, never the caller's text.
-        """
-        ...
-
-
-class ConcurrencyLimiter:
-    """Admits at most `limit` decisions and calls at once, with a share for each caller."""
-
-    def __init__(self, *, limit: int, meter: CallMeter) -> None:
-        self._places = FairShare(limit)
-        self._meter = meter
-
-    def __enter__(self) -> None:
-        if not self._places.take(WORK.get().caller):
-            self._meter.shed()
-            raise Overloaded(retry_after=RETRY_AFTER)
-        self._meter.in_flight(1)
-
-    def __exit__(self, *_: object) -> None:
-        self._places.leave(WORK.get().caller)
-        self._meter.in_flight(-1)
 
 
 class CallInfo(NamedTuple):
@@ -278,8 +239,7 @@ def _refusal(error: Exception) -> grpc.Status:
     """Return the status of an error. For a bug, the log gets the frames but not the text."""
     if not isinstance(error, PointsmanError):
         # Frames only: the text of a foreign exception may quote the request.
-        frames = frames_of(error)
-        _log.error("unexpected %s\n%s", type(error).__name__, frames)
+        _log.error("unexpected %s\n%s", type(error).__name__, frames_of(error))
     return to_status(error)
 
 

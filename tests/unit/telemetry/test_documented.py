@@ -10,16 +10,16 @@ from pointsman_server.telemetry import attributes, build_telemetry
 from pointsman_server.telemetry.attributes import decision_attributes, resolution_attributes
 from pointsman_server.telemetry.decision_log.entry import LogEntry, ResolutionEntry, line_fields
 from pointsman_server.telemetry.metrics import catalog as instruments
-from pointsman_server.telemetry.metrics.catalog import Instrument
+from pointsman_server.telemetry.metrics.instrument import Instrument, Kind
 from support.records import failed, resolved, routed, switched
 
 ROOT = Path(__file__).parents[3]
 SERVER = ROOT / "server" / "pointsman_server"
 KINDS = {
-    instruments.Kind.COUNTER: "counter",
-    instruments.Kind.UP_DOWN: "up-down counter",
-    instruments.Kind.GAUGE: "gauge",
-    instruments.Kind.HISTOGRAM: "histogram",
+    Kind.COUNTER: "counter",
+    Kind.UP_DOWN: "up-down counter",
+    Kind.GAUGE: "gauge",
+    Kind.HISTOGRAM: "histogram",
 }
 
 

@@ -3,6 +3,7 @@ from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import Dropped, DropReason, Mode, Reason, Verdict
 from pointsman_server.telemetry.metrics import catalog as i
 from pointsman_server.telemetry.metrics.families import OVERFLOW_ATTRIBUTE, HistogramData
+from pointsman_server.telemetry.metrics.instrument import Instrument
 from pointsman_server.telemetry.metrics.recorder import Metrics
 from support.records import cached, failed, fell_back, resolved, routed, skipped, switched, unrouted
 
@@ -12,7 +13,7 @@ def metrics() -> Metrics:
     return Metrics(version="0.1.0", python="3.11.9")
 
 
-def points(metrics: Metrics, instrument: i.Instrument) -> dict[tuple[object, ...], object]:
+def points(metrics: Metrics, instrument: Instrument) -> dict[tuple[object, ...], object]:
     """Values by attribute values, in the instrument's order."""
     reading = next(r for r in metrics.collect() if r.instrument is instrument)
     return {

@@ -11,7 +11,8 @@ from google.rpc import error_details_pb2 as details
 from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pointsman_server.transport.admission import AdmissionHandler
-from pointsman_server.transport.call import CallRunner, ConcurrencyLimiter
+from pointsman_server.transport.call import CallRunner
+from pointsman_server.transport.concurrency import ConcurrencyLimiter
 from support.fakes import FakeClock, RecordingMeter, settle
 from support.sdk_spans import SdkSpans
 

@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NoOpTracer, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pointsman_server.core.errors import FieldViolation, InvalidRequest, Overloaded
-from pointsman_server.transport.call import RETRY_AFTER, CallRunner, ConcurrencyLimiter
+from pointsman_server.transport.call import CallRunner
+from pointsman_server.transport.concurrency import RETRY_AFTER, ConcurrencyLimiter
 from support.fakes import FakeClock, RecordingMeter, settle
 from support.sdk_spans import SdkSpans
 

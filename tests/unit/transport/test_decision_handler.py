@@ -13,7 +13,8 @@ from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 from pointsman_server.transport.batch import Batches
-from pointsman_server.transport.call import CallRunner, ConcurrencyLimiter
+from pointsman_server.transport.call import CallRunner
+from pointsman_server.transport.concurrency import ConcurrencyLimiter
 from pointsman_server.transport.decision_handler import DecisionHandler
 from pointsman_server.transport.stream import StreamRules, Streams
 from support.builders import outcome

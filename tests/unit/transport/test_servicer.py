@@ -9,7 +9,8 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pointsman.v1 import describe_routing_pb2, route_decision_pb2
 from pointsman_server.core.description import Description
-from pointsman_server.transport.call import CallRunner, ConcurrencyLimiter
+from pointsman_server.transport.call import CallRunner
+from pointsman_server.transport.concurrency import ConcurrencyLimiter
 from pointsman_server.transport.servicer import LOOKS, RoutingServicer
 from support.builders import OPUS, SONNET, outcome, rules
 from support.fakes import FakeClock, RecordingMeter, settle

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from prometheus_client import Metric
 
 from pointsman_server.telemetry.metrics.accumulators import OVERFLOW, Histogram, Key
-from pointsman_server.telemetry.metrics.catalog import Instrument, Kind
+from pointsman_server.telemetry.metrics.instrument import Instrument, Kind
 
 OVERFLOW_ATTRIBUTE = "otel.metric.overflow"
 """Marks numbers recorded after an instrument's limit of cells, as OpenTelemetry names it."""

@@ -28,8 +28,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 
 from pointsman_server.telemetry.daemon_thread import in_daemon_thread, within
-from pointsman_server.telemetry.metrics.catalog import Kind
 from pointsman_server.telemetry.metrics.families import Family, HistogramData
+from pointsman_server.telemetry.metrics.instrument import Kind
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from pointsman_server.telemetry.attributes import dropped_of
 from pointsman_server.telemetry.metrics import catalog as i
 from pointsman_server.telemetry.metrics.accumulators import Counters, Histogram, Histograms, Key
 from pointsman_server.telemetry.metrics.families import Family
+from pointsman_server.telemetry.metrics.instrument import Instrument
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Metrics(Collector):
         self._changes = Counters()
         self._policy: Key | None = None
         self._build: Key = (version, python)
-        self._watched: dict[i.Instrument, Watched] = {}
+        self._watched: dict[Instrument, Watched] = {}
 
     def on_decision(self, view: DecisionView) -> None:
         """Count one decision; a dry run stays out of all figures but its own."""
@@ -176,7 +177,7 @@ class Metrics(Collector):
         """Record the policy file in force from now on."""
         self._policy = (version, mode.value)
 
-    def watch(self, instrument: i.Instrument, read: Watched) -> None:
+    def watch(self, instrument: Instrument, read: Watched) -> None:
         """Ask `read`, and nobody else any more, for the numbers of `instrument` when collecting."""
         self._watched[instrument] = read
 
@@ -219,7 +220,7 @@ def _or_zero(counters: Counters) -> list[tuple[Key, int]]:
     return list(counters) or [((), 0)]
 
 
-def _cells(instrument: i.Instrument, read: Watched) -> list[tuple[Key, int]]:
+def _cells(instrument: Instrument, read: Watched) -> list[tuple[Key, int]]:
     try:
         return list(read().items())
     except Exception:

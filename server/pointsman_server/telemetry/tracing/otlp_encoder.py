@@ -11,7 +11,6 @@ Field numbers are those of opentelemetry-proto 1.x (`trace.proto`, `common.proto
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
@@ -30,9 +29,15 @@ from opentelemetry.trace import (
 )
 
 from pointsman_server.lib.bounded_map import BoundedMap
-from pointsman_server.lib.protobuf_wire import tagged, varint
+from pointsman_server.lib.protobuf_wire import tagged
 from pointsman_server.telemetry.attributes import DECISION_ID
 from pointsman_server.telemetry.tracing.light_span import LightSpan
+from pointsman_server.telemetry.tracing.otlp_values import (
+    attribute_field,
+    attribute_fields,
+    count_field,
+    text_field,
+)
 
 AT_ONCE: Final = 32
 """Spans after which the encoding thread lets others run: 0.2 ms."""
@@ -51,13 +56,8 @@ _SERVER: Final = _KINDS[SpanKind.SERVER]
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _FIXED64: Final = Struct("<BQ").pack
-_DOUBLE: Final = Struct("<Bd").pack
 _MOMENTS: Final = Struct("<BQBQ").pack
 _FLAGS: Final = Struct("<HI").pack
-_INT64: Final = range(-(1 << 63), 1 << 63)
-_MASK: Final = (1 << 64) - 1
-
-_log = logging.getLogger(__name__)
 
 
 class SpanEncoder:
@@ -94,42 +94,44 @@ class SpanEncoder:
     def _resource_spans(
         self, resource: Resource, scopes: Mapping[InstrumentationScope | None, list[bytes]]
     ) -> bytes:
-        about = b"".join(_attributes(b"\x0a", resource.attributes))
+        about = b"".join(attribute_fields(b"\x0a", resource.attributes))
         parts = [tagged(b"\x0a", about)]
         for scope, spans in scopes.items():
-            url = _text(b"\x1a", scope.schema_url if scope else None)
+            url = text_field(b"\x1a", scope.schema_url if scope else None)
             parts.append(
                 tagged(b"\x12", b"".join((tagged(b"\x0a", self._scope(scope)), *spans, url)))
             )
-        return b"".join((*parts, _text(b"\x1a", resource.schema_url)))
+        return b"".join((*parts, text_field(b"\x1a", resource.schema_url)))
 
     def _scope(self, scope: InstrumentationScope | None) -> bytes:
         if scope is None:
             return b""
-        named = _text(b"\x0a", scope.name) + _text(b"\x12", scope.version)
-        return named + b"".join(_attributes(b"\x1a", scope.attributes))
+        named = text_field(b"\x0a", scope.name) + text_field(b"\x12", scope.version)
+        return named + b"".join(attribute_fields(b"\x1a", scope.attributes))
 
     def _span(self, span: ReadableSpan) -> bytes:
         context = span.get_span_context() or INVALID_SPAN_CONTEXT
         parent, status = span.parent, span.status
         told = b""
         if status.status_code is not StatusCode.UNSET:
-            told = _text(b"\x12", status.description) + _count(b"\x18", status.status_code.value)
+            told = text_field(b"\x12", status.description) + count_field(
+                b"\x18", status.status_code.value
+            )
         parts = [
             b"\x0a\x10" + context.trace_id.to_bytes(16, "big"),
             b"\x12\x08" + context.span_id.to_bytes(8, "big"),
             _state(context.trace_state),
             b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent else b"",
-            _text(b"\x2a", span.name),
+            text_field(b"\x2a", span.name),
             _KINDS[span.kind],
             _FIXED64(0x39, span.start_time) if span.start_time else b"",
             _FIXED64(0x41, span.end_time) if span.end_time else b"",
             *self._pairs(span.attributes),
-            _count(b"\x50", span.dropped_attributes),
+            count_field(b"\x50", span.dropped_attributes),
             *(tagged(b"\x5a", self._event(event)) for event in span.events),
-            _count(b"\x60", span.dropped_events),
+            count_field(b"\x60", span.dropped_events),
             *(tagged(b"\x6a", self._link(link)) for link in span.links),
-            _count(b"\x70", span.dropped_links),
+            count_field(b"\x70", span.dropped_links),
             tagged(b"\x7a", told),
             _FLAGS(0x0185, _flags(parent)),
         ]
@@ -139,9 +141,9 @@ class SpanEncoder:
         return b"".join(
             (
                 _FIXED64(0x09, event.timestamp) if event.timestamp else b"",
-                _text(b"\x12", event.name),
-                *_attributes(b"\x1a", event.attributes),
-                _count(b"\x20", event.dropped_attributes),
+                text_field(b"\x12", event.name),
+                *attribute_fields(b"\x1a", event.attributes),
+                count_field(b"\x20", event.dropped_attributes),
             )
         )
 
@@ -150,8 +152,8 @@ class SpanEncoder:
             (
                 b"\x0a\x10" + link.context.trace_id.to_bytes(16, "big"),
                 b"\x12\x08" + link.context.span_id.to_bytes(8, "big"),
-                *_attributes(b"\x22", link.attributes),
-                _count(b"\x28", link.dropped_attributes),
+                *attribute_fields(b"\x22", link.attributes),
+                count_field(b"\x28", link.dropped_attributes),
                 b"\x35" + _flags(link.context).to_bytes(4, "little"),
             )
         )
@@ -161,7 +163,7 @@ class SpanEncoder:
         alike, method, parent = span.alike, span.name, span.parent
         known = self._alike.get((id(alike), method))
         if known is None or known[0] is not alike:
-            about = _text(b"\x2a", method) + _SERVER + _NO_STATUS
+            about = text_field(b"\x2a", method) + _SERVER + _NO_STATUS
             known = alike, about, b"".join(self._pairs(alike))
             self._alike.remember((id(alike), method), known)
         context = span.context
@@ -191,7 +193,7 @@ class SpanEncoder:
         for item in (copy() if copy else attributes).items():
             encoded = remembered.get(item) if type(item[1]) is str else None
             if encoded is None:
-                encoded = _attribute(b"\x4a", *item)
+                encoded = attribute_field(b"\x4a", *item)
                 # An id never repeats, and would evict values that do.
                 short = type(item[1]) is str and len(encoded) <= _LONGEST_REMEMBERED
                 if short and item[0] != DECISION_ID:
@@ -200,57 +202,9 @@ class SpanEncoder:
         return found
 
 
-def _attributes(tag: bytes, attributes: Mapping[str, Any] | None) -> list[bytes]:
-    return [_attribute(tag, key, value) for key, value in (attributes or {}).items()]
-
-
-def _attribute(tag: bytes, key: str, value: Any) -> bytes:
-    """One attribute; nothing where its value cannot be sent."""
-    try:
-        return tagged(tag, _pair(key, value))
-    except (TypeError, ValueError) as error:
-        _log.warning("attribute %s not sent: %s", key, type(error).__name__)
-        return b""
-
-
-def _pair(key: str, value: Any) -> bytes:
-    return _text(b"\x0a", key) + tagged(b"\x12", _value(value))
-
-
-def _value(value: Any) -> bytes:  # noqa: PLR0911  (a kind a line)
-    if value is None:
-        return b""
-    if isinstance(value, bool):
-        return b"\x10\x01" if value else b"\x10\x00"
-    if isinstance(value, str):
-        return tagged(b"\x0a", value.encode())
-    if isinstance(value, int):
-        if value not in _INT64:
-            raise ValueError("out of range")
-        return b"\x18" + varint(value & _MASK)
-    if isinstance(value, float):
-        return _DOUBLE(0x21, value)
-    if isinstance(value, bytes):
-        return tagged(b"\x3a", value)
-    if isinstance(value, Sequence):
-        return tagged(b"\x2a", b"".join(tagged(b"\x0a", _value(v)) for v in value))
-    if isinstance(value, Mapping):
-        pairs = (tagged(b"\x0a", _pair(str(k), v)) for k, v in value.items())
-        return tagged(b"\x32", b"".join(pairs))
-    raise TypeError("of no kind that OTLP knows")
-
-
 def _state(state: TraceState | None) -> bytes:
-    return _text(b"\x1a", ",".join(f"{k}={v}" for k, v in state.items())) if state else b""
+    return text_field(b"\x1a", ",".join(f"{k}={v}" for k, v in state.items())) if state else b""
 
 
 def _flags(context: SpanContext | None) -> int:
     return _HAS_IS_REMOTE | (_IS_REMOTE if context and context.is_remote else 0)
-
-
-def _text(tag: bytes, text: str | None) -> bytes:
-    return tagged(tag, text.encode()) if text else b""
-
-
-def _count(tag: bytes, number: int) -> bytes:
-    return tag + varint(number) if number else b""

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import grpc
 
 from pointsman_server.core.errors import Unauthenticated
-from pointsman_server.transport.call import CallMeter, Context
+from pointsman_server.transport.call import Context
+from pointsman_server.transport.concurrency import CallMeter
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.security.peer_identity import TOKEN_HOLDS, TOKEN_NAME
 
