@@ -27,9 +27,7 @@ class DecisionIds:
         if millisecond != self._millisecond:
             self._millisecond, self._stamp = millisecond, stamp(millisecond)
         if not self._tails:
-            entropy = self._entropy(ENTROPY_BYTES * AHEAD)
-            cuts = range(0, len(entropy), ENTROPY_BYTES)
-            self._tails = [tail(entropy[at : at + ENTROPY_BYTES]) for at in cuts]
+            self._tails = tails(self._entropy(ENTROPY_BYTES * AHEAD))
         return self._stamp + self._tails.pop()
 
 
@@ -39,9 +37,15 @@ def stamp(milliseconds: int) -> str:
     return f"{text[:8]}-{text[8:]}-"
 
 
-def tail(entropy: bytes) -> str:
-    """The rest, of `ENTROPY_BYTES` random bytes, with version and variant."""
-    # Cut from hexadecimal text: big integers take longer.
-    random = entropy[:ENTROPY_BYTES].hex()
-    variant = "89ab"[entropy[2] >> 4 & 3]
-    return f"7{random[1:4]}-{variant}{random[5:8]}-{random[8:]}"
+def tails(entropy: bytes) -> list[str]:
+    """The rests of ids, with version and variant, of `ENTROPY_BYTES` random bytes each."""
+    # Cut from one hexadecimal text: big integers take longer.
+    text, size = entropy.hex(), 2 * ENTROPY_BYTES
+    return [
+        f"7{text[at + 1 : at + 4]}-{_VARIANTS[text[at + 4]]}{text[at + 5 : at + 8]}"
+        f"-{text[at + 8 : at + size]}"
+        for at in range(0, len(text), size)
+    ]
+
+
+_VARIANTS = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}

@@ -44,7 +44,7 @@ from pointsman_server.transport.fast_path.answer_codec import (
     WireCodec,
     detail_of,
 )
-from pointsman_server.transport.fast_path.message_keys import MessageKeyMaker
+from pointsman_server.transport.fast_path.message_keys import MessageKeyMaker, Who
 from pointsman_server.transport.fast_path.response_template import (
     FastPathMeter,
     ResponseTemplate,
@@ -123,12 +123,13 @@ class FastPath:
         started = self._now()
         if message.classify or message.dry_run or not self._open:
             return None
-        context = self._context(message)
-        if context is None or not _is_plain(message):
+        who = _plain_caller(message)
+        context = None if who is None else self._context(message, of_organization=who[0] != "")
+        if who is None or context is None:
             return None
         prompt, plan = message.prompt, context.plan
         conversation, key, source = self._message_keys.make(
-            message.caller, prompt, plan.fingerprint, context.stickiness
+            who, prompt, plan.fingerprint, context.stickiness
         )
         raw, slot = self._peek(key), self._peek(conversation)
         template = None
@@ -169,7 +170,9 @@ class FastPath:
         outcome = replay(request, plan, answer, known, rules=self._rules, conversation=conversation)
         return None if outcome is None else self._templates.build(request, outcome, raw)
 
-    def _context(self, message: pb.RouteDecisionRequest) -> _CompiledContext | None:
+    def _context(
+        self, message: pb.RouteDecisionRequest, *, of_organization: bool
+    ) -> _CompiledContext | None:
         switches, routing = self._switches(), message.routing
         if switches is None:
             return None
@@ -186,7 +189,7 @@ class FastPath:
             constraints,
             tokens,
             message.data_policy,
-            message.caller.organization_id != "",
+            of_organization,
             switches.morph_router_enabled,
             switches.decision_model_enabled,
         )
@@ -230,33 +233,33 @@ class FastPath:
         return _CompiledContext(plan, engines, plan.tier.stickiness, bare, BoundedMap(TEMPLATES))
 
 
-def _is_plain(message: pb.RouteDecisionRequest) -> bool:
-    """Whether the decider would trim or refuse nothing outside the compiled context."""
+def _plain_caller(message: pb.RouteDecisionRequest) -> Who | None:
+    """The caller, if the decider would trim or refuse nothing outside the compiled context."""
     prompt, caller = message.prompt, message.caller
     if prompt.api_kind not in API_KINDS:
-        return False
+        return None
     latest = prompt.latest_user_prompt_prefix
     if not latest or latest.isspace():
         first = prompt.user_prompt_prefix
         if not first or first.isspace():
-            return False
+            return None
     user, session, machine = caller.user_id, caller.session_id, caller.machine_id
     if not (user and (session or machine)):
-        return False
+        return None
     agent, organization, request = caller.agent_id, caller.organization_id, caller.client_request_id
     mode, program = caller.mode, caller.user_agent
     joined = f"{user}{session}{machine}{agent}{organization}{request}{mode}"
     # Each field that is set takes two bytes more than its text, a blank one as well.
     optional = (session, machine, agent, organization, request, mode, program)
     fields = 1 + len(optional) - optional.count("")
-    if (
+    is_plain = (
         caller.ByteSize() == len(joined) + len(program) + 2 * fields
         and " " not in joined
         and joined.isprintable()
         and program == program.strip()
-    ):
-        return True
-    return all(
+    ) or all(
         0 < len(text) <= IDENTIFIER_CODE_POINTS and text == text.strip()
         for _, text in caller.ListFields()
     )
+    # A session identifies the conversation alone.
+    return (organization, user, session, agent, "" if session else machine) if is_plain else None

@@ -7,7 +7,7 @@ takes a tenth of that.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from pointsman.v1 import route_decision_pb2 as pb
 
@@ -20,6 +20,11 @@ REMEMBERED = 32_768
 """Messages whose keys are remembered, by a 64-bit hash of what the keys are made of."""
 
 _KINDS = {number: str(kind) for number, kind in API_KINDS.items()}
+
+
+Who: TypeAlias = tuple[str, str, str, str, str]
+"""Organization, user, session, agent and machine; empty where the conversation does not depend on
+it. A plain tuple, because every call makes one."""
 
 
 class MessageKeys(NamedTuple):
@@ -40,18 +45,9 @@ class MessageKeyMaker:
         self._made: BoundedMap[int, MessageKeys] = BoundedMap(REMEMBERED)
 
     def make(
-        self, caller: pb.Caller, prompt: pb.Prompt, fingerprint: bytes, stickiness: Stickiness
+        self, who: Who, prompt: pb.Prompt, fingerprint: bytes, stickiness: Stickiness
     ) -> MessageKeys:
         """Return the keys; `fingerprint` and `stickiness` are those of the plan."""
-        session = caller.session_id
-        who = (
-            caller.organization_id,
-            caller.user_id,
-            session,
-            caller.agent_id,
-            # A session identifies the conversation alone.
-            "" if session else caller.machine_id,
-        )
         if stickiness is Stickiness.CONVERSATION:
             mark = hash((who, fingerprint))
         else:
@@ -69,21 +65,21 @@ class MessageKeyMaker:
             )
         made = self._made.get(mark)
         if made is None:
-            made = self._hashed(caller, prompt, fingerprint, stickiness)
+            made = self._hashed(who, prompt, fingerprint, stickiness)
             self._made.remember(mark, made)
         return made
 
     def _hashed(
-        self, caller: pb.Caller, prompt: pb.Prompt, fingerprint: bytes, stickiness: Stickiness
+        self, who: Who, prompt: pb.Prompt, fingerprint: bytes, stickiness: Stickiness
     ) -> MessageKeys:
-        session = caller.session_id
+        organization, user, session, agent, machine = who
         source = ConversationSource.SESSION if session else ConversationSource.MACHINE
         conversation = self._keys.conversation_of(
-            caller.organization_id or None,
-            caller.user_id,
+            organization or None,
+            user,
             source,
-            session or caller.machine_id,
-            agent_id=caller.agent_id or None,
+            session or machine,
+            agent_id=agent or None,
         )
         within = conversation + fingerprint
         if stickiness is Stickiness.CONVERSATION:
