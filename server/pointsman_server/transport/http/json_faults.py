@@ -119,7 +119,7 @@ def _unknown(key: str, descriptor: Descriptor) -> str:
 
 def _printable(key: str) -> str:
     """The start of a key; a status cannot carry half a character or a line break."""
-    return "".join(c if c.isprintable() else "?" for c in key[:_LONGEST_KEY])
+    return "".join(c if c.isprintable() else "?" for c in key[:_LONGEST_KEY]) or '""'
 
 
 def _joined(path: str, name: str) -> str:
