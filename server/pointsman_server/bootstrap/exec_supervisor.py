@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from pointsman_server.bootstrap.listeners import check_addresses
+from pointsman_server.bootstrap.addresses import check_addresses
 from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.lib.host_port import parse_host_port
 from pointsman_server.settings import UNIX, Settings

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointsman_server.bootstrap.addresses import (
+    TLS_SETTINGS,
+    admin_address,
+    rpc_address,
+    why_refused,
+)
 from pointsman_server.bootstrap.unix_socket import claimed
 from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
-from pointsman_server.lib.host_port import HIGHEST_PORT, parse_host_port
+from pointsman_server.lib.host_port import parse_host_port
 from pointsman_server.settings import (
     UNIX,
-    Listener,
     Settings,
     socket_path,
-    stays_here,
 )
 from pointsman_server.supervisor.protocol import WorkerAssignment
-from pointsman_server.supervisor.reserved_port import reserve
 from pointsman_server.telemetry import Telemetry
-from pointsman_server.telemetry.config import read_environment
 from pointsman_server.transport.channel_args import Limits
 from pointsman_server.transport.poller_priority import polite_poller
 from pointsman_server.transport.security.bearer_auth import BearerAuthentication
@@ -31,8 +31,6 @@ from pointsman_server.transport.security.tls_certificates import Certificates, P
 from pointsman_server.transport.security.token_file import TokenFile
 from pointsman_server.transport.server import Server
 from pointsman_server.transport.servicer import RoutingServicer
-
-_TLS = "POINTSMAN_TLS_CERT_FILE and POINTSMAN_TLS_KEY_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,36 +40,6 @@ class Ports:
     rpc: int
     admin: int | None
     http: int | None
-
-
-def check_addresses(settings: Settings, *, environment: Mapping[str, str]) -> None:
-    """Refuse plaintext on non-loopback addresses, unless the settings permit it.
-
-    The supervisor checks for all workers. Raises `SettingInvalid` with the setting to change.
-    """
-    encrypted = settings.tls_cert_file is not None
-    _check("rpc", "POINTSMAN_LISTEN", settings.listen, settings, encrypted=encrypted)
-    _check("admin", "POINTSMAN_ADMIN_LISTEN", settings.admin_listen, settings, encrypted=encrypted)
-    _check("http", "POINTSMAN_HTTP_LISTEN", settings.http_listen, settings, encrypted=encrypted)
-    setting, metrics = "POINTSMAN_METRICS_LISTEN", settings.metrics_listen
-    if not metrics and (found := read_environment(environment).prometheus):
-        setting, metrics = "OTEL_EXPORTER_PROMETHEUS_HOST", f"{found[0]}:{found[1]}"
-    _check("metrics", setting, metrics, settings, encrypted=False)
-
-
-def _check(
-    name: Listener, setting: str, address: str, settings: Settings, *, encrypted: bool
-) -> None:
-    words = settings.plaintext_beyond_loopback
-    if not address or encrypted or name in words or stays_here(address):
-        return
-    wanted = ",".join(sorted({*words, name}))
-    tls = f"set {_TLS}, or, " if name != "metrics" else ""
-    raise SettingInvalid(
-        setting,
-        f"other machines may reach {address}, and it would listen in plaintext: {tls}where the"
-        f" network is trusted, POINTSMAN_PLAINTEXT_BEYOND_LOOPBACK={wanted}",
-    )
 
 
 async def listen(
@@ -121,13 +89,13 @@ async def listen(
         try:
             port = await server.start(address, credentials)
         except RuntimeError:
-            why = f"cannot listen on {address}: {_why_refused(address)}"
+            why = f"cannot listen on {address}: {why_refused(address)}"
             raise SettingInvalid(setting, why) from None
         servers.append(server)
         return port
 
     # First those that are taken more easily, so that no gateway is let in and cut off.
-    rpc, admin = _rpc_address(settings, duty), _admin_address(settings, duty)
+    rpc, admin = rpc_address(settings, duty), admin_address(settings, duty)
     admin_port = await start(admin, for_admins=True) if admin else None
     http_port = await _listen_http(
         stack,
@@ -188,27 +156,6 @@ async def _listen_http(
     return bound
 
 
-def _rpc_address(settings: Settings, duty: WorkerAssignment | None) -> str:
-    """Workers have one port, which their supervisor keeps for them."""
-    if duty is None:
-        return settings.listen
-    return f"{settings.listen.rpartition(':')[0]}:{duty.port}"
-
-
-def _admin_address(settings: Settings, duty: WorkerAssignment | None) -> str:
-    """A worker's own, beside the one in the settings; a free port stays a free one."""
-    address = settings.admin_listen
-    if not address or duty is None or not duty.index:
-        return address
-    if address.startswith(UNIX):
-        return f"{address}.{duty.index}"
-    _, port = parse_host_port(address)
-    if port + duty.index > HIGHEST_PORT:
-        why = f"worker {duty.index} has no port left above {port}"
-        raise SettingInvalid("POINTSMAN_ADMIN_LISTEN", why)
-    return f"{address.rpartition(':')[0]}:{port + duty.index if port else 0}"
-
-
 async def _stop(servers: list[Server], settings: Settings) -> None:
     """NOT_SERVING first, so that load balancers leave before calls are refused."""
     for server in servers:
@@ -245,28 +192,10 @@ def _certificates(settings: Settings) -> Certificates | None:
     if certificate is None or key is None:
         for path, setting in ((certificate, "CERT"), (key, "KEY"), (client_ca, "CLIENT_CA")):
             if path is not None:
-                raise SettingInvalid(f"POINTSMAN_TLS_{setting}_FILE", f"TLS needs {_TLS}")
+                raise SettingInvalid(f"POINTSMAN_TLS_{setting}_FILE", f"TLS needs {TLS_SETTINGS}")
         return None
     return Certificates(
         certificate=PemFile(certificate, "POINTSMAN_TLS_CERT_FILE"),
         key=PemFile(key, "POINTSMAN_TLS_KEY_FILE"),
         client_ca=PemFile(client_ca, "POINTSMAN_TLS_CLIENT_CA_FILE") if client_ca else None,
     )
-
-
-def _why_refused(address: str) -> str:
-    """The reason that the system gives for a second try: gRPC's own text names none."""
-    try:
-        if address.startswith(UNIX):
-            _bind_and_remove(Path(socket_path(address)))
-        else:
-            reserve(*parse_host_port(address)).close()
-    except OSError as error:
-        return error.strerror or str(error)
-    return "gRPC does not say why"
-
-
-def _bind_and_remove(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.bind(str(path))
-    path.unlink()

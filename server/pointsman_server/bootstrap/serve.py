@@ -10,16 +10,17 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+from pointsman_server.bootstrap.addresses import check_addresses
 from pointsman_server.bootstrap.env_typos import check_names
-from pointsman_server.bootstrap.listeners import check_addresses, listen
+from pointsman_server.bootstrap.listeners import listen
 from pointsman_server.bootstrap.runtime import Runtime
 from pointsman_server.bootstrap.secrets import given_hash_key, random_hash_key
+from pointsman_server.bootstrap.start_warnings import named_variables, speaks, warn_at_start
 from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.bootstrap.worker_link import SupervisorLink
 from pointsman_server.core.description import Description
 from pointsman_server.lib.service_manager import STOPPING, notify, ready, reloading
 from pointsman_server.policies.config import PolicyConfig
-from pointsman_server.policies.schema import Loaded
 from pointsman_server.policies.watcher import PolicyWatcher
 from pointsman_server.settings import UNIX, Settings
 from pointsman_server.supervisor.protocol import WorkerAssignment, WorkerReady
@@ -73,10 +74,10 @@ async def serving(
     if duty is None:
         check_addresses(settings, environment=ambient.environment)
     loaded = config.load()
-    named = _named_variables(loaded)
+    named = named_variables(loaded)
     for name in named:
         ambient.secrets.add(ambient.environment.get(name, ""))
-    if _speaks(duty):
+    if speaks(duty):
         check_names(ambient.environment, also=named)
     hash_key = given_hash_key(settings, known=ambient.secrets)
     async with contextlib.AsyncExitStack() as stack:
@@ -138,7 +139,7 @@ async def serving(
             ),
         )
         ports = await listen(stack, settings, servicer=servicer, telemetry=telemetry, duty=duty)
-        _warn(settings, loaded, duty)
+        warn_at_start(settings, loaded, duty)
         yield Serving(
             ports.rpc,
             ports.admin,
@@ -238,36 +239,3 @@ def _tls(settings: Settings) -> str:
     if settings.tls_cert_file is None:
         return "off"
     return "with client certificates" if settings.tls_client_ca_file else "on"
-
-
-def _named_variables(loaded: Loaded) -> list[str]:
-    """Name the variables from which the policy file has secrets read."""
-    rules = loaded.policy_file
-    keys = [rules.morph.key_env, *(model.key_env for model in rules.decision_models.values())]
-    return [name for name in (*keys, rules.cache.password_env) if name]
-
-
-def _speaks(duty: WorkerAssignment | None) -> bool:
-    """Whether to warn: of several workers with one environment, only the first does."""
-    return duty is None or duty.index == 0
-
-
-def _warn(settings: Settings, loaded: Loaded, duty: WorkerAssignment | None) -> None:
-    """Warn of settings that are probably mistakes."""
-    if not _speaks(duty):
-        return
-    if settings.cuts_streams:
-        _log.warning(
-            "POINTSMAN_MAX_CONNECTION_AGE_GRACE=%g is not above POINTSMAN_STREAM_MAX_AGE=%g:"
-            " streams are cut off, and do not end by themselves",
-            settings.max_connection_age_grace,
-            settings.stream_max_age,
-        )
-    for warning in loaded.warnings:
-        _log.warning("policy file: %s: %s", warning.path, warning.message)
-    if duty is not None and not loaded.policy_file.cache.shared:
-        _log.warning(
-            "workers do not share the cache %s: a conversation keeps its model only on one"
-            " connection, or with a shared cache",
-            loaded.policy_file.cache.url,
-        )

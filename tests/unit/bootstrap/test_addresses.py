@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pointsman_server.bootstrap.listeners import _admin_address, _rpc_address
+from pointsman_server.bootstrap.addresses import admin_address, rpc_address
 from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.settings import Settings
 from pointsman_server.supervisor.protocol import WorkerAssignment
@@ -30,12 +30,12 @@ def test_each_worker_has_an_admin_address_of_its_own(
     address: str, index: int | None, own: str
 ) -> None:
     settings = Settings(admin_listen=address)
-    assert _admin_address(settings, None if index is None else duty(index)) == own
+    assert admin_address(settings, None if index is None else duty(index)) == own
 
 
 def test_a_worker_without_a_port_left_says_so() -> None:
     with pytest.raises(SettingInvalid, match="POINTSMAN_ADMIN_LISTEN: worker 2 has no port left"):
-        _admin_address(Settings(admin_listen="127.0.0.1:65534"), duty(2))
+        admin_address(Settings(admin_listen="127.0.0.1:65534"), duty(2))
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_workers_listen_where_their_supervisor_keeps_a_port(
     address: str, index: int | None, shared: str
 ) -> None:
     settings = Settings(listen=address)
-    assert _rpc_address(settings, None if index is None else duty(index)) == shared
+    assert rpc_address(settings, None if index is None else duty(index)) == shared
