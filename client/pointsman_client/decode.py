@@ -167,6 +167,8 @@ def _model(message: describe_pb.ModelDescription) -> description.ModelDescriptio
         context_window=_optional(message, "context_window"),
         cached_input_price=_optional(message, "cached_input_price"),
         reasoning_efforts=tuple(message.reasoning_efforts),
+        routine=_optional(message, "routine"),
+        heavy=dict(message.heavy),
     )
 
 

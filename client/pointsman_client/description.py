@@ -68,6 +68,10 @@ class ModelDescription:
     cached_input_price: float | None = None
     reasoning_efforts: tuple[str, ...] = ()
     """Levels that requests may ask of it, lowest first."""
+    routine: float | None = None
+    """How well it does work that most models can do, 0 to 1."""
+    heavy: Mapping[str, float] = field(default_factory=dict)
+    """How well it does work that few models can do, 0 to 1, by kind of work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from pointsman_client.description import (
 
 Row = tuple[str, ...]
 
+_MODEL_HEAD = ("model", "router id", "in $/M", "out $/M", "context", "routed", "known for")
+
 
 def describe(argv: Sequence[str]) -> int:
     """Run the command; returns 0 answered, 1 no answer, 2 bad usage, 3 refused."""
@@ -30,7 +32,7 @@ def shown(found: RoutingDescription) -> str:
     sections = [
         _table([], _head(found)),
         _table([("tier", "policy", "stickiness", "default candidates")], _tiers(found)),
-        _table([("model", "router id", "in $/M", "out $/M", "context", "routed")], _models(found)),
+        _table([_MODEL_HEAD], _models(found)),
         _table([("engine", "state", "prompts leave", "calls", "failures")], _engines(found)),
         _table([("purpose", "serves it", "then")], _purposes(found)),
         _table([("warning", "")], ((each.path, each.message) for each in found.warnings)),
@@ -71,7 +73,15 @@ def _model(model: ModelDescription) -> Row:
         _price(model.output_price),
         window,
         "yes" if model.routable else "no",
+        _known_for(model),
     )
+
+
+def _known_for(model: ModelDescription) -> str:
+    """The model's figures on the axes of the policy file."""
+    axes = [] if model.routine is None else [f"routine {model.routine:.2f}"]
+    kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in sorted(model.heavy.items()))
+    return "; ".join([*axes, *([f"heavy {kinds}"] if kinds else [])]) or "-"
 
 
 def _price(price: float | None) -> str:

@@ -25,23 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pointsman/v1/describe_routing.proto\x12\x0cpointsman.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16\x44\x65scribeRoutingRequest\"\x8a\x05\n\x17\x44\x65scribeRoutingResponse\x12 \n\x04mode\x18\x01 \x01(\x0e\x32\x12.pointsman.v1.Mode\x12\x15\n\rserve_percent\x18\x02 \x01(\x01\x12,\n\x05tiers\x18\x03 \x03(\x0b\x32\x1d.pointsman.v1.TierDescription\x12.\n\x06models\x18\x04 \x03(\x0b\x32\x1e.pointsman.v1.ModelDescription\x12\x30\n\x07\x65ngines\x18\x05 \x03(\x0b\x32\x1f.pointsman.v1.EngineDescription\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\x12\x34\n\x10policy_loaded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0freload_problems\x18\x08 \x03(\x0b\x32\x1b.pointsman.v1.PolicyProblem\x12\x16\n\x0eserver_version\x18\t \x01(\t\x12\x1b\n\x13third_party_allowed\x18\n \x01(\x08\x12\x1d\n\x15organizations_allowed\x18\x0b \x01(\x08\x12\x32\n\x08purposes\x18\x0c \x03(\x0b\x32 .pointsman.v1.PurposeDescription\x12\x32\n\x08profiles\x18\r \x03(\x0b\x32 .pointsman.v1.ProfileDescription\x12\x37\n\rorganizations\x18\x0e \x01(\x0e\x32 .pointsman.v1.OrganizationPolicy\x12-\n\x08warnings\x18\x0f \x03(\x0b\x32\x1b.pointsman.v1.PolicyProblem\"\x94\x01\n\x12PurposeDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\ncandidates\x18\x02 \x03(\x0b\x32\x1a.pointsman.v1.ProfileShare\x12\x19\n\x11\x66\x61llback_profiles\x18\x03 \x03(\t\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x17\n\x0f\x65ligible_errors\x18\x05 \x03(\t\".\n\x0cProfileShare\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"C\n\x12ProfileDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"y\n\x0fTierDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12,\n\nstickiness\x18\x03 \x01(\x0e\x32\x18.pointsman.v1.Stickiness\x12\x1a\n\x12\x64\x65\x66\x61ult_candidates\x18\x04 \x03(\t\"\xa2\x02\n\x10ModelDescription\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0crouter_model\x18\x02 \x01(\t\x12\x10\n\x08routable\x18\x03 \x01(\x08\x12\x18\n\x0binput_price\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0coutput_price\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0e\x63ontext_window\x18\x06 \x01(\x04H\x02\x88\x01\x01\x12\x1f\n\x12\x63\x61\x63hed_input_price\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x11reasoning_efforts\x18\x08 \x03(\tB\x0e\n\x0c_input_priceB\x0f\n\r_output_priceB\x11\n\x0f_context_windowB\x15\n\x13_cached_input_price\"\xab\x02\n\x11\x45ngineDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.pointsman.v1.EngineState\x12\x1c\n\x14\x63onsecutive_failures\x18\x03 \x01(\r\x12\x13\n\x0bthird_party\x18\x04 \x01(\x08\x12\x0f\n\x07probing\x18\x05 \x01(\x08\x12\x11\n\tin_flight\x18\x06 \x01(\r\x12\x15\n\rmax_in_flight\x18\x07 \x01(\r\x12?\n\x08\x66\x61ilures\x18\x08 \x03(\x0b\x32-.pointsman.v1.EngineDescription.FailuresEntry\x1a/\n\rFailuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\".\n\rPolicyProblem\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*K\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0c\n\x08MODE_OFF\x10\x01\x12\x0f\n\x0bMODE_SHADOW\x10\x02\x12\x0e\n\nMODE_SERVE\x10\x03*t\n\nStickiness\x12\x1a\n\x16STICKINESS_UNSPECIFIED\x10\x00\x12\x14\n\x10STICKINESS_EXACT\x10\x01\x12\x1b\n\x17STICKINESS_CONVERSATION\x10\x02\x12\x17\n\x13STICKINESS_ADAPTIVE\x10\x03*\xa0\x01\n\x12OrganizationPolicy\x12#\n\x1fORGANIZATION_POLICY_UNSPECIFIED\x10\x00\x12 \n\x1cORGANIZATION_POLICY_EXCLUDED\x10\x01\x12\"\n\x1eORGANIZATION_POLICY_LOCAL_ONLY\x10\x02\x12\x1f\n\x1bORGANIZATION_POLICY_ALLOWED\x10\x03*\xa1\x01\n\x0b\x45ngineState\x12\x1c\n\x18\x45NGINE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NGINE_STATE_READY\x10\x01\x12\x19\n\x15\x45NGINE_STATE_FLAG_OFF\x10\x02\x12\x1d\n\x19\x45NGINE_STATE_CIRCUIT_OPEN\x10\x03\x12\"\n\x1e\x45NGINE_STATE_CIRCUIT_HALF_OPEN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pointsman/v1/describe_routing.proto\x12\x0cpointsman.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16\x44\x65scribeRoutingRequest\"\x8a\x05\n\x17\x44\x65scribeRoutingResponse\x12 \n\x04mode\x18\x01 \x01(\x0e\x32\x12.pointsman.v1.Mode\x12\x15\n\rserve_percent\x18\x02 \x01(\x01\x12,\n\x05tiers\x18\x03 \x03(\x0b\x32\x1d.pointsman.v1.TierDescription\x12.\n\x06models\x18\x04 \x03(\x0b\x32\x1e.pointsman.v1.ModelDescription\x12\x30\n\x07\x65ngines\x18\x05 \x03(\x0b\x32\x1f.pointsman.v1.EngineDescription\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\x12\x34\n\x10policy_loaded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0freload_problems\x18\x08 \x03(\x0b\x32\x1b.pointsman.v1.PolicyProblem\x12\x16\n\x0eserver_version\x18\t \x01(\t\x12\x1b\n\x13third_party_allowed\x18\n \x01(\x08\x12\x1d\n\x15organizations_allowed\x18\x0b \x01(\x08\x12\x32\n\x08purposes\x18\x0c \x03(\x0b\x32 .pointsman.v1.PurposeDescription\x12\x32\n\x08profiles\x18\r \x03(\x0b\x32 .pointsman.v1.ProfileDescription\x12\x37\n\rorganizations\x18\x0e \x01(\x0e\x32 .pointsman.v1.OrganizationPolicy\x12-\n\x08warnings\x18\x0f \x03(\x0b\x32\x1b.pointsman.v1.PolicyProblem\"\x94\x01\n\x12PurposeDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\ncandidates\x18\x02 \x03(\x0b\x32\x1a.pointsman.v1.ProfileShare\x12\x19\n\x11\x66\x61llback_profiles\x18\x03 \x03(\t\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x17\n\x0f\x65ligible_errors\x18\x05 \x03(\t\".\n\x0cProfileShare\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"C\n\x12ProfileDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"y\n\x0fTierDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12,\n\nstickiness\x18\x03 \x01(\x0e\x32\x18.pointsman.v1.Stickiness\x12\x1a\n\x12\x64\x65\x66\x61ult_candidates\x18\x04 \x03(\t\"\xac\x03\n\x10ModelDescription\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0crouter_model\x18\x02 \x01(\t\x12\x10\n\x08routable\x18\x03 \x01(\x08\x12\x18\n\x0binput_price\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0coutput_price\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0e\x63ontext_window\x18\x06 \x01(\x04H\x02\x88\x01\x01\x12\x1f\n\x12\x63\x61\x63hed_input_price\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x11reasoning_efforts\x18\x08 \x03(\t\x12\x14\n\x07routine\x18\t \x01(\x01H\x04\x88\x01\x01\x12\x38\n\x05heavy\x18\n \x03(\x0b\x32).pointsman.v1.ModelDescription.HeavyEntry\x1a,\n\nHeavyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0e\n\x0c_input_priceB\x0f\n\r_output_priceB\x11\n\x0f_context_windowB\x15\n\x13_cached_input_priceB\n\n\x08_routine\"\xab\x02\n\x11\x45ngineDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.pointsman.v1.EngineState\x12\x1c\n\x14\x63onsecutive_failures\x18\x03 \x01(\r\x12\x13\n\x0bthird_party\x18\x04 \x01(\x08\x12\x0f\n\x07probing\x18\x05 \x01(\x08\x12\x11\n\tin_flight\x18\x06 \x01(\r\x12\x15\n\rmax_in_flight\x18\x07 \x01(\r\x12?\n\x08\x66\x61ilures\x18\x08 \x03(\x0b\x32-.pointsman.v1.EngineDescription.FailuresEntry\x1a/\n\rFailuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\".\n\rPolicyProblem\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*K\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0c\n\x08MODE_OFF\x10\x01\x12\x0f\n\x0bMODE_SHADOW\x10\x02\x12\x0e\n\nMODE_SERVE\x10\x03*t\n\nStickiness\x12\x1a\n\x16STICKINESS_UNSPECIFIED\x10\x00\x12\x14\n\x10STICKINESS_EXACT\x10\x01\x12\x1b\n\x17STICKINESS_CONVERSATION\x10\x02\x12\x17\n\x13STICKINESS_ADAPTIVE\x10\x03*\xa0\x01\n\x12OrganizationPolicy\x12#\n\x1fORGANIZATION_POLICY_UNSPECIFIED\x10\x00\x12 \n\x1cORGANIZATION_POLICY_EXCLUDED\x10\x01\x12\"\n\x1eORGANIZATION_POLICY_LOCAL_ONLY\x10\x02\x12\x1f\n\x1bORGANIZATION_POLICY_ALLOWED\x10\x03*\xa1\x01\n\x0b\x45ngineState\x12\x1c\n\x18\x45NGINE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NGINE_STATE_READY\x10\x01\x12\x19\n\x15\x45NGINE_STATE_FLAG_OFF\x10\x02\x12\x1d\n\x19\x45NGINE_STATE_CIRCUIT_OPEN\x10\x03\x12\"\n\x1e\x45NGINE_STATE_CIRCUIT_HALF_OPEN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pointsman.v1.describe_routing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_MODELDESCRIPTION_HEAVYENTRY']._loaded_options = None
+  _globals['_MODELDESCRIPTION_HEAVYENTRY']._serialized_options = b'8\001'
   _globals['_ENGINEDESCRIPTION_FAILURESENTRY']._loaded_options = None
   _globals['_ENGINEDESCRIPTION_FAILURESENTRY']._serialized_options = b'8\001'
-  _globals['_MODE']._serialized_start=1799
-  _globals['_MODE']._serialized_end=1874
-  _globals['_STICKINESS']._serialized_start=1876
-  _globals['_STICKINESS']._serialized_end=1992
-  _globals['_ORGANIZATIONPOLICY']._serialized_start=1995
-  _globals['_ORGANIZATIONPOLICY']._serialized_end=2155
-  _globals['_ENGINESTATE']._serialized_start=2158
-  _globals['_ENGINESTATE']._serialized_end=2319
+  _globals['_MODE']._serialized_start=1937
+  _globals['_MODE']._serialized_end=2012
+  _globals['_STICKINESS']._serialized_start=2014
+  _globals['_STICKINESS']._serialized_end=2130
+  _globals['_ORGANIZATIONPOLICY']._serialized_start=2133
+  _globals['_ORGANIZATIONPOLICY']._serialized_end=2293
+  _globals['_ENGINESTATE']._serialized_start=2296
+  _globals['_ENGINESTATE']._serialized_end=2457
   _globals['_DESCRIBEROUTINGREQUEST']._serialized_start=86
   _globals['_DESCRIBEROUTINGREQUEST']._serialized_end=110
   _globals['_DESCRIBEROUTINGRESPONSE']._serialized_start=113
@@ -55,11 +57,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIERDESCRIPTION']._serialized_start=1033
   _globals['_TIERDESCRIPTION']._serialized_end=1154
   _globals['_MODELDESCRIPTION']._serialized_start=1157
-  _globals['_MODELDESCRIPTION']._serialized_end=1447
-  _globals['_ENGINEDESCRIPTION']._serialized_start=1450
-  _globals['_ENGINEDESCRIPTION']._serialized_end=1749
-  _globals['_ENGINEDESCRIPTION_FAILURESENTRY']._serialized_start=1702
-  _globals['_ENGINEDESCRIPTION_FAILURESENTRY']._serialized_end=1749
-  _globals['_POLICYPROBLEM']._serialized_start=1751
-  _globals['_POLICYPROBLEM']._serialized_end=1797
+  _globals['_MODELDESCRIPTION']._serialized_end=1585
+  _globals['_MODELDESCRIPTION_HEAVYENTRY']._serialized_start=1454
+  _globals['_MODELDESCRIPTION_HEAVYENTRY']._serialized_end=1498
+  _globals['_ENGINEDESCRIPTION']._serialized_start=1588
+  _globals['_ENGINEDESCRIPTION']._serialized_end=1887
+  _globals['_ENGINEDESCRIPTION_FAILURESENTRY']._serialized_start=1840
+  _globals['_ENGINEDESCRIPTION_FAILURESENTRY']._serialized_end=1887
+  _globals['_POLICYPROBLEM']._serialized_start=1889
+  _globals['_POLICYPROBLEM']._serialized_end=1935
 # @@protoc_insertion_point(module_scope)

@@ -139,7 +139,14 @@ class TierDescription(_message.Message):
     def __init__(self, name: _Optional[str] = ..., policy: _Optional[str] = ..., stickiness: _Optional[_Union[Stickiness, str]] = ..., default_candidates: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ModelDescription(_message.Message):
-    __slots__ = ("model", "router_model", "routable", "input_price", "output_price", "context_window", "cached_input_price", "reasoning_efforts")
+    __slots__ = ("model", "router_model", "routable", "input_price", "output_price", "context_window", "cached_input_price", "reasoning_efforts", "routine", "heavy")
+    class HeavyEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ROUTER_MODEL_FIELD_NUMBER: _ClassVar[int]
     ROUTABLE_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +155,8 @@ class ModelDescription(_message.Message):
     CONTEXT_WINDOW_FIELD_NUMBER: _ClassVar[int]
     CACHED_INPUT_PRICE_FIELD_NUMBER: _ClassVar[int]
     REASONING_EFFORTS_FIELD_NUMBER: _ClassVar[int]
+    ROUTINE_FIELD_NUMBER: _ClassVar[int]
+    HEAVY_FIELD_NUMBER: _ClassVar[int]
     model: str
     router_model: str
     routable: bool
@@ -156,7 +165,9 @@ class ModelDescription(_message.Message):
     context_window: int
     cached_input_price: float
     reasoning_efforts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., router_model: _Optional[str] = ..., routable: bool = ..., input_price: _Optional[float] = ..., output_price: _Optional[float] = ..., context_window: _Optional[int] = ..., cached_input_price: _Optional[float] = ..., reasoning_efforts: _Optional[_Iterable[str]] = ...) -> None: ...
+    routine: float
+    heavy: _containers.ScalarMap[str, float]
+    def __init__(self, model: _Optional[str] = ..., router_model: _Optional[str] = ..., routable: bool = ..., input_price: _Optional[float] = ..., output_price: _Optional[float] = ..., context_window: _Optional[int] = ..., cached_input_price: _Optional[float] = ..., reasoning_efforts: _Optional[_Iterable[str]] = ..., routine: _Optional[float] = ..., heavy: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class EngineDescription(_message.Message):
     __slots__ = ("name", "state", "consecutive_failures", "third_party", "probing", "in_flight", "max_in_flight", "failures")

@@ -68,6 +68,8 @@ def _model(model: CatalogModel) -> pb.ModelDescription:
         context_window=model.context_window,
         cached_input_price=model.cached_input_price,
         reasoning_efforts=model.reasoning_efforts,
+        routine=model.routine,
+        heavy=model.heavy,
     )
 
 

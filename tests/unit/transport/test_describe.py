@@ -157,3 +157,14 @@ def test_no_address_key_path_or_switch_value_is_told():
         log=LogRules(file="/canary", known_modes=frozenset({"canary"})),
     )
     assert "canary" not in str(found)
+
+
+def test_a_model_is_described_with_its_axes():
+    strong = model(OPUS, routine=0.93, heavy={"coding": 0.69, "knowledge": 0.49})
+    found = {each.model: each for each in described(catalog=catalog(strong, model(SONNET))).models}
+    assert (found[OPUS].routine, dict(found[OPUS].heavy)) == (
+        0.93,
+        {"coding": 0.69, "knowledge": 0.49},
+    )
+    assert not found[SONNET].HasField("routine")
+    assert not found[SONNET].heavy

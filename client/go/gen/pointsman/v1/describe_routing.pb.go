@@ -760,8 +760,14 @@ type ModelDescription struct {
 	CachedInputPrice *float64 `protobuf:"fixed64,7,opt,name=cached_input_price,json=cachedInputPrice,proto3,oneof" json:"cached_input_price,omitempty"`
 	// The levels of reasoning effort of it, lowest first. Empty: none.
 	ReasoningEfforts []string `protobuf:"bytes,8,rep,name=reasoning_efforts,json=reasoningEfforts,proto3" json:"reasoning_efforts,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How well it does work that most models can do, 0 to 1: the policy file's axis `routine`. Absent:
+	// unknown.
+	Routine *float64 `protobuf:"fixed64,9,opt,name=routine,proto3,oneof" json:"routine,omitempty"`
+	// How well it does work that few models can do, 0 to 1 by kind of work (`coding`, `knowledge`): the
+	// policy file's axes `heavy`. Empty: unknown.
+	Heavy         map[string]float64 `protobuf:"bytes,10,rep,name=heavy,proto3" json:"heavy,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ModelDescription) Reset() {
@@ -846,6 +852,20 @@ func (x *ModelDescription) GetCachedInputPrice() float64 {
 func (x *ModelDescription) GetReasoningEfforts() []string {
 	if x != nil {
 		return x.ReasoningEfforts
+	}
+	return nil
+}
+
+func (x *ModelDescription) GetRoutine() float64 {
+	if x != nil && x.Routine != nil {
+		return *x.Routine
+	}
+	return 0
+}
+
+func (x *ModelDescription) GetHeavy() map[string]float64 {
+	if x != nil {
+		return x.Heavy
 	}
 	return nil
 }
@@ -1058,7 +1078,7 @@ const file_pointsman_v1_describe_routing_proto_rawDesc = "" +
 	"\n" +
 	"stickiness\x18\x03 \x01(\x0e2\x18.pointsman.v1.StickinessR\n" +
 	"stickiness\x12-\n" +
-	"\x12default_candidates\x18\x04 \x03(\tR\x11defaultCandidates\"\x8c\x03\n" +
+	"\x12default_candidates\x18\x04 \x03(\tR\x11defaultCandidates\"\xb2\x04\n" +
 	"\x10ModelDescription\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12!\n" +
 	"\frouter_model\x18\x02 \x01(\tR\vrouterModel\x12\x1a\n" +
@@ -1068,11 +1088,20 @@ const file_pointsman_v1_describe_routing_proto_rawDesc = "" +
 	"\foutput_price\x18\x05 \x01(\x01H\x01R\voutputPrice\x88\x01\x01\x12*\n" +
 	"\x0econtext_window\x18\x06 \x01(\x04H\x02R\rcontextWindow\x88\x01\x01\x121\n" +
 	"\x12cached_input_price\x18\a \x01(\x01H\x03R\x10cachedInputPrice\x88\x01\x01\x12+\n" +
-	"\x11reasoning_efforts\x18\b \x03(\tR\x10reasoningEffortsB\x0e\n" +
+	"\x11reasoning_efforts\x18\b \x03(\tR\x10reasoningEfforts\x12\x1d\n" +
+	"\aroutine\x18\t \x01(\x01H\x04R\aroutine\x88\x01\x01\x12?\n" +
+	"\x05heavy\x18\n" +
+	" \x03(\v2).pointsman.v1.ModelDescription.HeavyEntryR\x05heavy\x1a8\n" +
+	"\n" +
+	"HeavyEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01B\x0e\n" +
 	"\f_input_priceB\x0f\n" +
 	"\r_output_priceB\x11\n" +
 	"\x0f_context_windowB\x15\n" +
-	"\x13_cached_input_price\"\x8f\x03\n" +
+	"\x13_cached_input_priceB\n" +
+	"\n" +
+	"\b_routine\"\x8f\x03\n" +
 	"\x11EngineDescription\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.pointsman.v1.EngineStateR\x05state\x121\n" +
@@ -1127,7 +1156,7 @@ func file_pointsman_v1_describe_routing_proto_rawDescGZIP() []byte {
 }
 
 var file_pointsman_v1_describe_routing_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_pointsman_v1_describe_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_pointsman_v1_describe_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_pointsman_v1_describe_routing_proto_goTypes = []any{
 	(Mode)(0),                       // 0: pointsman.v1.Mode
 	(Stickiness)(0),                 // 1: pointsman.v1.Stickiness
@@ -1142,15 +1171,16 @@ var file_pointsman_v1_describe_routing_proto_goTypes = []any{
 	(*ModelDescription)(nil),        // 10: pointsman.v1.ModelDescription
 	(*EngineDescription)(nil),       // 11: pointsman.v1.EngineDescription
 	(*PolicyProblem)(nil),           // 12: pointsman.v1.PolicyProblem
-	nil,                             // 13: pointsman.v1.EngineDescription.FailuresEntry
-	(*timestamppb.Timestamp)(nil),   // 14: google.protobuf.Timestamp
+	nil,                             // 13: pointsman.v1.ModelDescription.HeavyEntry
+	nil,                             // 14: pointsman.v1.EngineDescription.FailuresEntry
+	(*timestamppb.Timestamp)(nil),   // 15: google.protobuf.Timestamp
 }
 var file_pointsman_v1_describe_routing_proto_depIdxs = []int32{
 	0,  // 0: pointsman.v1.DescribeRoutingResponse.mode:type_name -> pointsman.v1.Mode
 	9,  // 1: pointsman.v1.DescribeRoutingResponse.tiers:type_name -> pointsman.v1.TierDescription
 	10, // 2: pointsman.v1.DescribeRoutingResponse.models:type_name -> pointsman.v1.ModelDescription
 	11, // 3: pointsman.v1.DescribeRoutingResponse.engines:type_name -> pointsman.v1.EngineDescription
-	14, // 4: pointsman.v1.DescribeRoutingResponse.policy_loaded_at:type_name -> google.protobuf.Timestamp
+	15, // 4: pointsman.v1.DescribeRoutingResponse.policy_loaded_at:type_name -> google.protobuf.Timestamp
 	12, // 5: pointsman.v1.DescribeRoutingResponse.reload_problems:type_name -> pointsman.v1.PolicyProblem
 	6,  // 6: pointsman.v1.DescribeRoutingResponse.purposes:type_name -> pointsman.v1.PurposeDescription
 	8,  // 7: pointsman.v1.DescribeRoutingResponse.profiles:type_name -> pointsman.v1.ProfileDescription
@@ -1158,13 +1188,14 @@ var file_pointsman_v1_describe_routing_proto_depIdxs = []int32{
 	12, // 9: pointsman.v1.DescribeRoutingResponse.warnings:type_name -> pointsman.v1.PolicyProblem
 	7,  // 10: pointsman.v1.PurposeDescription.candidates:type_name -> pointsman.v1.ProfileShare
 	1,  // 11: pointsman.v1.TierDescription.stickiness:type_name -> pointsman.v1.Stickiness
-	3,  // 12: pointsman.v1.EngineDescription.state:type_name -> pointsman.v1.EngineState
-	13, // 13: pointsman.v1.EngineDescription.failures:type_name -> pointsman.v1.EngineDescription.FailuresEntry
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	13, // 12: pointsman.v1.ModelDescription.heavy:type_name -> pointsman.v1.ModelDescription.HeavyEntry
+	3,  // 13: pointsman.v1.EngineDescription.state:type_name -> pointsman.v1.EngineState
+	14, // 14: pointsman.v1.EngineDescription.failures:type_name -> pointsman.v1.EngineDescription.FailuresEntry
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_pointsman_v1_describe_routing_proto_init() }
@@ -1179,7 +1210,7 @@ func file_pointsman_v1_describe_routing_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pointsman_v1_describe_routing_proto_rawDesc), len(file_pointsman_v1_describe_routing_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
