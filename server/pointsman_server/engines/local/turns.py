@@ -73,9 +73,19 @@ def _phrases() -> dict[str, frozenset[str]]:
 
 def _folded(text: str) -> str:
     """Lower case, one blank between words, and no marks but those inside of words."""
-    text = unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold()
-    kept = "".join(c if c in "'-" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    if text.isascii():
+        kept = text.lower().translate(_ASCII_BLANKS)
+    else:
+        text = unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold()
+        kept = "".join(c if _is_kept(c) else " " for c in text)
     return " ".join(word for each in kept.split() if (word := each.strip("'-")))
+
+
+def _is_kept(character: str) -> bool:
+    return character in "'-" or unicodedata.category(character)[0] in "LMN"
+
+
+_ASCII_BLANKS: Final = {code: " " for code in range(128) if not _is_kept(chr(code))}
 
 
 class LexicalTurnReader:
@@ -85,6 +95,8 @@ class LexicalTurnReader:
         phrases = _phrases()
         self._no_task, self._vague = phrases["no task"], phrases["vague"]
         self._courtesy = phrases["courtesy"]
+        self._before = tuple(f"{word} " for word in self._courtesy)
+        self._behind = tuple(f" {word}" for word in self._courtesy)
         self._nothing = self._no_task | self._courtesy
         self._form = re.compile(
             rf"(?<![a-z])({'|'.join(map(re.escape, phrases['forms']))})(?![a-z])"
@@ -121,6 +133,9 @@ class LexicalTurnReader:
 
     def _blunt(self, clause: str) -> str:
         """The clause without an "ok" or a "please" before or behind it, in any language."""
+        # Most have none, which two comparisons with all words tell in a tenth of the loop's time.
+        if not (clause.startswith(self._before) or clause.endswith(self._behind)):
+            return clause
         shorter = clause
         for word in self._courtesy:
             shorter = shorter.removeprefix(f"{word} ").removesuffix(f" {word}")
