@@ -211,3 +211,13 @@ async def test_no_secret_that_was_read_reaches_the_log_whoever_writes_it(
     lines: list[dict[str, Any]] = [json.loads(line) for line in stream.getvalue().splitlines()]
     told = [line["message"] for line in lines if line["logger"] == "another.package"]
     assert told == ["it was [redacted] there"] * len(secrets)
+
+
+async def test_a_second_server_on_the_standard_addresses_says_what_to_do(
+    taken: str, tmp_path: Path
+) -> None:
+    async with fleet(tmp_path, "--listen", taken) as running:
+        assert await running.ended() == 2
+    why, advice = running.said[-2:]
+    assert why == f"pointsman: POINTSMAN_LISTEN: cannot listen on {taken}: Address already in use"
+    assert advice.endswith("perhaps a Pointsman: stop it, or set another address")

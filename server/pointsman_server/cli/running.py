@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Coroutine
 from typing import Any
 
@@ -9,6 +11,9 @@ from pointsman_server.bootstrap.event_loop import LoopName, run
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid
 from pointsman_server.lib.console import Console
 from pointsman_server.policies.check import rendered
+
+_IN_USE = os.strerror(errno.EADDRINUSE)
+_TAKEN = "another process listens there, perhaps a Pointsman: stop it, or set another address"
 
 
 def run_until_done(
@@ -20,5 +25,6 @@ def run_until_done(
     except PolicyInvalid as error:
         return console.complain(["the policy file has problems:", *rendered(error.problems)])
     except (PointsmanError, OSError, RuntimeError, ValueError, ModuleNotFoundError) as error:
-        return console.complain([str(error) or type(error).__name__])
+        said = str(error) or type(error).__name__
+        return console.complain([said, *([_TAKEN] if said.endswith(_IN_USE) else [])])
     return 0
