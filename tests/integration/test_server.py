@@ -40,7 +40,7 @@ async def test_calls_over_the_limit_are_refused_with_a_time_to_come_back(start: 
         await held.wait()
         raise AssertionError("unreachable")
 
-    decider._route = slow  # type: ignore[method-assign]
+    decider.decide = slow  # type: ignore[method-assign]
     first = asyncio.create_task(peer.decide(request()))
     while not in_flight(peer.running.telemetry.metrics):  # noqa: ASYNC110  (nobody tells)
         await asyncio.sleep(0.01)
@@ -156,14 +156,14 @@ async def test_a_reload_changes_what_the_next_call_gets_and_keeps_the_cache(
 async def test_calls_inside_end_before_the_server_stops(start: Starter) -> None:
     peer = await start(grace=5)
     decider = peer.running.runtime.service().decider
-    route, inside, go = decider._route, asyncio.Event(), asyncio.Event()
+    decide, inside, go = decider.decide, asyncio.Event(), asyncio.Event()
 
-    async def slow(*arguments: Any) -> Any:
+    async def slow(*arguments: Any, **named: Any) -> Any:
         inside.set()
         await go.wait()
-        return await route(*arguments)
+        return await decide(*arguments, **named)
 
-    decider._route = slow  # type: ignore[method-assign]
+    decider.decide = slow  # type: ignore[method-assign]
     call = asyncio.create_task(peer.decide(request()))
     await inside.wait()
     closing = asyncio.ensure_future(peer.stop())

@@ -6,54 +6,21 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 
-from pointsman_server.bootstrap.caches import CachePart, build_cache, build_switches
-from pointsman_server.bootstrap.chain import build_chain
+from pointsman_server.bootstrap.caches import CachePart, build_cache
 from pointsman_server.bootstrap.engines import EngineBuilder, EnginePart, settings_of
+from pointsman_server.bootstrap.runtime_parts import RuntimeParts, wire
 from pointsman_server.bootstrap.system import SystemResources
-from pointsman_server.chain.cached import CachedConversations
 from pointsman_server.chain.fair_scheduling import FairScheduler
-from pointsman_server.chain.parallel_classification import BackgroundClassifier
-from pointsman_server.core.candidate_plan import Planner
-from pointsman_server.core.decider import Decider
 from pointsman_server.core.description import Description
 from pointsman_server.core.errors import Problem
 from pointsman_server.core.ids import DecisionIds
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.core.resolver import Resolver
 from pointsman_server.engines.local import LocalEngine
-from pointsman_server.engines.local.turn_reader import LocalTurnReader
-from pointsman_server.flags import RememberedSwitches
 from pointsman_server.policies.schema import Loaded
 from pointsman_server.telemetry import Telemetry
-from pointsman_server.transport.fast_path.answer_codec import WireCodec
-from pointsman_server.transport.fast_path.fast_path import FastPath
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeParts:
-    """One version of the policy file with its parts."""
-
-    rules: PolicyFile
-    engines: tuple[EnginePart, ...]
-    cache: CachePart
-    switches: RememberedSwitches
-    decider: Decider
-    resolver: Resolver
-    fast_path: FastPath
-    log_draws: Callable[[float], bool]
-
-    def log_sampled(self) -> bool | None:
-        """Whether the decision log wants the next call; `None` while its rate is not known."""
-        switches = self.switches
-        return None if switches.remembered() is None else self.log_draws(switches.sample_rate)
-
-    def engine(self, name: str) -> EnginePart | None:
-        """The engine of this name, if the policy file has one."""
-        return next((e for e in self.engines if e.name == name), None)
 
 
 class Runtime:
@@ -73,7 +40,6 @@ class Runtime:
         self._keys = Keys(hash_key)
         self.turns = FairScheduler()
         self._engines = EngineBuilder(turns=self.turns, ambient=ambient, telemetry=telemetry)
-        self._codec = WireCodec()
         self._new_id = DecisionIds(clock=ambient.clock, entropy=ambient.entropy)
         self.parts: RuntimeParts | None = None
         self._warnings: tuple[Problem, ...] = ()
@@ -154,7 +120,7 @@ class Runtime:
     async def _built(
         self, rules: PolicyFile, unfinished: contextlib.AsyncExitStack
     ) -> RuntimeParts:
-        ambient, telemetry, before = self._ambient, self._telemetry, self.parts
+        before = self.parts
         # In a thread: reading the artefact would hold up calls for some milliseconds.
         local = await asyncio.to_thread(LocalEngine.load, rules.local)
         names = dict.fromkeys((*rules.engines, rules.classify_engine))
@@ -165,67 +131,15 @@ class Runtime:
         cache = await self._cache(rules)
         if before is None or cache is not before.cache:
             unfinished.push_async_callback(cache.aclose)
-        switches = build_switches(rules.flags, ambient=ambient, cache=cache)
-        chain = build_chain(
+        return wire(
             rules,
-            engines={e.name: e.engine for e in engines},
-            cache=cache.cache,
-            codec=self._codec,
-            clock=ambient.clock,
-        )
-        memory = CachedConversations(
-            cache=cache.cache,
-            slots=cache.slots,
-            codec=self._codec,
-            rules=rules.cache,
-            tracer=telemetry.tracer,
-            now=ambient.clock.time,
-            on_lookup=telemetry.metrics.cache_lookup,
-            writes=cache.writes,
-        )
-        planner = Planner(rules)
-        decider = Decider(
-            rules=rules,
-            planner=planner,
-            engine=chain,
-            memory=memory,
-            reader=LocalTurnReader(local.quick_estimate),
-            switches=switches,
-            # Classification is independent of the deciding engine.
-            classification=BackgroundClassifier(
-                local,
-                budget=rules.classify_budget,
-                tracer=telemetry.tracer,
-                remote=next(
-                    (e.classifier for e in engines if e.name == rules.classify_engine), None
-                ),
-            ),
+            local=local,
+            engines=engines,
+            cache=cache,
+            ambient=self._ambient,
+            telemetry=self._telemetry,
             keys=self._keys,
-            clock=ambient.clock,
             new_id=self._new_id,
-            observers=telemetry.observers,
-        )
-        resolver = Resolver(
-            rules=rules,
-            decider=decider,
-            switches=switches,
-            keys=self._keys,
-            clock=ambient.clock,
-            observers=telemetry.resolution_observers,
-        )
-        fast_path = FastPath(
-            rules=rules,
-            planner=planner,
-            keys=self._keys,
-            switches=switches.remembered,
-            peek=cache.peek,
-            writes=cache.writes,
-            new_id=self._new_id,
-            clock=ambient.clock,
-            meter=telemetry.metrics,
-        )
-        return RuntimeParts(
-            rules, engines, cache, switches, decider, resolver, fast_path, telemetry.log_samples
         )
 
     def _engine(self, name: str, rules: PolicyFile, local: LocalEngine) -> EnginePart:
