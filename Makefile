@@ -11,7 +11,7 @@ IMAGE ?= localhost/pointsman
 KERNELS := OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
 # The comparison of P3: a default installation of gRPC.
 STOCK := grpcio==1.85.1 'protobuf>=6.31.1,<8'
-PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.106.2
+PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.110.2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint prose format stubs reference docs docs-serve lock train train-outcomes train-readers eval gates peers data-named bench \

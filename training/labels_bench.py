@@ -28,7 +28,8 @@ _CODING_APPS = {
 }
 _DATA_APPS = {"MS Excel", "Google Sheet", "Google Sheets"}
 _AS_GENERAL = {"design": "general", "summary": "general"}
-"""No app tells these two domains: the truth has them among the general ones."""
+"""No app tells these two domains, so that the truth calls such requests general ("summarise this
+mail", for a mail app). Answers are coarsened in the same way; the table says how often."""
 
 
 def domain_rows(artefact: Artefact, data: Path) -> list[Row]:
@@ -38,7 +39,7 @@ def domain_rows(artefact: Artefact, data: Path) -> list[Row]:
     """
     engine = LocalEngine(artefact, rules=RULES)
     rows = list(json_lines(data / "domain/self_instruct/user_oriented_instructions.jsonl"))
-    truth, said, sure = [], [], []
+    truth, said, sure, coarsened = [], [], [], 0
     for row in rows:
         text = "\n".join((row["instruction"], row["instances"][0]["input"])).strip()
         app = row["motivation_app"].strip()
@@ -46,6 +47,7 @@ def domain_rows(artefact: Artefact, data: Path) -> list[Row]:
         truth.append("data" if app in _DATA_APPS else coding)
         labels = engine.read(text)
         said.append(_AS_GENERAL.get(labels.domain, labels.domain))
+        coarsened += labels.domain in _AS_GENERAL
         sure.append(labels.domain_confidence)
     hit = np.array([a == b for a, b in zip(truth, said, strict=True)], float)
     majority = max(truth.count(name) for name in set(truth)) / len(truth)
@@ -56,7 +58,11 @@ def domain_rows(artefact: Artefact, data: Path) -> list[Row]:
             router="shipped model",
             metric="accuracy",
             value=float(hit.mean()),
-            more={"ECE": expected_calibration_error(np.array(sure), hit)},
+            more={
+                "ECE": expected_calibration_error(np.array(sure), hit),
+                "coding or data found": float(hit[np.array(truth) != "general"].mean()),
+                "said design or summary": coarsened / len(rows),
+            },
         ),
     ]
 

@@ -16,7 +16,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ import numpy as np
 from pointsman_server.engines.local import artefact as files
 
 from training.bench import WEAK_COLUMN, accuracy, read
+from training.effort.evaluate import headers
 from training.effort.rows import Row, labelled
 from training.effort.scores import table
 from training.measure import Floats, apgr, interval
@@ -134,20 +135,30 @@ def outcomes(artefact: files.Artefact, found: Samples, peers: Sequence[str]) -> 
 
 
 def requests(rows: list[Row], peers: Sequence[str]) -> None:
-    """Print the table on requests of real work, by each router's own complexity."""
+    """Print the table on requests of real work, by each router's own complexity.
+
+    This project's readers learnt from these requests. Their figures are those that training took
+    from readers that had not seen the sources.
+    """
     texts = [row.text for row in rows]
     scores = {"prompt length": np.array([float(len(text)) for text in texts])}
     for peer in peers:
         package, _, python = peer.partition("=")
         scores |= {label: ask(code, python, texts)[0] for label, code in SCORES[package].items()}
-    print("| router | Spearman | within a source | AUC heavy, light | written | crossed |")
-    print("|---|---|---|---|---|---|")
+    found: dict[str, Mapping[str, float]] = {}
     for name, score in scores.items():
         logits = np.zeros((len(rows), 11))
         logits[:, :4] = (score - score.mean())[:, None] / (score.std() + 1e-9)
-        known = table(rows, logits)
-        shown = ("spearman", "within", "heavy-light", "written", "crossed")
-        print(f"| {name} | {' | '.join(f'{known[key]:.3f}' for key in shown)} |")
+        found[name] = table(rows, logits)
+    for name, header in headers().items():
+        found[f"pointsman, {name}, sources held out"] = header["held_out"]
+    print("| router | Spearman | within a source | AUC heavy, light | written | crossed |")
+    print("|---|---|---|---|---|---|")
+    for name, known in found.items():
+        print(f"| {name} | {' | '.join(f'{known[key]:.3f}' for key in _SHOWN)} |")
+
+
+_SHOWN: Final = ("spearman", "within", "heavy-light", "written", "crossed")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,13 @@ CALLED_HARD_ABROAD: Final = 0.04
 English."""
 CALLED_EASY: Final = 0.05
 """The most heavy requests that may be called easy."""
+TEMPLATES: Final = ("prompts_chat",)
+"""Prompts to be filled in. A third of them is labelled as vague for a blank that no other source
+has; they would make "fix it" look clear."""
+_ODD: Final = 1.5
+"""A label is odd where another one is this many times as probable;"""
+_PRICE: Final = 0.5
+"""an odd label counts as this share of a wrong one."""
 _LARGEST: Final = 150.0
 """A source's rows together weigh no more than this many."""
 _WRITTEN: Final = 0.3
@@ -88,7 +95,11 @@ def calibrate(rows: Sequence[Row], logits: Floats) -> dict[str, Any]:
         "domain_temperature": temperature(
             logits[:, 4:9], np.array([DOMAINS.index(row.domain) for row in rows]), weights
         ),
-        "needs_info": platt(logits[:, 9], np.array([row.needs_info for row in rows]), weights),
+        "needs_info": platt(
+            logits[:, 9],
+            np.array([row.needs_info for row in rows]),
+            weights * np.array([row.source not in TEMPLATES for row in rows]),
+        ),
         "turn": platt(logits[:, 10], np.array([row.turn for row in rows]), weights),
         "hard": 1.0,
         "easy": 1.0,
@@ -131,17 +142,23 @@ def hard_threshold(
 def easy_thresholds(
     shares: Floats, effort: NDArray[np.int64], weights: Floats, *, hard: float
 ) -> tuple[float, float]:
-    """The two thresholds of "easy" with the best accuracy at which few heavy ones are called so."""
+    """The two thresholds of "easy" with the best labels at which few heavy ones are called so.
+
+    The best labels are right, and seldom much less probable than another one would be.
+    """
     rest = shares[:, 2] < hard
     heavy, light, middle = effort >= 4, effort <= 2, effort == 3
-    best = (0.0, 1.0, 0.0)
+    largest = shares.max(axis=1)
+    best = (-1.0, 1.0, 0.0)
     for bound in np.arange(0.40, 0.95, 0.02):
         for below in (*np.arange(0.01, 0.20, 0.01), 1.0):
             easy = rest & (shares[:, 0] >= bound) & (shares[:, 2] < below)
             wrong = (weights * (heavy & easy)).sum() / (weights * heavy).sum()
             right = (weights * (easy & light)).sum() + (weights * (rest & ~easy & middle)).sum()
-            if wrong <= CALLED_EASY and right > best[0]:
-                best = (right, float(bound), float(below))
+            odd = rest & (largest > _ODD * np.where(easy, shares[:, 0], shares[:, 1]))
+            worth = float((right - _PRICE * (weights * odd).sum()) / weights.sum())
+            if wrong <= CALLED_EASY and worth > best[0]:
+                best = (worth, float(bound), float(below))
     return round(best[1], 4), round(best[2], 4)
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from training.effort.encoder import HEAD_TOKENS, HEADS, TAIL_TOKENS, WIDTH, MiniLM
 from training.effort.packing import quantised
-from training.effort.teacher import HEAD_TOKENS, HEADS, TAIL_TOKENS, WIDTH, Teacher
 
 OPSET: Final = 20
 _POSITIONS: Final = HEAD_TOKENS + TAIL_TOKENS + 2
@@ -55,7 +55,7 @@ class _Graph:
         )
 
 
-def graph(model: Teacher, *, words: NDArray[np.float32]) -> onnx.ModelProto:
+def graph(model: MiniLM, *, words: NDArray[np.float32]) -> onnx.ModelProto:
     """One text in: `ids` (1 x tokens) and `sizes` (1 x 3); out: `logits` (1 x 11)."""
     g = _Graph()
     table, scale = quantised(words)
@@ -119,7 +119,7 @@ def _layer(g: _Graph, x: str, layer: Any, name: str) -> str:
     return g.norm(g.add("Add", [x, down], f"{name}.sum2"), layer.norm2, f"{name}.norm2")
 
 
-def exported(model: Teacher, *, words: NDArray[np.float32]) -> bytes:
+def exported(model: MiniLM, *, words: NDArray[np.float32]) -> bytes:
     """The bytes of the quantised ONNX file."""
     with tempfile.TemporaryDirectory() as folder:
         plain, small = Path(folder) / "plain.onnx", Path(folder) / "small.onnx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import json
@@ -13,6 +14,14 @@ from typing import Any, Final
 
 LABELLED: Final = "requests/train.jsonl.gz"
 UNLABELLED: Final = "requests/unlabelled.jsonl.gz"
+QUESTIONS: Final = (
+    ("leetcode", "coding/leetcode_difficulty.csv.gz", "text"),
+    ("mmlu_pro", "mmlu_pro/outcomes_28_models.csv.gz", "question"),
+)
+_QUESTIONS: Final = 1_500
+OWN: Final = "own"
+"""The group of the requests that were written for training."""
+_ONE_LINERS: Final = Path(__file__).with_name("one_liners.tsv")
 
 FOLDS: Final = 3
 
@@ -76,6 +85,28 @@ def labelled(data: Path) -> list[Row]:
     ]
 
 
+def one_liners() -> list[Row]:
+    """Short requests that were written for training: each trap from both sides, in many languages.
+
+    They are learnt from and never measured on.
+    """
+    found = []
+    for number, line in enumerate(_ONE_LINERS.read_text(encoding="utf-8").splitlines()):
+        effort, domain, mark, lang, text = line.split("\t")
+        row = Row(
+            id=f"{OWN}:{number}",
+            source="written",
+            text=text,
+            effort=int(effort),
+            domain=domain,
+            needs_info=mark == "n",
+            turn=mark == "t",
+            lang=lang,
+        )
+        found.append(row)
+    return found
+
+
 def unlabelled(data: Path) -> list[tuple[str, str]]:
     """Source and text of all unlabelled requests."""
     return [
@@ -83,10 +114,21 @@ def unlabelled(data: Path) -> list[tuple[str, str]]:
     ]
 
 
+def questions(data: Path) -> list[tuple[str, str]]:
+    """Source and text of contest and exam questions, some of each, without labels."""
+    found = []
+    for source, path, column in QUESTIONS:
+        with gzip.open(data / path, "rt", encoding="utf-8", newline="") as lines:
+            texts = [row[column].strip()[:CODE_POINTS] for row in csv.DictReader(lines)]
+        every = max(len(texts) // _QUESTIONS, 1)
+        found += [(source, text) for text in texts[::every] if text]
+    return found
+
+
 def data_hash(data: Path) -> str:
-    """SHA-256 of both files, the training data of an artefact."""
-    digest = hashlib.sha256()
-    for name in (LABELLED, UNLABELLED):
+    """SHA-256 of the files that an artefact is trained on."""
+    digest = hashlib.sha256(_ONE_LINERS.read_bytes())
+    for name in (LABELLED, UNLABELLED, *(path for _, path, _ in QUESTIONS)):
         digest.update((data / name).read_bytes())
     return digest.hexdigest()
 

@@ -24,7 +24,9 @@ NON_ENGLISH = (
 
 
 def spearman(a: Floats, b: Floats) -> float:
-    """Rank correlation."""
+    """Rank correlation; 0 where all values of one side are the same."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 

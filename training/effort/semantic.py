@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,15 @@ from pointsman_server.engines.local.readers.semantic import (
 )
 
 from training.effort import student as students
-from training.effort import teacher as teachers
 from training.effort.calibrate import calibrate, mix_weights, shares_of
+from training.effort.encoder import weights_folder
 from training.effort.export import exported
+from training.effort.guide import minilm
+from training.effort.material import Material
 from training.effort.rows import Row
 from training.effort.scores import auc, expected, sigmoid, spearman
 from training.effort.student import StudentRecipe
-from training.effort.teacher import TeacherRecipe, weights_folder
-
-if TYPE_CHECKING:
-    from training.effort.train import Material
+from training.effort.teaching import predict
 
 Floats = NDArray[np.float32]
 
@@ -41,7 +40,6 @@ ASKED: Final = 0.5
 def build(
     found: Material,
     *,
-    recipe: TeacherRecipe,
     folds: Sequence[int],
     work: Path,
     default: DefaultReader,
@@ -50,7 +48,7 @@ def build(
     out: Path,
 ) -> None:
     """Write the files of the distribution into `out`."""
-    from training.effort.train import EVERYTHING, figures, teacher  # noqa: PLC0415
+    from training.effort.train import EVERYTHING, figures, version_of  # noqa: PLC0415
     from training.effort.train import student as trained  # noqa: PLC0415
 
     rows, own, other = [], [], []
@@ -58,9 +56,8 @@ def build(
         held = found.held(fold)
         texts = [default.seen(row.text) for row in held]
         rows += held
-        model = teacher(found, fold, recipe=recipe, work=work)
-        own.append(teachers.predict(model, texts, folder=weights_folder()))
-        small = trained(found, fold, recipe=student, taught=recipe, work=work)
+        own.append(predict(minilm(found, fold, work=work), texts))
+        small = trained(found, fold, recipe=student, work=work)
         other.append(students.predict(small, texts, pieces=Pieces(found.vocabulary)))
     encoder, plain = np.concatenate(own), np.concatenate(other)
     effort = np.array([row.effort for row in rows])
@@ -82,10 +79,8 @@ def build(
         "held_out_folds": list(folds),
         **{name: meta[name] for name in ("data_sha256", "recipes", "packages", "python")},
     }
-    model = teacher(found, EVERYTHING, recipe=recipe, work=work)
+    model = minilm(found, EVERYTHING, work=work)
     content = exported(model, words=model.words.weight.detach().numpy())
-    from training.effort.train import version_of  # noqa: PLC0415
-
     header["version"] = version_of(header, content)
     out.mkdir(parents=True, exist_ok=True)
     (out / MODEL).write_bytes(content)

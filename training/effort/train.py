@@ -12,9 +12,8 @@ import argparse
 import hashlib
 import json
 import platform
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -26,32 +25,26 @@ from pointsman_server.engines.local.container import Container, pack
 from pointsman_server.engines.local.readers import default as default_reader
 from pointsman_server.engines.local.readers import robustness
 from pointsman_server.engines.local.readers.default import MAGIC, DefaultReader
-from pointsman_server.engines.local.readers.pieces import SPECIAL, Pieces
+from pointsman_server.engines.local.readers.pieces import Pieces
 
 from training.effort import student as students
-from training.effort import teacher as teachers
 from training.effort.asides import AsideRecipe, train_asides
 from training.effort.calibrate import calibrate, labelled
-from training.effort.crossings import crossings
+from training.effort.guide import MINILM, guide_of
+from training.effort.material import Material, material
+from training.effort.multilingual import HeadsRecipe
 from training.effort.packing import container
-from training.effort.rows import Row, data_hash, fold_of, unlabelled
-from training.effort.rows import labelled as labelled_rows
+from training.effort.rows import FOLDS, OWN, Row, data_hash
 from training.effort.scores import DOMAINS, table
 from training.effort.student import Lesson, Student, StudentRecipe
-from training.effort.teacher import TeacherRecipe, weights_folder
-from training.effort.vocabulary import choose, encoder_folder, vectors
+from training.effort.teaching import row_weights
 
 Floats = NDArray[np.float32]
 
 SHIPPED: Final = Path(default_reader.__file__).with_name(default_reader.SHIPPED)
-PIECES: Final = 40_000
-PER_SOURCE: Final = 800
-"""The most unlabelled requests of one source."""
-CROSSED: Final = 1_200
-"""Made requests of each kind."""
-TABLE_SCALE: Final = 0.5
-ENCODER_SHARE: Final = 0.65
-"""The weight of the encoder's logits in the guide's."""
+UNLABELLED_WEIGHT: Final = 0.5
+OWN_WEIGHT: Final = 3.0
+"""The weight of the requests that were written for training: few, and each a trap."""
 EVERYTHING: Final = -1
 """In place of a fold: nothing is held out."""
 
@@ -70,162 +63,63 @@ UNCALIBRATED: Final = {
 """A header's calibration before anything was measured."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """Input of training."""
-
-    rows: list[Row]
-    folds: Mapping[str, int]
-    unlabelled: list[tuple[str, str]]
-    vocabulary: list[str]
-    table: Floats
-
-    def kept(self, fold: int) -> list[Row]:
-        """The rows that are learnt from when `fold` is held out."""
-        return [row for row in self.rows if self.folds[row.group] != fold]
-
-    def held(self, fold: int) -> list[Row]:
-        """The rows of `fold`."""
-        return [row for row in self.rows if self.folds[row.group] == fold]
-
-    def extra(self, fold: int) -> list[str]:
-        """Unlabelled and made requests; none of a source that is held out."""
-        sources = {row.source for row in self.held(fold)}
-        by_source: dict[str, list[str]] = defaultdict(list)
-        for source, text in self.unlabelled:
-            if source not in sources and len(by_source[source]) < PER_SOURCE:
-                by_source[source].append(text)
-        plain = [text for texts in by_source.values() for text in texts]
-        basis = [*plain, *(row.text for row in self.kept(fold))]
-        return plain + crossings(basis, count=CROSSED, seed=0)
-
-
-def material(data: Path, *, width: int) -> Material:
-    """Read the requests; choose vocabulary and first table."""
-    rows, more = labelled_rows(data), unlabelled(data)
-    folder = encoder_folder()
-    texts = [*(row.text for row in rows), *(text for _, text in more)]
-    vocabulary, at = choose(texts, folder=folder, size=PIECES)
-    found = vectors(at, folder=folder, width=width)
-    special = np.random.default_rng(0).normal(0, 0.7 * found.std(), (SPECIAL, width))
-    special[0] = 0.0
-    return Material(
-        rows=rows,
-        folds=fold_of(rows),
-        unlabelled=more,
-        vocabulary=vocabulary,
-        table=(np.concatenate([special, found]) * TABLE_SCALE).astype(np.float32),
-    )
-
-
-def teacher(found: Material, fold: int, *, recipe: TeacherRecipe, work: Path) -> teachers.Teacher:
-    """The encoder fine-tuned without `fold`; taken from `work` where it was finished."""
-    path = work / f"teacher{fold}-{recipe.seed}.pt"
-    if path.exists():
-        model = teachers.Teacher(layers=recipe.layers)
-        model.load_state_dict(torch.load(path))
-        return model.eval()
-    model = teachers.train_teacher(found.kept(fold), folder=weights_folder(), recipe=recipe)
-    torch.save(model.state_dict(), path)
-    return model
-
-
-def lesson(rows: Sequence[Row], extra: Sequence[str], guide: Guide | None, *, kept: Path) -> Lesson:
-    """Material of a student: labels, and the logits of its guide if it has one."""
-    texts = [row.text for row in rows]
-    more = list(extra) if guide is not None else []
-    blank = [0] * len(more)
+def lesson(found: Material, fold: int, *, work: Path) -> Lesson:
+    """The material of a student: labels, and the logits of its guide."""
+    rows, extra = found.kept(fold), found.extra(fold)
+    texts, blank = [row.text for row in rows] + extra, [0] * len(extra)
+    path = work / f"guide{fold}.npy"
+    if not path.exists():
+        np.save(path, guide_of(found, fold, work=work).logits(texts, found.featured(texts)))
     return Lesson(
-        texts=[*texts, *more],
+        texts=texts,
         effort=np.array([row.effort for row in rows] + blank),
         domain=np.array([DOMAINS.index(row.domain) for row in rows] + blank),
         needs_info=np.array([row.needs_info for row in rows] + blank, np.float32),
         turn=np.array([row.turn for row in rows] + blank, np.float32),
-        weight=np.array(teachers.row_weights(rows) + [0.5] * len(more), np.float32),
-        teacher=None if guide is None else guide.logits([*texts, *more], kept=kept),
+        weight=np.array(
+            [
+                at * (OWN_WEIGHT if row.group == OWN else 1.0)
+                for at, row in zip(row_weights(rows), rows, strict=True)
+            ]
+            + [UNLABELLED_WEIGHT] * len(extra),
+            np.float32,
+        ),
+        guide=np.load(path),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guide:
-    """A teacher: an encoder, and a student that learnt from labels alone and knows languages."""
-
-    encoder: teachers.Teacher
-    first: Student
-    pieces: Pieces
-
-    def logits(self, texts: Sequence[str], *, kept: Path) -> Floats:
-        """The mixed logits of both; `kept` is where they are once they were computed."""
-        if kept.exists():
-            found: Floats = np.load(kept)
-            return found
-        own = teachers.predict(self.encoder, texts, folder=weights_folder())
-        other = students.predict(self.first, texts, pieces=self.pieces)
-        mixed: Floats = ENCODER_SHARE * own + (1 - ENCODER_SHARE) * other
-        np.save(kept, mixed)
-        return mixed
-
-
-def student(
-    found: Material,
-    fold: int,
-    *,
-    recipe: StudentRecipe,
-    taught: TeacherRecipe | None,
-    work: Path,
-) -> Student:
-    """The default reader trained without `fold`: by labels, and with `taught` by a guide too."""
-    path = work / f"student{fold}-{recipe.seed}{'' if taught else '-labels'}.pt"
+def student(found: Material, fold: int, *, recipe: StudentRecipe, work: Path) -> Student:
+    """The default reader, distilled without `fold`; taken from `work` where it was finished."""
+    path = work / f"student{fold}.pt"
     if path.exists():
         model = Student(found.table, recipe)
         model.load_state_dict(torch.load(path))
         return model.eval()
-    pieces = Pieces(found.vocabulary)
-    guide = None
-    if taught is not None:
-        first = student(found, fold, recipe=recipe, taught=None, work=work)
-        encoder = teacher(found, fold, recipe=taught, work=work)
-        guide = Guide(encoder=encoder, first=first, pieces=pieces)
     model = students.train_student(
-        lesson(
-            found.kept(fold),
-            found.extra(fold),
-            guide,
-            kept=work / f"guide{fold}-{recipe.seed}.npy",
-        ),
+        lesson(found, fold, work=work),
         table=found.table,
-        pieces=pieces,
-        recipe=recipe if taught is None else recipe.taught(),
+        pieces=Pieces(found.vocabulary),
+        recipe=recipe,
     )
     torch.save(model.state_dict(), path)
     return model
 
 
 def held_out(
-    found: Material,
-    *,
-    recipe: StudentRecipe,
-    taught: TeacherRecipe,
-    folds: Sequence[int],
-    work: Path,
+    found: Material, *, recipe: StudentRecipe, folds: Sequence[int], work: Path
 ) -> tuple[list[Row], Floats]:
-    """All rows with the logits of the student that did not see their sources.
-
-    Only students of `folds` have a teacher; those of the others learn from labels alone.
-    """
+    """The rows of `folds` with the logits of the student that did not see their sources."""
     rows: list[Row] = []
     logits = []
-    pieces = Pieces(found.vocabulary)
-    for fold in sorted(set(found.folds.values())):
-        guide = taught if fold in folds else None
-        model = student(found, fold, recipe=recipe, taught=guide, work=work)
+    for fold in folds:
+        model = student(found, fold, recipe=recipe, work=work)
         held = found.held(fold)
         rows += held
         reader = DefaultReader(
             packed(found, model, rows=found.kept(fold), meta={"version": "x", **UNCALIBRATED})
         )
         texts = [reader.seen(row.text) for row in held]
-        logits.append(students.predict(model, texts, pieces=pieces))
+        logits.append(students.predict(model, texts, pieces=Pieces(found.vocabulary)))
     return rows, np.concatenate(logits)
 
 
@@ -278,25 +172,24 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("build/effort"), help="folder of finished parts"
     )
-    parser.add_argument("--folds", type=int, nargs="*", default=[0], help="folds with a teacher")
+    parser.add_argument("--folds", type=int, nargs="*", default=list(range(FOLDS)))
     parser.add_argument("--threads", type=int, default=2, help="of torch")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    taught, recipe = TeacherRecipe(), StudentRecipe()
-    found = material(arguments.data, width=recipe.width)
-    rows, logits = held_out(
-        found, recipe=recipe, taught=taught, folds=arguments.folds, work=arguments.work
-    )
+    work, recipe = arguments.work, StudentRecipe()
+    work.mkdir(parents=True, exist_ok=True)
+    found = material(arguments.data, width=recipe.width, work=work)
+    rows, logits = held_out(found, recipe=recipe, folds=arguments.folds, work=work)
     calibration = calibrate(rows, logits)
-    model = student(found, EVERYTHING, recipe=recipe, taught=taught, work=arguments.work)
+    model = student(found, EVERYTHING, recipe=recipe, work=work)
+    recipes = {"student": asdict(recipe), "minilm": asdict(MINILM), "heads": asdict(HeadsRecipe())}
     meta = {
         "calibration": calibration,
         "held_out": figures(rows, logits, calibration),
-        "taught_folds": list(arguments.folds),
-        **provenance(arguments.data, {"student": asdict(recipe), "teacher": asdict(taught)}),
+        "held_out_folds": list(arguments.folds),
+        **provenance(arguments.data, recipes),
     }
-    content = packed(found, model, rows=found.rows, meta=meta)
+    content = packed(found, model, rows=found.kept(EVERYTHING), meta=meta)
     weights = b"".join(content.arrays[name].tobytes() for name in sorted(content.arrays))
     version = version_of(content.meta, weights)
     content = replace(content, meta={**content.meta, "version": version})
@@ -308,9 +201,8 @@ def main() -> None:
 
         build(
             found,
-            recipe=taught,
             folds=arguments.folds,
-            work=arguments.work,
+            work=work,
             default=DefaultReader(content),
             student=recipe,
             meta=meta,

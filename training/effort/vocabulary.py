@@ -7,19 +7,21 @@ one language's words hold for the others'.
 
 from __future__ import annotations
 
+import re
 import struct
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pointsman_server.engines.local.readers.pieces import SPECIAL, Pieces
 
 _CHUNKS: Final = 17
+_CHUNK: Final = re.compile(r"q\d+")
 _START: Final = "\u2581"
 _LONGEST: Final = 16
 
@@ -109,14 +111,35 @@ def choose(texts: Iterable[str], *, folder: Path, size: int) -> tuple[list[str],
     return chosen, [known[name] for name in chosen]
 
 
+def encoder_weights(folder: Path) -> dict[str, NDArray[Any]]:
+    """The encoder's arrays besides its table."""
+    with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files if not _CHUNK.fullmatch(name)}
+
+
+class EncoderTable:
+    """The encoder's vectors of pieces, stored as bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+            self._scale, self._low = stored["scale"], stored["lo"]
+            shape = stored["q1"].shape
+            self._rows = np.empty((_CHUNKS * shape[0], shape[1]), np.uint8)
+            for at in range(_CHUNKS):
+                self._rows[at::_CHUNKS] = stored[f"q{at + 1}"]
+
+    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of `rows`."""
+        chunk = rows % _CHUNKS
+        found: NDArray[np.float32] = self._rows[rows].astype(np.float32)
+        found *= self._scale[chunk][..., None]
+        found += self._low[chunk][..., None]
+        return found
+
+
 def vectors(rows: list[int], *, folder: Path, width: int) -> NDArray[np.float32]:
     """The encoder's vectors of `rows`, reduced to their principal components, of unit deviation."""
-    with np.load(folder / "weights.npz", allow_pickle=False) as stored:
-        table = np.empty((_CHUNKS * stored["q1"].shape[0], stored["q1"].shape[1]), np.float32)
-        for at in range(_CHUNKS):
-            chunk = stored[f"q{at + 1}"].astype(np.float32)
-            table[at::_CHUNKS] = chunk * stored["scale"][at] + stored["lo"][at]
-    found = table[rows]
+    found = EncoderTable(folder)(np.array(rows))
     found -= found.mean(axis=0)
     _, axes = np.linalg.eigh(found.T.astype(np.float64) @ found)
     reduced = found @ axes[:, ::-1][:, :width].astype(np.float32)

@@ -30,13 +30,18 @@ def reader() -> DefaultReader:
 @pytest.mark.parametrize(
     ("figure", "least"),
     [
-        ("spearman", 0.60),
-        ("heavy-light", 0.92),
+        ("spearman", 0.62),
+        ("pairs", 0.73),
+        ("heavy-light", 0.93),
         ("moderate-light", 0.82),
-        ("written", 0.88),
-        ("crossed", 0.80),
+        ("written", 0.92),
+        ("crossed", 0.90),
+        ("light_passed", 0.72),
         ("heavy_recall", 0.22),
-        ("sure_right", 0.90),
+        ("sure", 0.22),
+        ("sure_right", 0.93),
+        ("domain", 0.77),
+        ("turn", 0.89),
     ],
 )
 def test_held_out_sources_reach_the_bar(reader: DefaultReader, figure: str, least: float) -> None:
@@ -48,7 +53,7 @@ def test_held_out_sources_reach_the_bar(reader: DefaultReader, figure: str, leas
     [
         ("called_hard", 0.03),
         ("called_hard_abroad", 0.05),
-        ("heavy_called_easy", 0.06),
+        ("heavy_called_easy", 0.05),
         ("ece", 0.06),
     ],
 )
@@ -97,7 +102,7 @@ def test_it_reads_the_data_as_it_was_labelled(reader: DefaultReader, rows: list[
 
 @pytest.fixture(scope="module")
 def robust(reader: DefaultReader, rows: list[Any]) -> robustness.Robustness:
-    return robustness.measure(reader, [row.text for row in rows[::100]])
+    return robustness.measure(reader, [row.text for row in rows[::20]])
 
 
 def test_harmless_changes_rarely_change_a_label(robust: robustness.Robustness) -> None:
