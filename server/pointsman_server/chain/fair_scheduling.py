@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from functools import partial
 from heapq import heappop, heappush
 
 from pointsman_server.core.fair_share import WORK
@@ -63,8 +61,6 @@ class FairScheduler:
     def __init__(self, *, rounds: int = ROUNDS) -> None:
         self._rounds = rounds
         self._left = 0
-        self._again: Callable[[], object] = self._round
-        """Starts the next iteration; bound to the loop by the turn that begins the rounds."""
         self._number = 0
         self.queues: dict[str | None, _CallerQueue] = {}
         self._fresh: deque[_CallerQueue] = deque()
@@ -79,9 +75,7 @@ class FairScheduler:
         loop = asyncio.get_running_loop()
         if not self._left:
             self._left = rounds
-            # Bound once, because a turn goes through dozens of iterations.
-            self._again = partial(loop.call_soon, self._round)
-            self._again()
+            loop.call_soon(self._round)
             return False
         turn = loop.create_future()
         self._number += 1
@@ -102,7 +96,7 @@ class FairScheduler:
         if self._left == 0:
             self._left = self._next()
         if self._left:
-            self._again()
+            asyncio.get_running_loop().call_soon(self._round)
 
     def _next(self) -> int:
         """Grant the next turn; return its rounds, or 0 if no turn is waiting."""
