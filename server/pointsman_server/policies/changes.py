@@ -17,6 +17,12 @@ _WITHHELD = frozenset({"headers", "parameters", "values"})
 """Mappings whose values may be private: that they changed is said, and not to what."""
 
 
+def audit(before: PolicyFile, after: PolicyFile) -> tuple[str, frozenset[str]]:
+    """Return the changes in one log line, and the top-level keys that they are about."""
+    lines = changes(before, after)
+    return summary(lines), sections(lines)
+
+
 def changes(before: PolicyFile, after: PolicyFile) -> tuple[str, ...]:
     """Name every changed value as `path: old -> new`."""
     return tuple(_changes(before, after, "", withheld=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from pointsman_server.core.errors import PolicyInvalid, Problem
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.lib.background_work import release
 from pointsman_server.policies.crosscheck import cross_faults
 from pointsman_server.policies.diagnostics import MOST_PROBLEMS, Diagnostic, to_problems
 from pointsman_server.policies.env_references import filled_in
@@ -53,6 +55,9 @@ def parse(
     policy = replace(policy, rules_digest=rules_digest(policy))
     found = (*advice(policy), *document.llm.advice())
     warnings = to_problems(found, lines=tree.lines)
+    models: deque[object] = deque(document.catalog.values())
+    del document
+    release(models)
     return Loaded(policy_file=policy, warnings=warnings)
 
 

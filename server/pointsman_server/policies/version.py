@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import TypeVar
 
 from pointsman_server.core.engine_rules import DecisionModelRules
 from pointsman_server.core.model import CatalogModel, Tier
@@ -13,6 +14,7 @@ from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.overrides import Override
 
 _VERSION_DIGITS = 16
+_T = TypeVar("_T")
 
 
 def version_of(data: bytes, overrides: Sequence[Override] = ()) -> str:
@@ -31,9 +33,7 @@ def rules_digest(policy: PolicyFile) -> bytes:
 
     Order in the file, comments, mode, cache, flags and log leave it as it is.
     """
-    rules = {
-        "catalog": {name: _model(model) for name, model in policy.catalog.items()},
-        "tiers": {name: _tier(tier) for name, tier in policy.tiers.items()},
+    rest = {
         "engines": policy.engines,
         "morph": {"url": policy.morph.url},
         "decision_models": {n: _decision_model(m) for n, m in policy.decision_models.items()},
@@ -44,8 +44,27 @@ def rules_digest(policy: PolicyFile) -> bytes:
             "artefact": policy.local.artefact,
         },
     }
-    text = json.dumps(rules, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).digest()
+    digest = hashlib.sha256(b'{"catalog":{')
+    _update(digest, policy.catalog, _model)
+    digest.update(f"}},{_canonical(rest)[1:-1]}".encode())
+    digest.update(b',"tiers":{')
+    _update(digest, policy.tiers, _tier)
+    digest.update(b"}}")
+    return digest.digest()
+
+
+def _update(
+    digest: hashlib._Hash, entries: Mapping[str, _T], as_json: Callable[[_T], object]
+) -> None:
+    """Hash entries one at a time: the encoder holds the interpreter's lock for a whole text."""
+    for place, name in enumerate(sorted(entries)):
+        comma = "," if place else ""
+        entry = f"{comma}{_canonical(name)}:{_canonical(as_json(entries[name]))}"
+        digest.update(entry.encode())
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _model(model: CatalogModel) -> dict[str, object]:

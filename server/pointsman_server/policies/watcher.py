@@ -11,6 +11,7 @@ import asyncio
 import inspect
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from typing import Self
 
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid, Problem
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.lib.background_work import in_background
-from pointsman_server.policies.changes import changes, sections, summary
+from pointsman_server.lib.background_work import collector_paused, in_background, release
+from pointsman_server.policies.changes import audit
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.loader import read
 from pointsman_server.policies.schema import Loaded
@@ -75,6 +76,8 @@ class PolicyWatcher:
     _task: asyncio.Task[None] | None = field(init=False, default=None)
     _config: PolicyConfig = field(init=False)
     _in_force: PolicyFile = field(init=False)
+    _former: deque[object] = field(init=False, default_factory=deque)
+    """Models that left force; they are freed at the next look, when hardly a call uses them."""
 
     def __post_init__(self, current: Loaded) -> None:
         self._config = self.config or PolicyConfig(self.path)
@@ -136,7 +139,8 @@ class PolicyWatcher:
                 _log.exception("watching the policy file failed; it goes on")
 
     async def _reading(self) -> _Reading:
-        return await asyncio.to_thread(_read, self._config)
+        former, self._former = self._former, deque()
+        return await asyncio.to_thread(_read, self._config, former)
 
     async def _judge(self, reading: _Reading) -> bool:
         """Put a reading in force or refuse it, and remember which."""
@@ -154,10 +158,11 @@ class PolicyWatcher:
     async def _audit(self, new: PolicyFile) -> None:
         """Log what the new version changed, from what to what."""
         old, self._in_force = self._in_force, new
-        lines = await in_background(changes, old, new)
-        told = summary(lines) or "no value changed"
+        told, changed = await in_background(audit, old, new)
+        told = told or "no value changed"
         _log.info("policy file %s is in force, before %s: %s", new.version, old.version, told)
-        self.on_changes(sections(lines))
+        self._former.extend(old.catalog.values())
+        self.on_changes(changed)
 
     def _restored(self) -> None:
         """Record that the file is again the one in force, without building it."""
@@ -171,10 +176,12 @@ class PolicyWatcher:
         if reading.data is None:
             return reading.problems
         try:
-            loaded = await in_background(self._config.parse, reading.data)
-            done = self.on_loaded(loaded)
-            if inspect.isawaitable(done):
-                await done
+            # Until `on_loaded` has taken the new objects from the collector.
+            with collector_paused():
+                loaded = await in_background(self._config.parse, reading.data)
+                done = self.on_loaded(loaded)
+                if inspect.isawaitable(done):
+                    await done
             await self._audit(loaded.policy_file)
             for warning in loaded.warnings:
                 _log.warning("policy file: %s: %s", warning.path, warning.message)
@@ -197,7 +204,8 @@ class _Reading:
     problems: tuple[Problem, ...] = ()
 
 
-def _read(config: PolicyConfig) -> _Reading:
+def _read(config: PolicyConfig, former: deque[object]) -> _Reading:
+    release(former)
     try:
         data = read(config.path)
     except PolicyInvalid as invalid:

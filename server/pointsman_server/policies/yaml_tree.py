@@ -8,12 +8,14 @@ is bounded: its size, its nesting, and the values that its aliases expand to.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import yaml
 
 from pointsman_server.core.errors import PolicyInvalid, Problem
+from pointsman_server.lib.background_work import release
 from pointsman_server.policies.diagnostics import Diagnostic, KeyPath, shown
 
 MAX_BYTES = 1024 * 1024
@@ -57,40 +59,51 @@ def read_yaml(data: bytes) -> YamlTree:
     except UnicodeDecodeError as error:
         message = f"is not UTF-8 text (byte {error.start})"
         raise PolicyInvalid([Problem("", message)]) from None
+    nodes: deque[object] = deque()
     try:
-        root = _Composer(text).get_single_node()
+        return _read(text, nodes)
     except yaml.YAMLError as error:
         # Not chained: the original prints an excerpt of the file, which may hold a secret.
         raise PolicyInvalid([Problem("", _syntax_message(error))]) from None
+    finally:
+        release(nodes)
+
+
+def _read(text: str, nodes: deque[object]) -> YamlTree:
+    root = _Composer(text, nodes).get_single_node()
     walk = _Walk()
     value = None if root is None else walk.value(root, ())
     return YamlTree(value, walk.lines, tuple(walk.faults))
 
 
 class _Composer(yaml.SafeLoader):
-    """PyYAML's composer with the core schema's scalars and a bound on nesting."""
+    """PyYAML's composer with the core schema's scalars and a bound on nesting.
+
+    It appends each node to `nodes`, after those that the node holds.
+    """
 
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own class attribute, emptied here
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, nodes: deque[object]) -> None:
         super().__init__(text)
         self._depth = 0
-        self._nodes = 0
+        self._nodes = nodes
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self._depth += 1
-        self._nodes += 1
         mark = parent.start_mark if parent else None
         if self._depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=mark)
-        if self._nodes > 2 * MAX_VALUES:  # keys are nodes too
+        if len(self._nodes) + self._depth > 2 * MAX_VALUES:  # keys are nodes too
             raise yaml.MarkedYAMLError(
                 problem=f"more than {MAX_VALUES:,} values", problem_mark=mark
             )
         try:
-            return super().compose_node(parent, index)
+            node = super().compose_node(parent, index)
         finally:
             self._depth -= 1
+        self._nodes.append(node)
+        return node
 
 
 _NUMBER_STARTS = list("-+.0123456789")

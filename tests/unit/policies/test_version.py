@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pointsman_server.policies import version
 from pointsman_server.policies.schema import parse
 
 FULL = (Path(__file__).parents[2] / "data" / "policies" / "valid" / "full.yaml").read_text()
@@ -127,3 +130,22 @@ def test_of_a_decision_model_that_counts_which_changes_decisions(
     changes: dict[str, str], differs: bool
 ) -> None:
     assert (digest(with_model(**changes)) != digest(with_model())) is differs
+
+
+def test_the_digest_encodes_one_model_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode, texts = json.dumps, []
+
+    def noted(value: Any, **options: Any) -> str:
+        texts.append(encode(value, **options))
+        return texts[-1]
+
+    models = "".join(f"  acme/m{n}: {{router_id: m-{n}}}\n" for n in range(500))
+    large = changed("catalog:\n", f"catalog:\n{models}")
+    monkeypatch.setattr(version.json, "dumps", noted)
+    digest(FULL)
+    longest, count = max(map(len, texts)), len(texts)
+    texts.clear()
+    digest(large)
+
+    assert max(map(len, texts)) == longest
+    assert len(texts) == count + 2 * 500

@@ -433,3 +433,16 @@ async def test_a_missing_file_is_not_on_disk(service: Service, path: Path) -> No
     rewrite(path, None)
     assert not await watcher.reload()
     assert not watcher.on_disk
+
+
+async def test_models_that_left_force_are_freed_at_the_next_look(
+    service: Service, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, models = service.watch(path), list(load(path).policy_file.catalog.values())
+    released: list[list[object]] = []
+    monkeypatch.setattr(
+        "pointsman_server.policies.watcher.release", lambda pieces: released.append(list(pieces))
+    )
+    renamed_over(path, SECOND)
+    await looks(watcher, times=3)
+    assert released == [[], [], models]
