@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_LEDGER] = Ledger()
+    config.stash[_LEDGER] = Ledger(table=config.getoption("--chaos-table", None))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -44,10 +44,8 @@ def pytest_terminal_summary(
     terminalreporter.section("faults")
     for line in ledger.lines():
         terminalreporter.write_line(line)
-    table: Path | None = config.getoption("--chaos-table", None)
-    if table is not None:
-        ledger.write(table)
-        terminalreporter.write_line(f"written to {table}")
+    if ledger.table is not None:
+        terminalreporter.write_line(f"written to {ledger.table}")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from chaos.parts.callers import (
 from chaos.parts.figures import Ledger, Pace, Row
 from chaos.parts.judge import Judge
 from chaos.parts.serving import policy
-from chaos.parts.trial import trial
+from chaos.parts.trial import acts, trial
 from e2e.parts.pointsman import Service, pointsman_serve
+from pointsman_server.lib.console import USAGE
 from support.ports import free_port
 
 
@@ -70,6 +72,39 @@ async def test_an_orderly_stop_answers_every_call_that_was_accepted(
         )
         assert lost == set()
         assert first.program.child.returncode == 0
+
+
+async def test_a_second_process_on_the_port_is_refused(
+    tmp_path: Path, ledger: Ledger, pace: Pace
+) -> None:
+    with contextlib.ExitStack() as stack:
+        served = pointsman_serve(tmp_path, policy=policy())
+        first: Service = await asyncio.to_thread(stack.enter_context, served)
+        ended: list[tuple[int | None, str]] = []
+
+        async def second() -> None:
+            command = [sys.executable, "-m", "pointsman_server", "serve"]
+            flags = ["--listen", first.address, "--admin-listen", "", "--http-listen", ""]
+            process = await asyncio.create_subprocess_exec(
+                *command, *flags, "--metrics-listen", "", stderr=asyncio.subprocess.PIPE
+            )
+            _, said = await process.communicate()
+            ended.append((process.returncode, said.decode()))
+
+        async with RawCaller(first.address) as caller:
+            phases = await trial(caller.ask, pace=pace, fault=acts(second))
+    [(status, said)] = ended
+    ledger.add(
+        Row(
+            fault="a second process on the port",
+            done="started, and left to itself",
+            load=RAW,
+            phases=phases,
+            besides=f"it ended with {status}: {said.strip().rpartition(': ')[2]}",
+        )
+    )
+    assert status == USAGE
+    assert "Address already in use" in said
 
 
 async def test_a_crash_is_covered_by_the_client(tmp_path: Path, ledger: Ledger, pace: Pace) -> None:

@@ -6,7 +6,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+import httpx
 from chaos.parts.judge import MORPH_MODEL, STATIC_PICK, Judge, asking
+from google.protobuf import json_format
 from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import routing_service_pb2_grpc
 from pointsman_client import Choice, RoutingClient, Source
@@ -15,6 +17,8 @@ from support.served import FRONTIER
 
 RAW = "gRPC, no retries"
 CLIENT = "Python client"
+HTTP = "HTTP/1.1, JSON"
+DECIDE = "/pointsman.v1.RoutingService/RouteDecision"
 DEADLINE = 10.0
 """Seconds. Whoever is not answered by then counts as lost."""
 UNTIL_STARTED = 60.0
@@ -28,10 +32,10 @@ _ON_ITS_OWN = [
 """A fresh connection a caller, with a back-off that outlasts no restart."""
 
 
-async def local_model(stub: Any) -> str:
+async def local_model(stub: Any, **options: Any) -> str:
     """What engine `local` picks for the suite's prompt."""
     asked = asking("local", data_policy=pb.DATA_POLICY_THIRD_PARTY_DENIED, dry_run=True)
-    answer = await stub.RouteDecision(asked, timeout=DEADLINE, wait_for_ready=True)
+    answer = await stub.RouteDecision(asked, timeout=DEADLINE, wait_for_ready=True, **options)
     assert answer.decision.source == pb.SOURCE_LOCAL, answer
     return str(answer.decision.model)
 
@@ -47,8 +51,10 @@ class RawCaller:
         credentials: grpc.ChannelCredentials | None = None,
         *,
         deadline: float = DEADLINE,
+        token: str | None = None,
     ) -> None:
         self._deadline = deadline
+        self._metadata = [("authorization", f"Bearer {token}")] if token else None
         if credentials is None:
             self.channel = grpc.aio.insecure_channel(target, options=_ON_ITS_OWN)
         else:
@@ -59,7 +65,7 @@ class RawCaller:
         """The ids of the decisions that came back."""
 
     async def __aenter__(self) -> Self:
-        self.judge = Judge(await local_model(self.stub))
+        self.judge = Judge(await local_model(self.stub, metadata=self._metadata))
         return self
 
     async def __aexit__(
@@ -73,7 +79,7 @@ class RawCaller:
     async def decide(self, session: str) -> pb.RouteDecisionResponse:
         """One call."""
         answer: pb.RouteDecisionResponse = await self.stub.RouteDecision(
-            asking(session), timeout=self._deadline, wait_for_ready=True
+            asking(session), timeout=self._deadline, wait_for_ready=True, metadata=self._metadata
         )
         self.answered.append(answer.decision_id)
         return answer
@@ -108,6 +114,34 @@ class RawCaller:
             return False
         self.judge.decision_model = answer.decision.model
         return True
+
+
+class HttpCaller:
+    """A caller of the HTTP listener, over connections of its own."""
+
+    def __init__(self, base: str, judge: Judge) -> None:
+        self._client = httpx.AsyncClient(base_url=base, timeout=DEADLINE)
+        self._judge = judge
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    async def ask(self, number: int) -> str | None:
+        """One call of a load; what is wrong with its answer."""
+        session = self._judge.session(number)
+        asked = json_format.MessageToDict(asking(session))
+        answer = await self._client.post(DECIDE, json=asked)
+        answer.raise_for_status()
+        found = json_format.ParseDict(answer.json(), pb.RouteDecisionResponse())
+        return self._judge.wrong(found, session)
 
 
 class ClientCaller:

@@ -6,7 +6,8 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -119,11 +120,15 @@ class Ledger:
     rows: list[Row] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     """The same as JSON, each of the moment when it was added."""
+    table: Path | None = None
+    """Where the table is kept, with each row as it comes: a long run may be cut off."""
 
     def add(self, row: Row) -> None:
         """Take a row, whatever it says, and fail where it misses the target."""
         self.rows.append(row)
         self.records.append(row.record())
+        if self.table is not None:
+            self.write(self.table)
         row.check()
 
     def lines(self) -> Iterator[str]:
@@ -149,7 +154,8 @@ class Ledger:
         before, rest = path.read_text().split(BEGIN)
         after = rest.partition(END)[2]
         lines = "\n".join("| " + " | ".join(_cells(row)) + " |" for row in rows.values())
-        path.write_text(f"{before}{BEGIN}\n{_machine()}\n\n{_HEAD}\n{lines}\n{END}{after}")
+        foot = f"{_HEAD}\n{lines}\n\n{_days(list(rows.values()))}"
+        path.write_text(f"{before}{BEGIN}\n{_machine()}\n\n{foot}\n{END}{after}")
         whole = {"machine": _machine(), "rows": list(rows.values())}
         records.write_text(json.dumps(whole, indent=1) + "\n")
 
@@ -171,10 +177,20 @@ def _times(phase: Mapping[str, Any] | None) -> str:
 
 
 def _machine() -> str:
-    return (
-        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()},"
-        f" grpcio {version('grpcio')}, {os.cpu_count()} cores."
-    )
+    python, grpcio = platform.python_version(), version("grpcio")
+    return f"Python {python}, grpcio {grpcio}, {os.cpu_count()} cores."
+
+
+def _days(records: Sequence[Mapping[str, Any]]) -> str:
+    """Name the rows of each day, but of the day with the most."""
+    days: dict[str, list[str]] = {}
+    for record in records:
+        days.setdefault(record["when"], []).append(record["fault"])
+    most = max(days, key=lambda day: len(days[day]))
+    others = [f"On {day}: {', '.join(days[day])}." for day in sorted(set(days) - {most})]
+    rest = "the other rows" if others else "all rows"
+    paragraph = " ".join([f"Run on {most}: {rest}.", *others])
+    return textwrap.fill(paragraph, 158, break_long_words=False, break_on_hyphens=False)
 
 
 def _latency(phase: Phase | None) -> str:
