@@ -38,6 +38,7 @@ ENV PATH=/opt/pointsman/bin:$PATH \
     POINTSMAN_METRICS_LISTEN=0.0.0.0:9464
 USER 65532:65532
 EXPOSE 50051 9464
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["pointsman", "health"]
+# The admin address: peers can fill the connections of the first one.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["pointsman", "health", "--address", "127.0.0.1:50052"]
 ENTRYPOINT ["pointsman"]
 CMD ["serve"]

@@ -36,7 +36,7 @@ def test_it_starts_without_a_shell(word: str):
 
 def test_its_health_check_needs_no_shell_and_no_other_program():
     (check,) = [text for word, text in COMMANDS if word == "HEALTHCHECK"]
-    assert check.endswith('CMD ["pointsman", "health"]')
+    assert check.endswith('CMD ["pointsman", "health", "--address", "127.0.0.1:50052"]')
 
 
 def test_its_last_user_is_a_number_that_is_not_root():

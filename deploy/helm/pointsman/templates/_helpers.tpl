@@ -38,6 +38,6 @@ metrics,rpc{{ if .Values.http.enabled }},http{{ end }}
 
 {{- define "pointsman.probe" -}}
 exec:
-  command: [pointsman, health{{ if .Values.tls.secretName }}, --ca, /etc/pointsman/tls/ca.crt, --server-name, {{ .Values.tls.serverName }}
+  command: [pointsman, health, --address, "127.0.0.1:50052"{{ if .Values.tls.secretName }}, --ca, /etc/pointsman/tls/ca.crt, --server-name, {{ .Values.tls.serverName }}
     {{- if .Values.tls.clientCertificates }}, --cert, /etc/pointsman/tls/tls.crt, --key, /etc/pointsman/tls/tls.key{{ end }}{{ end }}]
 {{- end }}
