@@ -138,6 +138,27 @@ async def test_describe_says_what_is_in_force_and_why_a_new_file_was_refused(
     assert "mode" in {p.path for p in after.reload_problems}
 
 
+async def test_describe_warns_of_an_engine_that_is_switched_on_without_a_key(
+    start: Starter,
+) -> None:
+    model = {"url": "http://127.0.0.1:1", "format": "systemone", "model": "m", "key_env": "NO_KEY"}
+    engines = {"order": ["morph", "judge", "local"], "decision_models": {"judge": model}}
+    environment = {
+        "POINTSMAN_MORPH_ROUTER_ENABLED": "true",
+        "POINTSMAN_DECISION_MODEL_ENABLED": "true",
+    }
+    peer = await start(policy=policy_text(engines=engines), environment=environment)
+    asked = describe_routing_pb2.DescribeRoutingRequest()
+    told = {w.path: w.message for w in (await peer.stub.DescribeRouting(asked)).warnings}
+    assert "MORPH_API_KEY holds no key" in told["engines.morph"]
+    assert "NO_KEY holds no key" in told["engines.decision_models.judge"]
+
+    environment = {"POINTSMAN_MORPH_ROUTER_ENABLED": "true", "MORPH_API_KEY": "key"}
+    peer = await start(policy=policy_text(engines=engines), environment=environment)
+    paths = {w.path for w in (await peer.stub.DescribeRouting(asked)).warnings}
+    assert not paths & {"engines.morph", "engines.decision_models.judge"}
+
+
 async def test_a_reload_changes_what_the_next_call_gets_and_keeps_the_cache(
     start: Starter,
 ) -> None:

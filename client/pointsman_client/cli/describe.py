@@ -89,15 +89,18 @@ def _price(price: float | None) -> str:
 
 
 def _engines(found: RoutingDescription) -> Iterator[Row]:
+    warned = {warning.path for warning in found.warnings}
     for engine in found.engines:
-        yield _engine(engine)
+        paths = {f"engines.{engine.name}", f"engines.decision_models.{engine.name}"}
+        yield _engine(engine, usable=not paths & warned)
 
 
-def _engine(engine: EngineDescription) -> Row:
+def _engine(engine: EngineDescription, *, usable: bool) -> Row:
     calls = f"{engine.in_flight} of {engine.max_in_flight}" if engine.max_in_flight else "-"
     failures = ", ".join(f"{stage} {count}" for stage, count in sorted(engine.failures.items()))
     leaves = "yes" if engine.third_party else "no"
-    return engine.name, str(engine.state or "-"), leaves, calls, failures or "none"
+    state = str(engine.state or "-") if usable else "not usable (see warning)"
+    return engine.name, state, leaves, calls, failures or "none"
 
 
 def _purposes(found: RoutingDescription) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from pointsman_server.chain.fair_scheduling import FairScheduler, ScheduledEngin
 from pointsman_server.chain.instrumented import Instrumented
 from pointsman_server.core.description import EngineDescription, EngineState
 from pointsman_server.core.engine_rules import RemoteRules
+from pointsman_server.core.errors import Problem, SourceUnreadable
 from pointsman_server.core.model import Source, SwitchValues
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.ports import Classifier, DecisionEngine
@@ -26,7 +27,7 @@ from pointsman_server.engines.local import LocalEngine
 from pointsman_server.engines.remote.caller import RemoteCaller
 from pointsman_server.engines.remote.client import build_client
 from pointsman_server.engines.remote.engine import RemoteCodec, RemoteEngine
-from pointsman_server.engines.remote.keys import key_source
+from pointsman_server.engines.remote.keys import KeySource, key_source
 from pointsman_server.lib.circuit_breaker import Circuit
 from pointsman_server.telemetry import Telemetry
 
@@ -57,6 +58,7 @@ class EnginePart:
     timeout: float = 0.0
     """Seconds that a call may take."""
     classifier: Classifier | None = None
+    key: KeySource | None = None
 
     async def aclose(self) -> None:
         """Close its connections, if it has any."""
@@ -77,6 +79,18 @@ class EnginePart:
             max_in_flight=bounded.limit if bounded else 0,
             failures=failures,
         )
+
+    def problem(self, switches: SwitchValues) -> Problem | None:
+        """Why each call fails although the engine is switched on, if that is known: its key."""
+        if self.key is None or not switches.permits(self.source):
+            return None
+        try:
+            self.key.read()
+        except SourceUnreadable as error:
+            above = "engines.decision_models" if self.source is not Source.MORPH else "engines"
+            message = f"is switched on and has no key, so that each call fails: {error}"
+            return Problem(f"{above}.{self.name}", message)
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +156,8 @@ class EngineBuilder:
         """Put the layers around a remote engine, a line a layer."""
         metrics, clock, rules = self._telemetry.metrics, self._ambient.clock, wire.rules
         client = build_client(rules)
-        caller = self._caller(client, name=name, wire=wire)
+        key = self._key(wire)
+        caller = self._caller(client, name=name, wire=wire, key=key)
         engine: DecisionEngine = RemoteEngine(caller, wire.codec)
         engine = ErrorBoundary(engine, name=name)
         engine = ScheduledEngine(engine, turns=self._turns)
@@ -168,6 +183,7 @@ class EngineBuilder:
             client=client,
             timeout=rules.timeout,
             classifier=classifier,
+            key=key,
         )
 
     def _local(self, name: str, local: LocalEngine) -> EnginePart:
@@ -188,25 +204,30 @@ class EngineBuilder:
             http=http,
         )
 
-    def _caller(self, client: httpx.AsyncClient, *, name: str, wire: Wire) -> RemoteCaller:
-        telemetry, ambient, rules = self._telemetry, self._ambient, wire.rules
+    def _key(self, wire: Wire) -> KeySource | None:
+        rules, ambient = wire.rules, self._ambient
+        if not (wire.key_required or rules.key_file is not None or rules.key_env is not None):
+            return None
+        source = key_source(
+            file=rules.key_file, variable=rules.key_env, environment=ambient.environment
+        )
+        return RecordingKeySource(source, ambient.secrets)
+
+    def _caller(
+        self, client: httpx.AsyncClient, *, name: str, wire: Wire, key: KeySource | None
+    ) -> RemoteCaller:
+        telemetry = self._telemetry
 
         def propagate(headers: MutableMapping[str, str]) -> None:
             telemetry.propagator.inject(headers)
 
-        key = None
-        if wire.key_required or rules.key_file is not None or rules.key_env is not None:
-            source = key_source(
-                file=rules.key_file, variable=rules.key_env, environment=ambient.environment
-            )
-            key = RecordingKeySource(source, ambient.secrets)
         return RemoteCaller(
             client,
             name=name,
             path=wire.path,
-            rules=rules,
+            rules=wire.rules,
             key=key,
-            clock=ambient.clock,
+            clock=self._ambient.clock,
             propagate=propagate,
         )
 

@@ -87,6 +87,7 @@ class Runtime:
         """The configuration in force."""
         parts = self.service()
         switches = await parts.switches.current()
+        problems = (engine.problem(switches) for engine in parts.engines)
         return Description(
             rules=parts.rules,
             engines=tuple(
@@ -96,7 +97,7 @@ class Runtime:
             ),
             loaded_at=loaded_at,
             reload_problems=reload_problems,
-            warnings=self._warnings,
+            warnings=(*self._warnings, *filter(None, problems)),
             server_version=version("pointsman"),
         )
 
