@@ -8,8 +8,10 @@ with one line and an exit status.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         discard_stdout()
         return _CUT_OFF
     except KeyboardInterrupt:
-        tell("pointsman: interrupted")
+        _tell_interrupted(arguments)
         return _INTERRUPTED
     except OSError as error:
         if error.filename is not None or error.errno not in _WRITE_ERRORS:
@@ -87,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
     if entry is None:
         print(_no_command(arguments[0], commands), file=sys.stderr)
         return USAGE
-    if os.environ.get("POINTSMAN_LOG_FORMAT", "").strip().lower() == "json":
+    if _log_is_json():
         # gRPC's core, which reads this when it is loaded, would write lines of text between.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
@@ -111,6 +113,19 @@ def _no_command(name: str, commands: dict[str, EntryPoint]) -> str:
     if not near:
         return f"pointsman: no command {name!r}\n{_help(commands)}"
     return f"pointsman: no command {name!r}: did you mean `{near[0]}`? See pointsman --help"
+
+
+def _log_is_json() -> bool:
+    return os.environ.get("POINTSMAN_LOG_FORMAT", "").strip().lower() == "json"
+
+
+def _tell_interrupted(arguments: Sequence[str]) -> None:
+    """Tell it in the format of the log, which is perhaps not set up yet."""
+    if arguments[:1] != ["serve"] or not _log_is_json():
+        return tell("pointsman: interrupted")
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    fields = {"time": moment, "level": "error", "logger": __package__, "message": "interrupted"}
+    return tell(json.dumps(fields, separators=(",", ":")))
 
 
 def _help(commands: dict[str, EntryPoint]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -44,3 +45,16 @@ def test_an_interrupt_is_one_line_and_the_status_that_a_shell_gives_it(
     monkeypatch.setattr("pointsman_server.__main__.run", interrupted)
     assert main(["serve"]) == 130
     assert capsys.readouterr().err == "pointsman: interrupted\n"
+
+
+def test_an_interrupt_of_a_service_whose_log_is_json_is_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pointsman_server.__main__.run", interrupted)
+    monkeypatch.setenv("POINTSMAN_LOG_FORMAT", "json")
+    assert main(["serve"]) == 130
+    [line] = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == "interrupted"

@@ -60,6 +60,53 @@ async def test_a_failed_start_is_json_where_the_log_is(name: str, value: str, to
     assert output == b""
 
 
+async def test_bad_usage_is_json_where_the_log_is() -> None:
+    child = await serve("--listne x", POINTSMAN_LOG_FORMAT="json")
+    _, errors = await child.communicate()
+    assert child.returncode == 2
+    assert messages(errors) == ["unrecognized arguments: --listne x"]
+
+
+DISTURBED = """
+import sys, threading, warnings
+from pointsman_server import __main__
+from pointsman_server.bootstrap import serve
+
+inner = serve.serving
+
+def serving(*given, **named):
+    class Finaliser:
+        def __del__(self):
+            raise ValueError("a canary")
+    Finaliser()
+    warnings.warn("a warning")
+    thread = threading.Thread(target=lambda: {}["a canary"])
+    thread.start()
+    thread.join()
+    raise KeyError("a canary")
+
+serve.serving = serving
+sys.exit(__main__.main(["serve"]))
+"""
+"""A service in which all goes wrong that the interpreter would print by itself."""
+
+
+async def test_what_the_interpreter_says_by_itself_is_json_and_quotes_nothing() -> None:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("POINTSMAN_", "OTEL_"))}
+    variables = inherited | ADDRESSES | {"POINTSMAN_LOG_FORMAT": "json"}
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", DISTURBED), env=variables, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await child.communicate()
+    told = messages(errors)
+    assert child.returncode == 1
+    assert [line for line in told if "a warning" in line]
+    assert told[-1] == "the process ends by an error"
+    assert "a thread ends by an error" in told
+    assert "an error in a finaliser is left alone" in told
+    assert b"a canary" not in errors
+
+
 async def _started(child: asyncio.subprocess.Process) -> list[bytes]:
     assert child.stderr is not None
     lines = [await child.stderr.readline()]

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -25,7 +26,10 @@ from pointsman_server.telemetry.service_log.formatters import FORMATS, configure
 def serve(argv: Sequence[str]) -> int:
     """Serve until SIGTERM. Returns the exit status."""
     open_standard_streams()
-    parser = argparse.ArgumentParser(
+    console = Console(as_log=_log_format() == "json")
+    undo = configure_logging("info", _log_format())
+    parser = Parser(
+        console,
         prog="pointsman serve",
         description="Serve routing decisions over gRPC and HTTP.",
         epilog="example:\n  pointsman serve --policy-file policy.yaml --set mode=serve\n\n"
@@ -49,8 +53,6 @@ def serve(argv: Sequence[str]) -> int:
     add_set_option(parser)
     given = {k: v for k, v in vars(parser.parse_args(argv)).items() if v is not None}
     assignments = given.pop("assignments")
-    console = Console(as_log=_log_format() == "json")
-    undo = configure_logging("info", _log_format())
     try:
         settings = Settings(**given)
     except ValidationError as error:
@@ -69,6 +71,20 @@ def serve(argv: Sequence[str]) -> int:
         settings, say=console.tell, ambient=ambient, assignments=assignments, worker=worker
     )
     return run_until_done(work, console=console, loop=settings.event_loop)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are lines of the log where that is JSON."""
+
+    def __init__(self, console: Console, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._console = console
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with the status of bad usage."""
+        if not self._console.as_log:
+            super().error(message)
+        raise SystemExit(self._console.complain([message]))
 
 
 def _log_format() -> str:

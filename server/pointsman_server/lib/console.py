@@ -41,20 +41,20 @@ class Console:
     """Output of a command that serves: plain lines, or lines of its log where that is JSON."""
 
     def __init__(self, *, as_log: bool) -> None:
-        self._as_log = as_log
+        self.as_log = as_log
         # The start and its errors are shown whatever the level of the log is.
         _log.setLevel(logging.INFO)
 
     def tell(self, line: str) -> None:
         """Write a line for the operator."""
-        if self._as_log:
+        if self.as_log:
             _log.info("%s", line)
         else:
             tell(line)
 
     def complain(self, lines: Sequence[str]) -> int:
         """Write what prevents the start. Returns the exit status `USAGE`."""
-        if not self._as_log:
+        if not self.as_log:
             return complain(lines)
         for line in lines:
             _log.error("%s", line)

@@ -20,6 +20,7 @@ from pointsman_server.core.errors import PointsmanError
 from pointsman_server.telemetry.decision_log.entry import rfc3339
 from pointsman_server.telemetry.service_log.library_log import safe_message
 from pointsman_server.telemetry.service_log.redaction import Redaction
+from pointsman_server.telemetry.service_log.uncaught import log_uncaught
 
 OURS = "pointsman_server"
 FORMATS = ("auto", "json", "text")
@@ -60,8 +61,10 @@ def _install(handler: logging.Handler, level: str) -> Callable[[], None]:
     root.setLevel(logging.WARNING)
     ours.setLevel(level)
     logging.captureWarnings(capture=True)
+    restore_hooks = log_uncaught()
 
     def undo() -> None:
+        restore_hooks()
         logging.captureWarnings(capture=False)
         root.removeHandler(handler)
         root.setLevel(former[0])
