@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
@@ -25,6 +26,7 @@ from pointsman.v1 import route_decision_pb2 as pb
 from pointsman.v1 import stream_route_decisions_pb2 as stream_pb
 from pointsman_server.transport.http import gate, server
 from support.certificates import Authority
+from support.eventually import eventually
 from support.served import Peer, Starter, request
 
 SERVICE = "pointsman.v1.RoutingService"
@@ -359,3 +361,30 @@ async def test_describe_is_the_same_message(peer: Peer, http: httpx.AsyncClient)
     for each in (by_grpc, by_http):
         each.ClearField("engines")  # what they are doing right now
     assert by_http == by_grpc
+
+
+async def test_one_address_leaves_connections_to_others(start: Starter) -> None:
+    port = (await start(max_connections=10)).running.http_port
+    opened = [
+        await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.1", 0))
+        for _ in range(10)
+    ]
+    for reader, _ in opened[8:]:
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read(1) == b""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    # A place that becomes free is given away again.
+    for _, each in opened:
+        each.close()
+    writer.close()
+
+    async def let_in() -> bool:
+        async with httpx.AsyncClient(timeout=20) as client:
+            try:
+                return (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+    await eventually(let_in)

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -457,3 +458,30 @@ async def test_connections_that_fill_the_first_address_leave_the_admin_address_t
             health = health_pb2_grpc.HealthStub(admin)
             answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=10)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show their sockets")
+async def test_one_address_leaves_connections_to_others(start: Starter) -> None:
+    peer = await start(max_connections=10)
+    port = peer.running.port
+    hello = frames.PREFACE + frames.frame(frames.SETTINGS)
+    with contextlib.ExitStack() as held:
+
+        def connect(source: str) -> socket.socket:
+            target = ("127.0.0.1", port)
+            opened = socket.create_connection(target, timeout=10, source_address=(source, 0))
+            held.enter_context(opened).sendall(hello)
+            return opened
+
+        def answered(opened: socket.socket) -> bool:
+            with contextlib.suppress(OSError):
+                return bool(opened.recv(1))
+            return False
+
+        for _ in range(10):
+            connect("127.0.0.1")
+
+        async def let_in() -> bool:
+            return await asyncio.to_thread(answered, connect("127.0.0.2"))
+
+        await eventually(let_in)

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from pointsman_server.transport.admission import AdmissionControl, AdmissionHandler
 from pointsman_server.transport.call import SERVICE
 from pointsman_server.transport.channel_args import Limits, options
+from pointsman_server.transport.connection_shares import keep_shares
 from pointsman_server.transport.health import SERVICE as HEALTH
 from pointsman_server.transport.health import HealthService
 from pointsman_server.transport.servicer import RoutingServicer
@@ -34,6 +35,8 @@ class Server:
         for_admins: bool = False,
     ) -> None:
         self._servicer = servicer
+        self._connections = limits.connections
+        self._shares: asyncio.Task[None] | None = None
         arguments = options(limits, shares_port=shares_port)
         self._server = grpc.aio.server(interceptors=interceptors, options=arguments)
         self._health = HealthService(("", SERVICE), limit=limits.connections, rpc=servicer.rpc)
@@ -59,6 +62,8 @@ class Server:
             port = self._server.add_secure_port(address, credentials)
         await self._server.start()
         self._health.set(health_pb2.HealthCheckResponse.SERVING)
+        sharing = keep_shares(int(port), limit=self._connections)
+        self._shares = asyncio.create_task(sharing, name="connection shares")
         return int(port)
 
     def say_not_serving(self) -> None:
@@ -75,3 +80,5 @@ class Server:
         await asyncio.sleep(0)
         self._servicer.end_streams()
         await stopping
+        if self._shares is not None:
+            self._shares.cancel()

@@ -11,6 +11,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pointsman_server.core.fair_share import FairShare
+from pointsman_server.transport.connection_shares import network_of
 from pointsman_server.transport.http.gate import App
 
 HEAD_BYTES = 64 * 1024
@@ -24,10 +26,25 @@ _log = logging.getLogger(__name__)
 
 
 class _Protocol(H11Protocol):
-    """Hands the names of a client's certificate to the application, and drops silent clients."""
+    """Hands the names of a client's certificate to the application, and drops silent clients.
+
+    A connection beyond its address's share is closed at once.
+    """
+
+    def __init__(self, *, shares: FairShare, **given: Any) -> None:
+        super().__init__(**given)
+        self._shares = shares
+        self._holder: str | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Without an address it has left already.
+        address = transport.get_extra_info("peername")
+        peer = network_of(str(address[0])) if address else None
+        if peer is not None and self._shares.take(peer):
+            self._holder = peer
+        else:
+            transport.abort()
         self.access_log = False  # a path is the caller's text
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
@@ -47,6 +64,9 @@ class _Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
+        if self._holder is not None:
+            self._shares.leave(self._holder)
+            self._holder = None
         super().connection_lost(exc)
 
     def _expect_head(self) -> None:
@@ -77,13 +97,16 @@ class HttpServer:
         config.ssl = tls
         self._config = config
         self._state = uvicorn.Server(config).server_state
+        self._shares = FairShare(connections)
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, *, shares_port: bool = False) -> int:
         """Listen; port 0 takes a free one. Returns the port. Raises `OSError`."""
 
         def protocol() -> _Protocol:
-            return _Protocol(config=self._config, server_state=self._state, app_state={})
+            return _Protocol(
+                shares=self._shares, config=self._config, server_state=self._state, app_state={}
+            )
 
         self._server = await asyncio.get_running_loop().create_server(
             protocol,
