@@ -81,7 +81,7 @@ class EnginePart:
         )
 
     def problem(self, switches: SwitchValues) -> Problem | None:
-        """Why each call fails although the engine is switched on, if that is known: its key."""
+        """Return the reason for which each call fails although the engine is switched on."""
         if self.key is None or not switches.permits(self.source):
             return None
         try:

@@ -48,7 +48,7 @@ async def keep_shares(port: int, *, limit: int) -> None:
 
 
 def close_excess(port: int, *, limit: int) -> int:
-    """Close what peers hold beyond their shares. Returns how many connections."""
+    """Close connections beyond their peers' shares. Returns their number."""
     # Files and other sockets count too, but of fewer descriptors nobody has too many.
     if len(os.listdir(_OWN)) <= limit // 2:  # noqa: PTH208  (half of what `Path.iterdir` takes)
         return 0

@@ -1,6 +1,6 @@
 """Errors that nobody catches, as lines of the log.
 
-The interpreter would print tracebacks, which are no lines of JSON and quote what a caller sent.
+The interpreter would print tracebacks, which are no lines of JSON and may quote a request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ _log = logging.getLogger(__name__)
 
 
 def log_uncaught() -> Callable[[], None]:
-    """Log what ends the process or a thread, or fails in a finaliser. Returns what undoes it."""
+    """Log errors that end the process or a thread, or come from a finaliser.
+
+    Returns a function that undoes it.
+    """
     former = sys.excepthook, threading.excepthook, sys.unraisablehook
     sys.excepthook, threading.excepthook = _of_process, _of_thread
     sys.unraisablehook = _of_finaliser
