@@ -61,7 +61,7 @@ train: train-outcomes train-readers ## Rebuild all artefacts of the embedded eng
 train-outcomes: data-named $(VENV)/.train ## Rebuild the artefact of exam outcomes, byte for byte (DATA=FOLDER).
 	$(KERNELS) $(BIN)/python -m training.train --data "$(DATA)" $(if $(OUT),--out "$(OUT)")
 
-train-readers: data-named $(READERS_VENV)/.ready ## Train the readers with torch: hours (DATA=FOLDER).
+train-readers: data-named $(READERS_VENV)/.ready ## Train the readers with torch: an hour (DATA=FOLDER).
 	PYTHONPATH=.:server:protos $(READERS_VENV)/bin/python -m training.effort.train --data "$(DATA)" --semantic $(SEMANTIC)
 
 eval: data-named $(VENV)/.train ## Measure the embedded engine on held-out prompts (DATA=FOLDER).

@@ -1,9 +1,9 @@
 """Train both readers: `python -m training.effort.train --data DIR`.
 
-For each fold of sources that is held out, and once for all rows: fine-tune the encoder, let it
-label the unlabelled and made requests, distil the default reader. Held-out logits
-calibrate the readers that are trained on everything. It takes hours on two cores; the work folder
-holds finished parts.
+For each fold of sources that is held out, and once for all rows: fine-tune MiniLM, fit heads to the
+multilingual features, let both label the unlabelled and made requests, distil the default reader.
+Held-out logits calibrate the readers that are trained on everything. It takes about an hour on two
+quiet cores; the work folder holds finished parts.
 """
 
 from __future__ import annotations
