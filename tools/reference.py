@@ -1,4 +1,4 @@
-"""Generate docs/reference, the OpenAPI document and the map of the house.
+"""Generate docs/reference, the OpenAPI document, the map of the house, a picture of decisions.
 
 `--check` only reports stale files.
 """
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import contract_reference
+import decision_picture
 import house_map
 import openapi
 import policy_reference
@@ -23,6 +24,8 @@ FILES = {
     "docs/images/house.svg": house_map.picture,
     "server/pointsman_server/transport/http/openapi.json": openapi.served,
 }
+PICTURES = {"docs/images/decision.svg": decision_picture.picture}
+"""Written and not compared."""
 
 
 def stale() -> list[str]:
@@ -42,6 +45,6 @@ if __name__ == "__main__":
         if names:
             sys.exit(f"stale references (run `make reference`): {', '.join(names)}")
     else:
-        for name, generate in FILES.items():
+        for name, generate in (FILES | PICTURES).items():
             (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / name).write_text(generate(), encoding="utf-8")
