@@ -35,7 +35,7 @@ async def peer(request: Any, start: Starter) -> Peer:
 async def test_whatever_is_asked_both_ways_answer_the_same(peer: Peer) -> None:
     service: Any = peer.running.runtime.service()
     went = 0
-    for message in drawn(messages, 600):
+    for message in drawn(messages, 800):
         try:
             value = to_request(message)
         except InvalidRequest:
