@@ -25,7 +25,7 @@ PATH = "/pointsman.v1.RoutingService/BatchRouteDecisions"
 
 async def ask(peer: Peer, *requests: Any, **call: Any) -> list[Any]:
     message = batch_pb.BatchRouteDecisionsRequest(requests=requests)
-    answer = await peer.stub.BatchRouteDecisions(message, timeout=60, **call)
+    answer = await peer.stub.BatchRouteDecisions(message, **{"timeout": 60} | call)
     return list(answer.results)
 
 
@@ -67,6 +67,46 @@ async def test_the_same_turn_twice_in_one_batch_is_decided_once(start: Starter) 
     first, second = await ask(peer, turn("s", TURNS[0]), turn("s", TURNS[0]))
     assert (first.response.decision.cached, second.response.decision.cached) == (False, True)
     assert first.response.serve_model == second.response.serve_model
+
+
+async def test_a_session_is_one_conversation_of_a_batch_whatever_the_machine(
+    start: Starter,
+) -> None:
+    """Ids are trimmed, and the machine does not tell turns of one session apart."""
+    peer = await start(policy=policy_text(mode="serve", serve_percent=100))
+    one_by_one = [await peer.decide(turn("alone", text)) for text in TURNS]
+    batch = [turn(name, text) for name, text in zip(("s", " s", "s "), TURNS, strict=True)]
+    for number, message in enumerate(batch):
+        message.caller.machine_id = f"machine-{number}"
+    results = [r.response for r in await ask(peer, *batch)]
+    assert [(r.serve_model, r.decision.sticky) for r in results] == [
+        (r.serve_model, r.decision.sticky) for r in one_by_one
+    ]
+    assert [r.decision.switch_reason for r in results] == [
+        r.decision.switch_reason for r in one_by_one
+    ]
+
+
+async def test_a_slow_turn_of_a_conversation_does_not_cost_a_batch_its_answer(
+    start: Starter,
+) -> None:
+    """The first turn ends when all others were decided: half of the call's time later at most."""
+    peer = await start()
+    decider: Any = peer.running.runtime.service().decider
+    decide, decided, others = decider.decide, 0, asyncio.Event()
+
+    async def slowly(asked: Any, **call: Any) -> Any:
+        nonlocal decided
+        if asked.prompt.first == TURNS[0]:
+            await others.wait()
+        decided += 1
+        if decided == 2:
+            others.set()
+        return await decide(asked, **call)
+
+    decider.decide = slowly
+    results = await ask(peer, *[turn("s", text) for text in TURNS], timeout=4)
+    assert [r.response.outcome for r in results] == [pb.OUTCOME_ROUTED] * 3
 
 
 def turn(session: str, text: str) -> Any:

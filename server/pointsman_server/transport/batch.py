@@ -18,6 +18,8 @@ TURN = 16
 """Decisions after which a batch takes its next turn: a large batch must not block the loop."""
 TURN_BYTES = 16 * 1024
 """Bytes parsed after which it does, too."""
+IN_ORDER = 0.5
+"""Share of the call's time in which requests wait for the earlier ones of their conversation."""
 
 _RESULTS = 1
 _RESPONSE, _STATUS = 1, 2
@@ -49,10 +51,14 @@ class Batches:
     ) -> list[Done]:
         """Decide all requests; cancelling the call cancels the decisions under way.
 
-        The requests of one conversation are decided one after another.
+        The requests of one conversation are decided one after another. Those that still wait when
+        half of the call's time is over are decided at once: a long conversation must not cost the
+        whole batch its answer.
         """
+        now = self._rpc.after(0)
+        in_order_until = None if deadline is None else now + (deadline - now) * IN_ORDER
         found: list[Done | asyncio.Task[Done]] = []
-        under_way: dict[tuple[str, ...], asyncio.Task[Done]] = {}
+        under_way: dict[tuple[object, ...], asyncio.Task[Done]] = {}
         left = TURN_BYTES
         async with asyncio.TaskGroup() as tasks:
             for message, size in requests:
@@ -60,7 +66,10 @@ class Batches:
                 earlier = under_way.get(whose) if whose else None
                 late: asyncio.Task[Done] | None = None
                 if earlier is not None:
-                    late = tasks.create_task(self._after(earlier, origin, message, deadline))
+                    turn = self._after(
+                        earlier, origin, message, deadline=deadline, until=in_order_until
+                    )
+                    late = tasks.create_task(turn)
                 else:
                     answer = self._decisions.begin(origin, message)
                     if isinstance(answer, PendingDecision):
@@ -82,25 +91,32 @@ class Batches:
         earlier: asyncio.Task[Done],
         origin: CallInfo,
         message: pb.RouteDecisionRequest | None,
+        *,
         deadline: float | None,
+        until: float | None,
     ) -> Done:
-        """Decide a request when an earlier one of its conversation is decided."""
-        await asyncio.wait([earlier])
+        """Decide a request when an earlier one of its conversation is decided, or at `until`."""
+        patience = None if until is None else max(0.0, until - self._rpc.after(0))
+        await asyncio.wait([earlier], timeout=patience)
         answer = self._decisions.begin(origin, message)
         if isinstance(answer, PendingDecision):
             return await self._decisions.finish(answer, deadline=deadline)
         return answer
 
 
-def _conversation(message: pb.RouteDecisionRequest | None) -> tuple[str, ...] | None:
-    """The ids of a request's conversation; `None` where the content alone identifies it."""
+def _conversation(message: pb.RouteDecisionRequest | None) -> tuple[object, ...] | None:
+    """The ids of a request's conversation; `None` where the content alone identifies it.
+
+    Ids are trimmed, and a session identifies the conversation alone, as in `core.keys`.
+    """
     if message is None:
         return None
     caller = message.caller
-    where = (caller.session_id, caller.machine_id)
-    if not any(where):
+    session, machine = caller.session_id.strip(), caller.machine_id.strip()
+    if not (session or machine):
         return None
-    return (caller.organization_id, caller.user_id, *where, caller.agent_id)
+    within = (caller.organization_id.strip(), caller.user_id.strip(), caller.agent_id.strip())
+    return (*within, bool(session), session or machine)
 
 
 def _result(done: Done) -> bytes:
