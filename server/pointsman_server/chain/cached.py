@@ -78,10 +78,18 @@ class CachedConversations:
     async def note(
         self, conversation: bytes, slot: ConversationSlot, *, before: ConversationSlot | None
     ) -> None:
-        """Write the slot where it changed, and again after half of its lifetime."""
+        """Write the slot where it changed, and again after half of its lifetime.
+
+        A turn that left the conversation on its models does not undo what another turn, in flight
+        at the same time, has moved since.
+        """
         now, ttl = self._now(), self._rules.ttl
-        if slot.same(before) and before and now - before.time <= ageing_after(ttl):
-            return
+        if before is not None and slot.models == before.models:
+            if slot.same(before) and now - before.time <= ageing_after(ttl):
+                return
+            current = _slot(await self._slots.get(conversation))
+            if current is not None and current.models != before.models:
+                return
         await self._slots.put(conversation, dump(stamped(slot, now=now, ttl=ttl)), ttl=ttl)
 
     async def _find(self, key: bytes | None) -> EngineAnswer | None:

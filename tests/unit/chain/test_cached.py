@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracer
 from pointsman_server.chain.cached import CachedConversations, CacheWriter
-from pointsman_server.core.conversation_slot import ConversationSlot
+from pointsman_server.core.conversation_slot import ConversationSlot, dump
 from pointsman_server.core.eligible_engines import EligibleEngines
 from pointsman_server.core.errors import EnginesFailed
 from pointsman_server.core.model import ConversationSource, Retention
@@ -69,6 +69,19 @@ async def test_a_cached_answer_and_the_slot_are_recalled():
     assert [kind for kind, _ in cache.calls] == ["put", "get", "get"]
 
 
+async def test_a_turn_that_stays_does_not_undo_what_another_has_moved_meanwhile():
+    memory, _, _ = remembering()
+    before = ConversationSlot(served=SONNET, routed=SONNET, router_model="s", effort=1.5)
+    moved = ConversationSlot(served=OPUS, routed=OPUS, router_model="o", effort=4.5)
+    stays = replace(before, compared=True)
+    await memory.note(CONVERSATION, before, before=None)
+    await memory.note(CONVERSATION, stays, before=before)
+    assert (await memory.recall(prepared())).slot.same(stays)
+    await memory.note(CONVERSATION, moved, before=before)
+    await memory.note(CONVERSATION, stays, before=before)
+    assert (await memory.recall(prepared())).slot.same(moved)
+
+
 @pytest.mark.parametrize("raw", BAD)
 async def test_an_entry_that_is_bad_is_a_miss(raw):
     memory, cache, _ = remembering(kept=raw)
@@ -113,8 +126,9 @@ async def test_a_slot_is_written_when_it_changes_and_after_half_of_its_lifetime(
     assert cache.calls == []
     await memory.note(CONVERSATION, slot.serving(GPT), before=slot)
     old = ConversationSlot(served=OPUS, time=int(NOW - 1_200))
+    cache.values[CONVERSATION] = dump(old)
     await memory.note(CONVERSATION, old, before=old)
-    assert [kind for kind, _ in cache.calls] == ["put", "put"]
+    assert [kind for kind, _ in cache.calls] == ["put", "get", "put"]
     assert cache.ttls[CONVERSATION] == 1_800.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -223,6 +224,26 @@ async def test_a_prompt_that_moved_a_conversation_is_explained_as_staying_when_i
     assert first.answer.explanation == f"conversation switches: {why}"
     assert (again.sticky, again.answer.cached) == (True, True)
     assert again.answer.explanation == f"conversation stays on this prompt's model: {why}"
+
+
+async def test_a_turn_in_flight_that_stays_does_not_undo_the_upgrade_of_another():
+    late = asyncio.Event()
+
+    async def decide(query):
+        if query.prompt == "Do task 2":
+            await late.wait()
+        return said(OPUS, HARD) if query.prompt == "Do task 3" else said(SONNET, EASY)
+
+    parts = adaptive()
+    parts.engine.decide = decide
+    await turns(parts, task(1))
+    slow = asyncio.create_task(parts.decider.decide(task(2)))
+    await asyncio.sleep(0)
+    upgraded = await parts.decider.decide(task(3))
+    assert upgraded.decision.switch_reason is SwitchReason.UPGRADE
+    late.set()
+    assert (await slow).serve_model == SONNET
+    assert (await parts.decider.decide(task(4, prompt=prompt("continue")))).serve_model == OPUS
 
 
 async def test_a_share_of_conversations_is_served_whole_and_the_others_are_only_recorded():
