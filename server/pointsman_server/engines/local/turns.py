@@ -56,6 +56,13 @@ _PASTE: Final = (
 
 _JSON_WORDS: Final = 3
 """Words of a string in a bare JSON value; a longer one may be an instruction."""
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
+"""Letters of scripts that put no blank between words: Thai, Lao, Burmese, Khmer, kana, Han."""
+_UNSPACED_WORD: Final = 2
+"""Of these letters, a word has about so many, or more."""
 _WORDS: Final = 8
 """Words of a short prompt that asks for the same again in another form."""
 
@@ -168,7 +175,13 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _has_words(texts: Iterable[str]) -> bool:
-    return any(len(text.split()) > _JSON_WORDS for text in texts)
+    return any(_words(text) > _JSON_WORDS for text in texts)
+
+
+def _words(text: str) -> int:
+    """Words of a text in any script; where there are no blanks, an estimate."""
+    unspaced = 0 if text.isascii() else len(_UNSPACED.findall(text))
+    return len(text.split()) + unspaced // _UNSPACED_WORD
 
 
 def _is_paste(prompt: str) -> bool:

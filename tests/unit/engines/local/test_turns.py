@@ -124,8 +124,15 @@ PACKAGE = '{\n  "name": "app",\n  "version": "1.0.0",\n  "private": true\n}'
 
 @pytest.mark.parametrize(
     "text",
-    ["{}", '{"a": 1}', "[1, 2, 3]", PACKAGE, '[{"id": 1, "name": "ab"}, ' * 30],
-    ids=["empty", "object", "array", "of lines", "cut off"],
+    [
+        "{}",
+        '{"a": 1}',
+        "[1, 2, 3]",
+        PACKAGE,
+        '[{"id": 1, "name": "ab"}, ' * 30,
+        '{"city": "北京市", "名前": "田中"}',
+    ],
+    ids=["empty", "object", "array", "of lines", "cut off", "Han"],
 )
 def test_bare_json_is_no_task(text):
     assert turn(text) is Turn.NO_TASK
@@ -135,6 +142,9 @@ def test_bare_json_is_no_task(text):
     "text",
     [
         '{"task": "write a poem about the sea"}',
+        '{"task": "写一首关于大海的诗"}',
+        '["このコードを書き直してください"]',
+        '{"task": "เขียนบทกวีเกี่ยวกับทะเล"}',
         f"{PACKAGE}\nAdd a test script.",
         "{not json}",
         "[ ] add a test",
