@@ -22,7 +22,8 @@ STATIC_PICKS = [
     " openai/gpt-5.5 ",
     "",
 ]
-TEXTS = ["Prove it.", "hello", "Refactor the cache.\n", "Why?", "  ", None]
+TASKS = ["Refactor the cache.\n", "Sort these imports by name.", "What is the capital of Peru?"]
+TEXTS = [*TASKS, "Prove it.", "hello", "Why?", "  ", None]
 PLAIN = [None, None, "a", "x" * 256]
 IDS = [*PLAIN * 16, " a", "", "x" * 257]
 
