@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from pointsman_client.channel import Tls
+from pointsman_client.cli.hints import unreached_text
 from pointsman_client.errors import Denied, InvalidRequest, NotFound, RoutingError, Unsupported
 from pointsman_client.sync_client import SyncRoutingClient
 from pointsman_client.tokens import TokenFile
@@ -25,14 +26,6 @@ BAD_USAGE = 2
 REFUSED = 3
 STATUSES = "Exit status: 0 answered, 1 no answer from the service, 2 bad usage, 3 refused."
 
-_NO_CONNECTION = (
-    "Connection refused",
-    "Domain name not found",
-    "Network is unreachable",
-    "No route to host",
-    "No such file or directory",
-)
-"""Reasons that gRPC puts at the end of a long message."""
 _REFUSALS = (InvalidRequest, Denied, NotFound, Unsupported)
 Answer = TypeVar("Answer")
 
@@ -106,19 +99,16 @@ def explain(error: RoutingError, *, arguments: argparse.Namespace, command: str)
         for each in error.violations:
             sys.stderr.write(f"  {each.field}: {each.description}\n")
         return status
-    text = _unreached(error, arguments.address) if status == UNREACHABLE else str(error)
-    return complain(text, status=status, command=command)
+    return complain(_text(error, address=arguments.address), status=status, command=command)
 
 
-def _unreached(error: RoutingError, address: str) -> str:
-    """Say where nobody answered, why, and what to do."""
-    said = str(error)
-    why = next((reason.lower() for reason in _NO_CONNECTION if reason in said), None)
-    if why is None:
-        return f"{said} (at {address}; start one with: pointsman serve)"
-    return (
-        f"no service at {address}: {why}: start one with `pointsman serve`, or name another"
-        f" with --address or {ADDRESS_VARIABLE}"
+def _text(error: RoutingError, *, address: str) -> str:
+    if isinstance(error, Denied) and error.status == "UNAUTHENTICATED":
+        return f"{error}: give it with --token-file"
+    if isinstance(error, _REFUSALS):
+        return str(error)
+    return unreached_text(
+        str(error), address=address, variable=ADDRESS_VARIABLE, default=DEFAULT_ADDRESS
     )
 
 
@@ -135,6 +125,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=_seconds, metavar="SECONDS", help="time-out of the call (default: 2)")
     add(
         "--address",
+        type=_address,
         default=os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS,
         help=f"host:port of the service (default: ${ADDRESS_VARIABLE}, else {DEFAULT_ADDRESS})",
     )
@@ -156,6 +147,15 @@ def tls_of(arguments: argparse.Namespace) -> Tls | bool:
         key=arguments.key,
         server_name=arguments.server_name,
     )
+
+
+def _address(text: str) -> str:
+    """A target of gRPC; its own message about a URL names neither the option nor the remedy."""
+    if text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is a URL: give host:port of the gRPC address, such as {DEFAULT_ADDRESS}"
+        )
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from pointsman_client.cli.common import Called, add_connection, parser_of, run
 from pointsman_client.cli.table import render
@@ -92,9 +93,14 @@ def _described(called: Called) -> RoutingDescription | None:
 
 
 def _known_tiers(called: Called, name: str) -> str:
+    """The unknown tier, the known one that resembles it, and all known ones."""
     description = _described(called)
-    known = ", ".join(each.name for each in description.tiers) if description else ""
-    return f"unknown tier {name!r}; known tiers: {known or 'none'}"
+    known = [each.name for each in description.tiers] if description else []
+    alike = get_close_matches(name, known, n=1) or [
+        each for each in known if each.rpartition("/")[2] == name
+    ]
+    meant = f": did you mean {alike[0]}?" if alike else ";"
+    return f"unknown tier {name!r}{meant} known tiers: {', '.join(known) or 'none'}"
 
 
 def _route(called: Called, request: _Request) -> RouteResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pointsman_client.cli.hints import dropped_text, reason_text
 from pointsman_client.results import Classification, Decision, DroppedCandidate, RouteResult
 
 _Row = tuple[str, str]
@@ -17,7 +18,7 @@ def render(result: RouteResult, *, static_pick: str | None) -> str:
         _aligned(_decided(decision)) if decision else "",
         _aligned(_classified(result.classification)) if result.classification else "",
         _ranking(decision) if decision else "",
-        _listed("dropped", rows=[(d.model, d.reason.value) for d in _dropped(result)]),
+        _listed("dropped", rows=[(d.model, dropped_text(d.reason)) for d in _dropped(result)]),
         _listed("failed", rows=[(f.engine, f.stage) for f in result.failures]),
         _aligned([("decision id", result.decision_id), ("policy file", result.policy_version)]),
     ]
@@ -31,6 +32,8 @@ def _head(result: RouteResult, *, static_pick: str | None) -> Iterator[_Row]:
         note = " (shadow: recorded, not served)" if result.shadow else ""
         yield "decided", result.decision.model + note
     yield "outcome", f"{result.outcome}: {result.reason}" if result.reason else str(result.outcome)
+    if result.reason and (explained := reason_text(result.reason)):
+        yield "because", explained
 
 
 def _decided(decision: Decision) -> Iterator[_Row]:

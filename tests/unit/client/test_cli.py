@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ ranking     score  cost in USD
   vendor/a      -            -
 
 dropped
-  vendor/c  unmapped
+  vendor/c  unmapped (not in the policy file's catalog, or without a router_id)
 
 failed
   morph  http_503
@@ -223,9 +224,40 @@ def test_a_service_that_is_not_there_is_said_with_its_address(
     )
 
 
+def test_an_address_that_speaks_http_is_told_from_one_that_is_down(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        target = f"127.0.0.1:{server.server_port}"
+        status = decide(["Fix it", "--tier", "t", "--address", target, "--timeout", "30"])
+        server.shutdown()
+    assert status == 1
+    assert (
+        f"the service at {target} does not speak gRPC: give the gRPC address, 127.0.0.1:50051"
+        in capsys.readouterr().err
+    )
+
+
+def test_tls_towards_a_service_without_it_is_said(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(fake, "Fix it", "--tier", "t", "--tls") == 1
+    assert "does not use TLS: leave out --tls" in capsys.readouterr().err
+
+
+def test_a_missing_token_is_said_with_its_option(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.answer(Refusal(status="UNAUTHENTICATED", message="words"))
+    assert run(fake, "Fix it", "--tier", "t") == 3
+    assert "UNAUTHENTICATED: words: give it with --token-file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
+        (["Fix it", "--address", "http://127.0.0.1:50051"], "is a URL: give host:port"),
         (["Fix it", "--tier", "t", "--timeout", "0"], "more than 0"),
         (["Fix it", "--tier", "t", "--timeout", "soon"], "soon"),
         (["Fix it", "--tier", "t", "--colour"], "--colour"),
@@ -293,8 +325,20 @@ def test_an_unknown_tier_is_answered_with_the_known_ones(
 ) -> None:
     fake.description = described()
     fake.answer(not_routed("skipped", reason=Reason.UNKNOWN_TIER))
-    assert run(fake, "Hi", "--tier", "t/huge") == 0
-    assert "unknown tier 't/huge'; known tiers: t/small, t/large" in capsys.readouterr().out
+    assert run(fake, "Hi", "--tier", "wholly-other") == 0
+    printed = capsys.readouterr().out
+    assert "unknown tier 'wholly-other'; known tiers: t/small, t/large" in printed
+    assert "because      the policy file has no such tier" in printed
+
+
+@pytest.mark.parametrize("mistyped", ["t/smal", "small"])
+def test_a_mistyped_tier_is_answered_with_the_one_that_was_meant(
+    fake: FakeService, capsys: pytest.CaptureFixture[str], mistyped: str
+) -> None:
+    fake.description = described()
+    fake.answer(not_routed("skipped", reason=Reason.UNKNOWN_TIER))
+    assert run(fake, "Hi", "--tier", mistyped) == 0
+    assert f"unknown tier '{mistyped}': did you mean t/small?" in capsys.readouterr().out
 
 
 def test_assumptions_stay_out_of_json(
