@@ -219,8 +219,18 @@ async def test_probes_and_metrics(peer: Peer, http: httpx.AsyncClient) -> None:
     assert (await http.get("/healthz")).text == "ok\n"
     assert (await http.get("/readyz")).status_code == 200
     assert "pointsman_decisions_total" in (await http.get("/metrics")).text
-    assert (await http.get("/elsewhere")).status_code == 404
-    assert (await http.post(f"/{SERVICE}/NoSuchRpc", json={})).status_code == 404
+
+
+async def test_a_wrong_path_method_or_type_says_what_is_right(http: httpx.AsyncClient) -> None:
+    elsewhere = await http.get("/elsewhere")
+    mistyped = await http.post(f"/{SERVICE}/NoSuchRpc", json={})
+    for answer in (elsewhere, mistyped):
+        assert answer.status_code == 404
+        assert f"/{SERVICE}/NAME" in answer.text
+    got = await http.get(DECIDE)
+    assert (got.status_code, "POST" in got.text) == (405, True)
+    typed = await http.post(DECIDE, content=b"{}", headers={"content-type": "text/yaml"})
+    assert (typed.status_code, "application/json" in typed.text) == (415, True)
 
 
 async def test_a_deadline_is_the_caller_s(http: httpx.AsyncClient) -> None:

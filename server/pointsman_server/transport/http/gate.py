@@ -15,6 +15,7 @@ from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.http.codecs import STRICT
 from pointsman_server.transport.http.connect_app import CERTIFICATE
 from pointsman_server.transport.http.errors import error_body, error_of
+from pointsman_server.transport.http.refusals import NOT_FOUND, explained
 from pointsman_server.transport.security.bearer_auth import BearerAuthentication
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -104,6 +105,7 @@ class HttpGate:
             return await self._page(path, send)
         CERTIFICATE.set(scope.get("state", {}).get("certificate", {}))
         STRICT.set(b"connect-protocol-version" not in headers)
+        send = explained(send)
         if path != _STREAM:
             body = _TimedBody(receive, send)
             receive, send = body.receive, body.send
@@ -115,7 +117,7 @@ class HttpGate:
             return await _respond(send, 200, page, self._pages.metrics_type)
         if path == "/openapi.json":
             return await _respond(send, 200, self._openapi, "application/json")
-        return await _respond(send, 404, b"not found\n")
+        return await _respond(send, 404, NOT_FOUND)
 
 
 def _method(path: str) -> str | None:
