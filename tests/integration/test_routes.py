@@ -20,7 +20,7 @@ from pointsman.v1 import resolve_route_pb2 as pb
 from pointsman_client import RoutingClient
 from pointsman_client.cli.resolve import resolve as resolve_command
 from support.otlp_sink import OtlpSink, grpc_collector
-from support.served import FRONTIER, Peer, Starter, policy_text, request
+from support.served import CATALOG, FRONTIER, Peer, Starter, policy_text, request
 
 LLM: dict[str, Any] = {
     "provider": "openai",
@@ -265,6 +265,21 @@ async def test_a_later_attempt_that_served_holds_the_conversation_to_its_provide
 
     assert answer.attempts[0].model == served
     assert (await refusal(peer, tiered(incumbent_model="")))[2] == {"incumbent_model"}
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-5.5", "openai/gpt-5.5", "gpt-5-5-2026", "openai/gpt-5-5-2026"]
+)
+async def test_an_attempt_that_served_may_be_named_as_its_profile_has_it(
+    start: Starter, name: str
+) -> None:
+    catalog = CATALOG | {"openai/gpt-5.5": {"router_id": "gpt-5-5-2026"}}
+    peer = await start(policy=policy(mode="serve", catalog=catalog))
+    fenced = route_decision_pb2.Constraints(keep_provider=True)
+
+    answer = await resolve(peer, tiered(incumbent_model=name, constraints=fenced))
+
+    assert answer.attempts[0].model == "openai/gpt-5.5"
 
 
 async def test_reload_and_set_change_routes_and_a_bad_file_does_not(start: Starter) -> None:

@@ -176,13 +176,38 @@ def _with_tier(ask: RouteRequest | None, tier: str, rules: PolicyFile) -> RouteR
         allowed = select(candidates, rules=rules, constraints=ask.constraints).eligible
         first = allowed[0].public_id if allowed else None
         routing = replace(routing, resolved_model=first)
+    if routing.incumbent_model is not None:
+        served = _public_id(routing.incumbent_model, candidates, rules)
+        routing = replace(routing, incumbent_model=served)
     return replace(ask, routing=routing)
+
+
+def _public_id(named: str, candidates: Sequence[str], rules: PolicyFile) -> str:
+    """The candidate that an attempt's `model`, alone or behind its provider, names.
+
+    Of a profile's attempt it is no public id. A name of none or of several holds as it is.
+    """
+    if named in rules.catalog:
+        return named
+    _, _, rest = named.partition("/")
+    found = [
+        c
+        for c in candidates
+        if named in _names(c, rules)
+        or (provider_of(named) == provider_of(c) and rest in _names(c, rules))
+    ]
+    return found[0] if len(found) == 1 else named
+
+
+def _names(model: str, rules: PolicyFile) -> set[str]:
+    """The names by which a profile may have a model of the catalog."""
+    known = rules.catalog.get(model)
+    return {model, model.partition("/")[2], (known.router_id if known else None) or model}
 
 
 def _model_attempt(model: str, rules: PolicyFile, *, share: float) -> Attempt:
     """A model as something to try: through the profile that names it, where there is one."""
-    known = rules.catalog.get(model)
-    names = {model, model.partition("/")[2], (known.router_id if known else None) or model}
+    names = _names(model, rules)
     for profile in rules.llm.profiles.values():
         if profile.provider == provider_of(model) and profile.model in names:
             return attempt_of(profile, share=share)
