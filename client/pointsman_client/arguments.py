@@ -23,6 +23,16 @@ def tls_of(tls: Tls | bool) -> Tls | None:
     return Tls() if tls else None
 
 
+def checked_target(target: str) -> str:
+    """Return `target`; `ValueError` for a URL, which gRPC would look up as a name at every call."""
+    if target.lower().startswith(("http://", "https://")):
+        raise ValueError(
+            f"the address of a gRPC client is host:port, not a URL: {target!r}: leave out the"
+            " scheme and give the gRPC port, 50051 by default"
+        )
+    return target
+
+
 def checked_retries(retries: int) -> int:
     """Return `retries`; `ValueError` for a negative number."""
     if retries < 0:

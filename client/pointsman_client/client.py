@@ -12,7 +12,7 @@ from typing import Self, TypeVar, Unpack
 
 from pointsman.v1 import describe_routing_pb2
 
-from pointsman_client.arguments import checked_retries, seconds, tls_of
+from pointsman_client.arguments import checked_retries, checked_target, seconds, tls_of
 from pointsman_client.channel import Keepalive, Tls
 from pointsman_client.connection import Endpoint, wrap_bugs
 from pointsman_client.decode import to_description
@@ -76,7 +76,7 @@ class RoutingClient:
         self._timeout = seconds(timeout)
         self._decide_timeout = seconds(decide_timeout)
         endpoint = Endpoint(
-            target=target,
+            target=checked_target(target),
             token=token,
             tls=tls_of(tls),
             retries=checked_retries(retries),

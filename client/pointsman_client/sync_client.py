@@ -11,7 +11,7 @@ from typing import Self, TypeVar, Unpack
 from pointsman.v1 import describe_routing_pb2
 from pointsman.v1 import resolve_route_pb2 as resolve_pb
 
-from pointsman_client.arguments import checked_retries, seconds, tls_of
+from pointsman_client.arguments import checked_retries, checked_target, seconds, tls_of
 from pointsman_client.blocking_connection import BlockingConnection
 from pointsman_client.blocking_mirror import BlockingMirror
 from pointsman_client.channel import Keepalive, Tls
@@ -68,7 +68,7 @@ class SyncRoutingClient:
         self._decide_timeout = seconds(decide_timeout)
         self._connection = BlockingConnection(
             Endpoint(
-                target=target,
+                target=checked_target(target),
                 token=check_blocking(token),
                 tls=tls_of(tls),
                 retries=checked_retries(retries),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from pointsman_client.arguments import checked_target
 from pointsman_client.channel import Tls
 from pointsman_client.cli.hints import unreached_text
 from pointsman_client.errors import Denied, InvalidRequest, NotFound, RoutingError, Unsupported
@@ -150,12 +151,10 @@ def tls_of(arguments: argparse.Namespace) -> Tls | bool:
 
 
 def _address(text: str) -> str:
-    """A target of gRPC; its own message about a URL names neither the option nor the remedy."""
-    if text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is a URL: give host:port of the gRPC address, such as {DEFAULT_ADDRESS}"
-        )
-    return text
+    try:
+        return checked_target(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seconds(text: str) -> float:

@@ -42,6 +42,7 @@ export function grpcClient(address: string, options: NodeOptions = {}): RoutingC
 
 /** A client of the HTTP listener over Connect; `baseUrl` is `http://host:port` or `https://...`. */
 export function httpClient(baseUrl: string, options: NodeOptions = {}): RoutingClient {
+  if (!/^https?:\/\//i.test(baseUrl)) throw new TypeError("the address of an HTTP client is http://host:port or https://host:port");
   const secure = new URL(baseUrl).protocol === "https:";
   if (options.tls && !secure) throw new TypeError("TLS needs a base URL with https");
   if (options.transport === "stream") throw new TypeError("a stream needs gRPC: use grpcClient");

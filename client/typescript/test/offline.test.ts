@@ -24,7 +24,7 @@ import {
   type RouteDecisionRequest,
   type RouteDecisionResponse,
 } from "../src/index.js";
-import { grpcClient } from "../src/node.js";
+import { grpcClient, httpClient } from "../src/node.js";
 import { bearer, type TokenSource } from "../src/token.js";
 
 const QUESTION: Question = {
@@ -348,4 +348,9 @@ test("ids and prefixes are usable or none", () => {
   assert.equal(usableId("  user-1 "), "user-1");
   for (const none of ["", "  ", undefined, null, "x".repeat(257)]) assert.equal(usableId(none), undefined);
   assert.equal(prefixOf("  a b  "), "a b");
+});
+
+test("an address of the other kind is refused with the right one", () => {
+  assert.throws(() => grpcClient("http://127.0.0.1:50051"), /host:port, without a scheme/);
+  assert.throws(() => httpClient("127.0.0.1:50053"), /http:\/\/host:port/);
 });

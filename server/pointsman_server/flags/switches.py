@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pointsman_server.core.decision_record import effective_rate
@@ -12,8 +13,10 @@ from pointsman_server.core.ports import Clock, SwitchSource
 MORPH_ROUTER_ENABLED = "morph_router_enabled"
 DECISION_MODEL_ENABLED = "decision_model_enabled"
 DECISION_LOG_SAMPLE_RATE = "decision_log_sample_rate"
-ON = "true"
+ON, OFF = "true", "false"
 
+_SWITCHES = frozenset({MORPH_ROUTER_ENABLED, DECISION_MODEL_ENABLED})
+_NO_WORD = "flag is neither `true` nor `false`, and counts as off: {}: set it to `true`"
 _WARN_EVERY = 60.0
 _log = logging.getLogger(__name__)
 
@@ -75,14 +78,19 @@ class RememberedSwitches:
             text = await self.source.read(name)
         except Exception as error:  # noqa: BLE001  (whatever a source raises: closed)
             self._readings.pop(name, None)
-            self._warn(name, error, now)
+            event = "auto_routing_config_read_failed"
+            said = {"event": event, "key": name, "error": type(error).__name__}
+            self._warn(event, name=name, now=now, extra=said)
             return _Reading(None, 0.0)
+        if name in _SWITCHES and text is not None and text.strip() not in {ON, OFF, ""}:
+            self._warn(_NO_WORD.format(name), name=name, now=now)
         reading = self._readings[name] = _Reading(text, now + self._memory)
         return reading
 
-    def _warn(self, name: str, error: Exception, now: float) -> None:
+    def _warn(
+        self, message: str, *, name: str, now: float, extra: Mapping[str, str] | None = None
+    ) -> None:
         if now - self._warned.get(name, -_WARN_EVERY) < _WARN_EVERY:
             return
         self._warned[name] = now
-        event = "auto_routing_config_read_failed"
-        _log.warning(event, extra={"event": event, "key": name, "error": type(error).__name__})
+        _log.warning(message, extra=extra)

@@ -257,7 +257,7 @@ def test_a_missing_token_is_said_with_its_option(
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["Fix it", "--address", "http://127.0.0.1:50051"], "is a URL: give host:port"),
+        (["Fix it", "--address", "http://127.0.0.1:50051"], "host:port, not a URL"),
         (["Fix it", "--tier", "t", "--timeout", "0"], "more than 0"),
         (["Fix it", "--tier", "t", "--timeout", "soon"], "soon"),
         (["Fix it", "--tier", "t", "--colour"], "--colour"),

@@ -20,6 +20,7 @@ from pointsman_client import (
     Fallback,
     MirrorLimits,
     Outcome,
+    RoutingClient,
     SyncRoutingClient,
     Unavailable,
     failed_attempts,
@@ -193,3 +194,9 @@ def test_a_forked_child_has_its_own_connection(fake: FakeService, used: bool) ->
         check=False,
     )
     assert (run.returncode, run.stdout.strip()) == (0, "0"), run.stderr
+
+
+@pytest.mark.parametrize("client", [RoutingClient, SyncRoutingClient])
+def test_a_url_is_no_address(client: type[RoutingClient | SyncRoutingClient]) -> None:
+    with pytest.raises(ValueError, match=r"host:port, not a URL: 'http://127.0.0.1:50051'"):
+        client("http://127.0.0.1:50051")

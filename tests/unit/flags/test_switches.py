@@ -46,6 +46,20 @@ async def test_anything_else_is_off(text):
     assert not await Panel(morph_router_enabled=text).enabled()
 
 
+@pytest.mark.parametrize(
+    ("text", "warns"), [("1", True), ("True", True), ("true", False), ("false", False), ("", False)]
+)
+async def test_a_word_that_is_no_value_of_a_switch_is_warned_of(caplog, text, warns):
+    with caplog.at_level(logging.WARNING):
+        await Panel(morph_router_enabled=text, decision_log_sample_rate="0.5").enabled()
+    said = [each.getMessage() for each in caplog.records]
+    assert said == (
+        [f"flag is neither `true` nor `false`, and counts as off: {ENABLED}: set it to `true`"]
+        if warns
+        else []
+    )
+
+
 @pytest.mark.parametrize("switch", [ENABLED, "decision_model_enabled"])
 @given(st.text())
 def test_only_the_word_true_is_on(switch, text):
