@@ -1,10 +1,10 @@
 """A gateway on FastAPI that forwards chat completions; the middleware decides the model.
 
     pointsman serve                                             # in another terminal
-    PROVIDER=https://api.openai.com/v1 uvicorn gateway:app
+    pip install fastapi uvicorn httpx
+    PROVIDER=https://api.openai.com/v1 uvicorn --app-dir examples/asgi gateway:app
 
 Send requests for the model `kilo-auto/frontier` to http://127.0.0.1:8000/v1/chat/completions.
-Needs fastapi, uvicorn and httpx.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """OpenAI's SDK with a tier as the model: the decided model answers.
 
+pip install openai
 pointsman serve                                             # in another terminal
 OPENAI_BASE_URL=https://openrouter.ai/api/v1 OPENAI_API_KEY=... python examples/sdks/chat.py
 """
