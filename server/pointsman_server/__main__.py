@@ -89,8 +89,9 @@ def run(arguments: Sequence[str]) -> int:
     if entry is None:
         print(_no_command(arguments[0], commands), file=sys.stderr)
         return USAGE
-    if _log_is_json():
-        # gRPC's core, which reads this when it is loaded, would write lines of text between.
+    if _log_is_json() or entry.module.startswith("pointsman_client."):
+        # gRPC's core, which reads this when it is loaded, would write lines of text between, and
+        # in front of the client commands' explanation of a failed handshake.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         command = entry.load()

@@ -11,6 +11,8 @@ from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.schema import Loaded, parse
 
+_PREDICATES = ("is ", "must ", "has ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
@@ -61,8 +63,12 @@ def _report(loaded: Loaded) -> CheckReport:
 
 
 def rendered(problems: Sequence[Problem]) -> tuple[str, ...]:
-    """Write `path: message` for each; the message alone where it is about the whole file."""
-    return tuple(f"{p.path}: {p.message}" if p.path else p.message for p in problems)
+    """Write `path: message` for each; a message about the whole file gets a subject instead."""
+    return tuple(f"{p.path}: {p.message}" if p.path else _of_the_file(p.message) for p in problems)
+
+
+def _of_the_file(message: str) -> str:
+    return f"the file {message}" if message.startswith(_PREDICATES) else message
 
 
 def _summary(policy: PolicyFile) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -244,6 +246,17 @@ def test_tls_towards_a_service_without_it_is_said(
 ) -> None:
     assert run(fake, "Fix it", "--tier", "t", "--tls") == 1
     assert "does not use TLS: leave out --tls" in capsys.readouterr().err
+
+
+def test_a_failed_handshake_is_one_line_on_standard_error(fake: FakeService) -> None:
+    command = [sys.executable, "-m", "pointsman_server", "decide", "Fix it", "--tier", "t", "--tls"]
+    quiet = {name: text for name, text in os.environ.items() if name != "GRPC_VERBOSITY"}
+    run = subprocess.run(
+        [*command, "--address", fake.target, "--timeout", "30"],
+        capture_output=True, text=True, check=False, env=quiet,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert len(run.stderr.splitlines()) == 1, run.stderr
 
 
 def test_a_missing_token_is_said_with_its_option(

@@ -35,6 +35,19 @@ def test_a_missing_file_is_a_problem_of_the_report(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "the file is empty"),
+        ("[]", "the file must be a mapping"),
+        ("mode: shadow: x", "the file is not YAML: mapping values are not allowed here"),
+    ],
+)
+def test_a_problem_of_the_whole_file_is_a_sentence(text: str, line: str) -> None:
+    (said,) = check_text(text).lines()
+    assert said.startswith(line)
+
+
 def test_text_that_cannot_be_encoded_is_a_problem() -> None:
     assert not check_text("mode: \ud800").ok
 
