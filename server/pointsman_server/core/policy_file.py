@@ -45,7 +45,7 @@ class LocalRules:
 
     quality_loss: Mapping[str, float]
     """Policy name -> the largest loss of predicted quality, 0..1."""
-    needs_info_threshold: float = 0.2
+    needs_info_threshold: float = 0.25
     """Calibrated probability from which a prompt counts as too ambiguous to size."""
     reader: ReaderKind = ReaderKind.DEFAULT
     artefact: str | None = None

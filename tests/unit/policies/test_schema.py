@@ -138,7 +138,7 @@ def test_what_is_left_out_has_the_core_s_defaults() -> None:
     assert minimal.tiers["kilo-auto/small"].stickiness is Stickiness.ADAPTIVE
     assert minimal.engines == ("morph", "local")
     assert minimal.morph == MorphRules()
-    assert minimal.local.needs_info_threshold == 0.2
+    assert minimal.local.needs_info_threshold == 0.25
     assert minimal.cache == CacheRules()
     assert minimal.flags == FlagRules(values={})
     assert minimal.log == LogRules()

@@ -62,7 +62,7 @@ class LocalSection(Section):
     """The predicted quality that a policy may give up for a lower price. A policy that is left
     out keeps its default.
     """
-    needs_info_threshold: Share = 0.2
+    needs_info_threshold: Share = 0.25
     """The probability from which a prompt counts as too ambiguous to size; the static pick is
     then served.
     """
