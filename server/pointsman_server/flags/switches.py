@@ -16,7 +16,7 @@ DECISION_LOG_SAMPLE_RATE = "decision_log_sample_rate"
 ON, OFF = "true", "false"
 
 _SWITCHES = frozenset({MORPH_ROUTER_ENABLED, DECISION_MODEL_ENABLED})
-_NO_WORD = "flag is neither `true` nor `false`, and counts as off: {}: set it to `true`"
+_NO_WORD = "flag is neither `true` nor `false`, and counts as off: {}: set it to one of them"
 _WARN_EVERY = 60.0
 _log = logging.getLogger(__name__)
 

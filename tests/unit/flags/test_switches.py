@@ -54,7 +54,7 @@ async def test_a_word_that_is_no_value_of_a_switch_is_warned_of(caplog, text, wa
         await Panel(morph_router_enabled=text, decision_log_sample_rate="0.5").enabled()
     said = [each.getMessage() for each in caplog.records]
     assert said == (
-        [f"flag is neither `true` nor `false`, and counts as off: {ENABLED}: set it to `true`"]
+        [f"flag is neither `true` nor `false`, and counts as off: {ENABLED}: set it to one of them"]
         if warns
         else []
     )
