@@ -17,6 +17,7 @@ from typing import Any, Self
 from support.load import Phase
 
 PHASES = ("before", "during", "after")
+COUNTS = ("sent", "answered", "refused", "lost", "wrong")
 BEGIN, END = "## The table\n", "\n## "
 _HEAD = (
     "| fault | action | load | sent | answered | refused | lost | wrong "
@@ -153,27 +154,35 @@ class Ledger:
         rows = {row["fault"]: row for row in (*known, *self.records)}
         before, rest = path.read_text().split(BEGIN)
         after = rest.partition(END)[2]
-        lines = "\n".join("| " + " | ".join(_cells(row)) + " |" for row in rows.values())
-        foot = f"{_HEAD}\n{lines}\n\n{_days(list(rows.values()))}"
-        path.write_text(f"{before}{BEGIN}\n{_machine()}\n\n{foot}\n{END}{after}")
+        table = table_of(list(rows.values()))
+        path.write_text(f"{before}{BEGIN}\n{_machine()}\n\n{table}\n{END}{after}")
         whole = {"machine": _machine(), "rows": list(rows.values())}
         records.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def table_of(records: Sequence[Mapping[str, Any]]) -> str:
+    """The table of `records`, and the days of their runs."""
+    lines = "\n".join("| " + " | ".join(_cells(record)) + " |" for record in records)
+    return f"{_HEAD}\n{lines}\n\n{_days(records)}"
 
 
 def _cells(record: Mapping[str, Any]) -> list[str]:
     """A record as a row of the table."""
     phases = record["phases"]
-    totals = [
-        str(sum(phase[count] for phase in phases.values()))
-        for count in ("sent", "answered", "refused", "lost", "wrong")
-    ]
+    # Of the runs of 2026-11-22 only the page was kept, and with it the totals of the phases.
+    totals = record.get("totals") or {
+        count: sum(phase[count] for phase in phases.values()) for count in COUNTS
+    }
     times = [_times(phases.get(name)) for name in PHASES]
     words = [str(record[name]) for name in ("fault", "done", "load")]
-    return [*words, *totals, *times, str(record["besides"]), str(record["load_average"])]
+    counts = [str(totals[count]) for count in COUNTS]
+    return [*words, *counts, *times, str(record["besides"]), str(record["load_average"])]
 
 
 def _times(phase: Mapping[str, Any] | None) -> str:
-    return f"{phase['p50_ms']:.1f} / {phase['p99_ms']:.1f}" if phase and phase["answered"] else ""
+    if phase is None or phase["p50_ms"] is None:
+        return ""
+    return f"{phase['p50_ms']:.1f} / {phase['p99_ms']:.1f}"
 
 
 def _machine() -> str:
