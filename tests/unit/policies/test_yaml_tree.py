@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pointsman_server.core.errors import PolicyInvalid
+from pointsman_server.policies import yaml_tree
 from pointsman_server.policies.yaml_tree import MAX_BYTES, read_yaml
 
 
@@ -72,13 +73,21 @@ def test_two_duplicates_are_both_told() -> None:
         (b"a: \xff\n", "is not UTF-8 text (byte 3)"),
         (b"a: \x07\n", "is not YAML: a character that YAML does not allow"),
         (b"[" * 10_000, "is not YAML: nested deeper than 32 (line 1, column 32)"),
-        (b"[" + b"1," * 200_000 + b"]", "is not YAML: more than 50,000 values (line 1, column 1)"),
     ],
 )
 def test_a_text_that_is_no_document_is_refused_in_one_sentence(data: bytes, sentence: str) -> None:
     with pytest.raises(PolicyInvalid) as caught:
         read_yaml(data)
 
+    assert [(p.path, p.message) for p in caught.value.problems] == [("", sentence)]
+
+
+def test_more_values_than_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_tree, "MAX_VALUES", 500)
+    with pytest.raises(PolicyInvalid) as caught:
+        read_yaml(b"[" + b"1," * 2_000 + b"]")
+
+    sentence = "is not YAML: more than 500 values (line 1, column 1)"
     assert [(p.path, p.message) for p in caught.value.problems] == [("", sentence)]
 
 
