@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import grpc
+from connectrpc.errors import ConnectError
 from google.protobuf.message import Message
 
 BUFFERED = 16
@@ -79,6 +80,8 @@ class StreamContext(CallContext):
     def __init__(self, requests: AsyncIterator[Message], **call: Any) -> None:
         super().__init__(**call)
         self._requests = requests
+        self.broken: ConnectError | None = None
+        """The error that ended the reading of the client's messages."""
         self._written: asyncio.Queue[bytes | None] = asyncio.Queue(BUFFERED)
 
     async def read(self) -> Any:
@@ -87,6 +90,9 @@ class StreamContext(CallContext):
             message = await anext(self._requests)
         except StopAsyncIteration:
             return grpc.aio.EOF
+        except ConnectError as error:
+            self.broken = error
+            raise
         return message.SerializeToString()
 
     async def write(self, message: bytes) -> None:

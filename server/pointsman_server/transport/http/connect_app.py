@@ -142,6 +142,10 @@ def _streaming(
                 yield response.FromString(wire)
         except Aborted as end:
             raise connect_error(end.code, end.details, end.trailers) from None
+        except ExceptionGroup:
+            if context.broken is None:
+                raise
+            raise context.broken from None
 
     return function
 

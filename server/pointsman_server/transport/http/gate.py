@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pointsman_server.core.errors import Unauthenticated
+from pointsman_server.core.errors import FieldViolation, InvalidRequest, Unauthenticated
 from pointsman_server.lib.safe_traceback import frames_of
 from pointsman_server.transport.call import SERVICE
 from pointsman_server.transport.errors import to_status
 from pointsman_server.transport.http.codecs import STRICT
 from pointsman_server.transport.http.connect_app import CERTIFICATE
 from pointsman_server.transport.http.errors import error_body, error_of
-from pointsman_server.transport.http.refusals import NOT_FOUND, explained
+from pointsman_server.transport.http.refusals import GRPC, NOT_FOUND, explained
 from pointsman_server.transport.security.bearer_auth import BearerAuthentication
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -29,6 +29,7 @@ BODY_SECONDS = 10.0
 _STREAM = f"/{SERVICE}/StreamRouteDecisions"
 _FORM = b"application/x-www-form-urlencoded"
 _EMPTY_REQUEST = b"connect=v1&encoding=json&message=%7B%7D"
+_NEEDS_HTTP_2 = (b"application/grpc", b"application/grpc+proto", b"application/grpc+json")
 _TEXT = "text/plain; charset=utf-8"
 _ALLOWED_HEADERS = (
     b"authorization, content-type, connect-protocol-version, connect-timeout-ms, x-grpc-web,"
@@ -103,6 +104,8 @@ class HttpGate:
             return await _refuse(send)
         if not path.startswith(f"/{SERVICE}/"):
             return await self._page(path, send)
+        if (refusal := _unreadable(headers)) is not None:
+            return await _respond(send, *refusal)
         CERTIFICATE.set(scope.get("state", {}).get("certificate", {}))
         STRICT.set(b"connect-protocol-version" not in headers)
         send = explained(send)
@@ -123,6 +126,20 @@ class HttpGate:
 def _method(path: str) -> str | None:
     """The RPC's name for metrics; a path that is not served is the caller's text."""
     return path.removeprefix("/") if path.startswith(f"/{SERVICE}/") else None
+
+
+def _unreadable(headers: Mapping[bytes, bytes]) -> tuple[int, bytes, str] | None:
+    """Return the answer to a request whose headers the RPC library raises for."""
+    if headers.get(b"content-type", b"").lower() in _NEEDS_HTTP_2:
+        return 415, GRPC, _TEXT
+    try:
+        for value in headers.values():
+            value.decode()
+    except UnicodeDecodeError:
+        violation = FieldViolation("headers", "must be text in UTF-8")
+        error = error_of(to_status(InvalidRequest([violation])))
+        return 400, error_body(error), "application/json"
+    return None
 
 
 def _as_json(scope: Scope, headers: Mapping[bytes, bytes]) -> Scope:

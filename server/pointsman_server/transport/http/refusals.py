@@ -10,6 +10,7 @@ from pointsman_server.transport.call import SERVICE
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 NOT_FOUND = f"not found: RPCs are at /{SERVICE}/NAME, their list at /openapi.json\n".encode()
+GRPC = b"unsupported media type: gRPC needs HTTP/2: send it to the gRPC address\n"
 _TEXTS = {
     404: NOT_FOUND,
     405: b"method not allowed: POST a request in JSON; only DescribeRouting answers GET\n",

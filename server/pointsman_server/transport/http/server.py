@@ -12,17 +12,21 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pointsman_server.core.fair_share import FairShare
+from pointsman_server.transport.channel_args import METADATA_BYTES
 from pointsman_server.transport.connection_shares import network_of
 from pointsman_server.transport.http.gate import App
+from pointsman_server.transport.http.parse_budget import BudgetedReads, ParseBudget
 
-HEAD_BYTES = 64 * 1024
-"""The longest head of a request."""
+HEAD_BYTES = METADATA_BYTES
+"""The longest head of a request, and the longest line of a chunk: 16 KiB, as on the gRPC addresses.
+A head of the shortest fields takes the parser 2 ms for each KiB."""
 HEAD_SECONDS = 10.0
 """Seconds for the first head of a connection, and for one that has begun, to arrive."""
 HANDSHAKE_SECONDS = 10.0
 IDLE = 60.0
 """Seconds that a connection may stay open without a request."""
-_log = logging.getLogger(__name__)
+_parser_log = logging.getLogger("uvicorn.error.requests")
+_parser_log.setLevel(logging.ERROR)  # a stranger's bad request is a warning there, without bound
 
 
 class _Protocol(H11Protocol):
@@ -33,6 +37,7 @@ class _Protocol(H11Protocol):
 
     def __init__(self, *, shares: FairShare, **given: Any) -> None:
         super().__init__(**given)
+        self.logger = _parser_log
         self._shares = shares
         self._holder: str | None = None
 
@@ -102,11 +107,13 @@ class HttpServer:
 
     async def start(self, host: str, port: int, *, shares_port: bool = False) -> int:
         """Listen; port 0 takes a free one. Returns the port. Raises `OSError`."""
+        budget = ParseBudget()
 
-        def protocol() -> _Protocol:
-            return _Protocol(
+        def protocol() -> BudgetedReads:
+            inner = _Protocol(
                 shares=self._shares, config=self._config, server_state=self._state, app_state={}
             )
+            return BudgetedReads(inner, budget)
 
         self._server = await asyncio.get_running_loop().create_server(
             protocol,
