@@ -71,14 +71,15 @@ async def drive(address: str) -> None:
         for number in range(5):
             await ask(f"Rename variable {number}.", session=str(number))
             await ask(f"Rename variable {number}.", session=str(number))
-        await asyncio.gather(*(ask("At once.", session=f"crowd-{n}") for n in range(8)))
+        crowd = (ask("Sort these imports by name.", session=f"crowd-{n}") for n in range(8))
+        await asyncio.gather(*crowd)
         first = await ask("Translate 'good morning'.", session="s", candidates=[OPUS, SONNET, GPT])
         if first.decision is not None:
             left = [each for each in (OPUS, SONNET, GPT) if each != first.decision.model]
             await ask("Translate 'good night'.", session="s", candidates=left)
-        await ask("Prove it.", session="dropped", candidates=[OPUS, SONNET, "nobody/knows"])
-        await ask("Prove it.", session="unknown", tier="no/such-tier")
-        await ask("Prove it.", session="dry", dry_run=True)
+        await ask("Sort the list.", session="dropped", candidates=[OPUS, SONNET, "nobody/knows"])
+        await ask("Sort the list.", session="unknown", tier="no/such-tier")
+        await ask("Sort the list.", session="dry", dry_run=True)
         await client.resolve("plan_create", run)
 
 

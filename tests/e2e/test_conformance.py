@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from e2e.parts.language_clients import ROOT, copy_of
@@ -16,12 +17,31 @@ from e2e.test_typescript_client import built
 
 __all__ = ["built"]
 
+
+def cases_of(name: str) -> list[dict[str, Any]]:
+    """The cases of one of the kit's data files."""
+    found: list[dict[str, Any]] = json.loads((ROOT / "tests" / "data" / name).read_text())["cases"]
+    return found
+
+
 pytestmark = [pytest.mark.part("conformance"), pytest.mark.timeout(2400)]
 
-SCENARIOS = 403
-"""Decision cases and conversations; a client that runs fewer leaves cases out."""
-RUNS = 735
+WAYS = ("unary", "stream", "batch")
+DECISIONS: list[dict[str, Any]] = cases_of("decision_cases.json")
+CONVERSATIONS = [
+    case
+    for name in ("conversation_cases", "conversation_more_cases", "conversation_replays")
+    for case in cases_of(f"{name}.json")
+]
+SCENARIOS = len(DECISIONS) + len(CONVERSATIONS)
+"""A client that runs fewer leaves cases out."""
+RUNS = sum(len(case.get("ways", WAYS[:1])) for case in DECISIONS)
+RUNS += len(CONVERSATIONS) * len(WAYS)
 """Scenarios by each of their ways of asking."""
+
+
+def test_the_data_has_its_cases() -> None:
+    assert SCENARIOS >= 409
 
 
 def _run(*arguments: str) -> tuple[int, int]:

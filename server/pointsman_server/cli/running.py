@@ -26,5 +26,5 @@ def run_until_done(
         return console.complain(["the policy file has problems:", *rendered(error.problems)])
     except (PointsmanError, OSError, RuntimeError, ValueError, ModuleNotFoundError) as error:
         said = str(error) or type(error).__name__
-        return console.complain([said, *([_TAKEN] if said.endswith(_IN_USE) else [])])
+        return console.complain([f"{said}: {_TAKEN}" if said.endswith(_IN_USE) else said])
     return 0
