@@ -16,7 +16,7 @@ PEERS := lc-shift==0.1.1 local-llm-router==0.4.1 litellm==1.110.2
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint prose format stubs reference docs docs-serve lock train train-outcomes train-readers eval gates peers data-named bench \
   bench-litellm simulate chaos soak fuzz e2e \
-  container container-check dashboards sbom audit clean
+  container container-check manifests dashboards sbom audit clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -169,6 +169,11 @@ container: ## Build the image (CONTAINER=docker or podman, IMAGE=NAME, BUILD_FLA
 
 container-check: setup ## Run the image with all restrictions, and the demo against it.
 	CI=true CONTAINER=$(CONTAINER) IMAGE=$(IMAGE) $(BIN)/pytest tests/container
+
+HELM ?= helm
+
+manifests: setup ## Write the Kubernetes manifests from the Helm chart (HELM=PATH of Helm 3).
+	$(BIN)/python tools/manifests.py --helm "$(HELM)"
 
 dashboards: $(VENV)/.deploy ## Write the Grafana dashboards.
 	$(BIN)/python tools/dashboards.py

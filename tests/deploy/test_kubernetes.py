@@ -42,8 +42,9 @@ def test_the_validator_finds_what_is_wrong():
 
 
 def test_every_file_of_the_folder_is_applied():
-    named = {*MANIFESTS, "kustomization.yaml", *KUSTOMIZATION["configMapGenerator"][0]["files"]}
-    assert named == {path.name for path in FOLDER.iterdir()}
+    named = {*MANIFESTS, *KUSTOMIZATION["configMapGenerator"][0]["files"]}
+    inputs = {"kustomization.yaml", "values.yaml"}
+    assert named | inputs == {path.name for path in FOLDER.iterdir()}
 
 
 def test_everything_selects_the_pods():

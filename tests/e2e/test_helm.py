@@ -120,6 +120,12 @@ def test_variables_of_values_win() -> None:
         rendered("--set", "env.POINTSMAN_GRACE=20,env.OTEL_TRACES_SAMPLER=always_on")
     )
     assert (found["POINTSMAN_GRACE"], found["OTEL_TRACES_SAMPLER"]) == ("20", "always_on")
+    assert found["POINTSMAN_DRAIN"] == "5"
+
+
+def test_a_secret_without_tokens_takes_an_empty_variable() -> None:
+    arguments = ("--set", "secrets.existing=mine,env.POINTSMAN_TOKENS_FILE=")
+    assert environment(rendered(*arguments))["POINTSMAN_TOKENS_FILE"] == ""
 
 
 def test_alerts_are_those_of_the_repository_with_absolute_runbooks() -> None:

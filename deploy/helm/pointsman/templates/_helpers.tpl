@@ -36,6 +36,19 @@ metrics,rpc{{ if .Values.http.enabled }},http{{ end }}
 {{- end -}}
 {{- end }}
 
+{{/* Environment variables, from a map of values that win and are taken out of it, then names and values; nil: no such variable. */}}
+{{- define "pointsman.env" -}}
+{{- $left := first . -}}
+{{- $lines := list -}}
+{{- range chunk 2 (rest .) -}}
+{{- $name := first . -}}
+{{- $value := last . -}}
+{{- if hasKey $left $name -}}{{- $value = get $left $name -}}{{- $_ := unset $left $name -}}{{- end -}}
+{{- if not (kindIs "invalid" $value) -}}{{- $lines = append $lines (printf "- {name: %s, value: %q}" $name (toString $value)) -}}{{- end -}}
+{{- end -}}
+{{- join "\n" $lines -}}
+{{- end }}
+
 {{- define "pointsman.probe" -}}
 exec:
   command: [pointsman, health, --address, "127.0.0.1:50052"{{ if .Values.tls.secretName }}, --ca, /etc/pointsman/tls/ca.crt, --server-name, {{ .Values.tls.serverName }}
