@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import openapi_stream
 import yaml
 from contract_reference import comments_of, described
 from google.protobuf.descriptor_pb2 import (
@@ -109,7 +110,11 @@ def document() -> Json:
         "security": [{}, {"token": []}],
         "paths": {path: item for file in files for path, item in file.paths()} | _probes(),
         "components": {
-            "schemas": {"Error": _ERROR, "ErrorDetail": _ERROR_DETAIL}
+            "schemas": {
+                "Error": _ERROR,
+                "ErrorDetail": _ERROR_DETAIL,
+                "StreamEnd": openapi_stream.STREAM_END,
+            }
             | dict(sorted(schemas.items())),
             "parameters": _PARAMETERS,
             "responses": {f"Error{code}": _error(text) for code, text in _ERRORS.items()},
@@ -134,6 +139,14 @@ class _Plain(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # readers meet few anchors
         return True
 
+    def represent_str(self, data: str) -> yaml.Node:
+        """Write a text of several lines as one, without quotes."""
+        style = "|" if "\n" in data else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Plain.add_representer(str, _Plain.represent_str)
+
 
 class _File:
     """One file of the contract."""
@@ -153,8 +166,7 @@ class _File:
         for service in self.file.service:
             for i, method in enumerate(service.method):
                 about = self._comments.get((_SERVICES, 0, _METHODS, i), "")
-                if not method.client_streaming:  # OpenAPI knows no streams
-                    yield f"/{_SERVICE}/{method.name}", _path(method, about)
+                yield f"/{_SERVICE}/{method.name}", _path(method, about)
 
     def _message(self, message: DescriptorProto, path: tuple[int, ...]) -> Json:
         properties = {
@@ -204,16 +216,21 @@ def _type(field: FieldDescriptorProto) -> Json:
 
 def _path(method: MethodDescriptorProto, about: str) -> Json:
     name = method.name
-    answer = {"schema": _reference(method.output_type)}
+    request, response = _reference(method.input_type), _reference(method.output_type)
+    call: Json = {"tags": ["RoutingService"], "summary": f"{about.partition('. ')[0].rstrip('.')}."}
+    headers = [{"$ref": f"#/components/parameters/{each}"} for each in _PARAMETERS]
+    if method.client_streaming:
+        call = {"operationId": name, **call, "parameters": headers}
+        return {"post": openapi_stream.operation(about, request, response, call)}
+    answer = {"schema": response}
     answers = {"200": {"description": "The answer.", "content": {"application/json": answer}}}
     answers |= {code: {"$ref": f"#/components/responses/Error{code}"} for code in _ERRORS}
-    call = {"tags": ["RoutingService"], "summary": f"{about.partition('. ')[0].rstrip('.')}.",
-            "description": about, "responses": answers}  # fmt: skip
-    body = {"content": {"application/json": {"schema": _reference(method.input_type)}}}
+    call |= {"description": about, "responses": answers}
+    body = {"content": {"application/json": {"schema": request}}}
     post = {
         "operationId": name,
         **call,
-        "parameters": [{"$ref": f"#/components/parameters/{each}"} for each in _PARAMETERS],
+        "parameters": headers,
         "requestBody": {"required": name not in _GETS, **body},
     }
     if name not in _GETS:

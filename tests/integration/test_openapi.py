@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +71,9 @@ def test_the_document_is_valid() -> None:
     OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
-def test_every_rpc_but_the_stream_is_in_it() -> None:
+def test_every_rpc_is_in_it() -> None:
     methods = routing_service_pb2.DESCRIPTOR.services_by_name["RoutingService"].methods
-    wanted = {f"/{SERVICE}/{m.name}" for m in methods if not m.client_streaming}
+    wanted = {f"/{SERVICE}/{m.name}" for m in methods}
     assert {path for path in DOCUMENT["paths"] if SERVICE in path} == wanted
 
 
@@ -100,6 +104,75 @@ async def test_every_rpc_takes_and_answers_what_it_says(start: Starter) -> None:
         plain = await http.get(f"/{SERVICE}/DescribeRouting")
         validator("DescribeRoutingResponse").validate(plain.json())
         assert plain.json()["tiers"]
+
+
+STREAM = f"/{SERVICE}/StreamRouteDecisions"
+ENVELOPED = {"content-type": "application/connect+json"}
+
+
+def enveloped(*messages: Any) -> bytes:
+    texts = [json.dumps(each).encode() for each in messages]
+    return b"".join(struct.pack(">BI", 0, len(text)) + text for text in texts)
+
+
+def opened(wire: bytes) -> Iterator[tuple[int, Any]]:
+    """The flags and the message of each envelope."""
+    while wire:
+        flags, length = struct.unpack(">BI", wire[:5])
+        yield flags, json.loads(wire[5 : 5 + length])
+        wire = wire[5 + length :]
+
+
+def items(part: dict[str, Any]) -> Draft202012Validator:
+    """What validates each message of a body, by the schema of its media type."""
+    return Draft202012Validator(
+        part["content"][ENVELOPED["content-type"]]["x-oai-itemSchema"] | DOCUMENT
+    )
+
+
+async def test_the_stream_takes_and_answers_the_envelopes_that_it_says(start: Starter) -> None:
+    peer = await start()
+    post = DOCUMENT["paths"][STREAM]["post"]
+    messages = [
+        {"correlationId": "a", "request": WELL},
+        {"correlationId": "b", "request": {"prompt": {}, "caller": {"userId": " "}}},
+    ]
+    for each in messages:
+        items(post["requestBody"]).validate(each)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{peer.running.http_port}") as http:
+        answer = await http.post(STREAM, content=enveloped(*messages), headers=ENVELOPED)
+        broken = await http.post(STREAM, content=b"?", headers=ENVELOPED)
+    *answers, (flag, end) = opened(answer.content)
+    for _, each in answers:
+        items(post["responses"]["200"]).validate(each)
+    assert {each["correlationId"]: each.keys() - {"correlationId"} for _, each in answers} == {
+        "a": {"response"},
+        "b": {"status"},
+    }
+    assert [flags for flags, _ in answers] == [0, 0]
+    assert (flag, end) == (2, {})
+    [(flag, end)] = opened(broken.content)
+    validator("StreamEnd").validate(end)
+    assert (flag, end["error"]["code"]) == (2, "invalid_argument")
+
+
+async def test_a_refusal_before_the_stream_has_a_documented_status(
+    start: Starter, tmp_path: Path
+) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"gateway {hashlib.sha256(b'token').hexdigest()}\n")
+    peer = await start(tokens_file=tokens)
+    known = {"authorization": "Bearer token"}
+    refused = {
+        "401": ENVELOPED,
+        "415": {"content-type": "text/plain"} | known,
+        "400": ENVELOPED | known | {"x-text": b"\xff"},
+    }
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{peer.running.http_port}") as http:
+        for status, headers in refused.items():
+            answer = await http.post(STREAM, content=enveloped({}), headers=headers)
+            assert str(answer.status_code) == status
+            assert status in DOCUMENT["paths"][STREAM]["post"]["responses"]
 
 
 @pytest.mark.parametrize(
