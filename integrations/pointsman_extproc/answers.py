@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pointsman_extproc.body import Pieces
 from pointsman_extproc.wire import external_processor_pb2 as pb
+from pointsman_extproc.wire_format import varint
 
 MODEL_HEADER = "x-pointsman-model"
 WHY_HEADER = "x-pointsman-why"
@@ -13,8 +15,6 @@ WHY_HEADER = "x-pointsman-why"
 # The tags around a body, the innermost first: `body` (1) in `body_mutation` (3) in `response` (1)
 # in `request_body` (3), each a field with a length.
 _BODY_TAGS = (b"\x0a", b"\x1a", b"\x0a", b"\x1a")
-
-_LOW_BITS, _MORE = 0x7F, 0x80  # of a byte of a varint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +34,16 @@ class WithBody:
     """
 
     message: pb.ProcessingResponse
-    body: bytes
+    body: Pieces
 
     def SerializeToString(self) -> bytes:  # noqa: N802  # as messages have it
         """Serialize both. A parser merges the two parts of `request_body`."""
-        inner = len(self.body)
+        inner = sum(map(len, self.body))
         heads: list[bytes] = []
         for tag in _BODY_TAGS:
-            heads.append(tag + _varint(inner))
+            heads.append(tag + varint(inner))
             inner += len(heads[-1])
-        return b"".join((self.message.SerializeToString(), *reversed(heads), self.body))
+        return b"".join((self.message.SerializeToString(), *reversed(heads), *self.body))
 
 
 Answer = pb.ProcessingResponse | WithBody
@@ -76,7 +76,7 @@ def serve(
     model: str,
     *,
     why: str,
-    body: bytes | None,
+    body: Pieces | None,
     path: str | None = None,
     remove: tuple[str, ...] = (),
     length: bool = True,
@@ -90,7 +90,7 @@ def serve(
     if path is not None:
         headers[":path"] = path
     if body is not None and length:
-        headers["content-length"] = str(len(body))
+        headers["content-length"] = str(sum(map(len, body)))
     answer = pb.ProcessingResponse()
     common = answer.request_body.response
     common.clear_route_cache = True
@@ -139,12 +139,3 @@ def _set(headers: Mapping[str, str], *, remove: tuple[str, ...] = ()) -> pb.Head
         ),
         remove_headers=remove,
     )
-
-
-def _varint(number: int) -> bytes:
-    digits = bytearray()
-    while number > _LOW_BITS:
-        digits.append(number & _LOW_BITS | _MORE)
-        number >>= 7
-    digits.append(number)
-    return bytes(digits)

@@ -7,6 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+Body = bytes | memoryview
+"""A long body is a view of the message that it came in: each copy holds up other requests."""
+Pieces = tuple[Body, ...]
+"""A body to be joined on the wire alone."""
+
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _MEMBER = "model"
 _decoder = json.JSONDecoder()

@@ -14,6 +14,7 @@ from pointsman_client import (
     in_trace_of,
 )
 
+from pointsman_extproc.body import Body
 from pointsman_extproc.encodings import Encoding, TooLong, expanded
 from pointsman_extproc.head import Head
 from pointsman_extproc.paths import Purpose
@@ -56,7 +57,7 @@ class Chooser:
         self._readers = readers or ReaderPool()
         self._conversations = ServedModels()
 
-    async def choose(self, head: Head, raw: bytes, *, whole: bool = True) -> Verdict:
+    async def choose(self, head: Head, raw: Body, *, whole: bool = True) -> Verdict:
         """Return the verdict on one body; failures of Pointsman are a `why`, no error.
 
         `whole` is false for the start of a longer body.
@@ -78,7 +79,7 @@ class Chooser:
         wait = max(_LEAST_WAIT, ends - asyncio.get_running_loop().time())
         return await self._for_tier(head, body, reading=reading, wait=wait)
 
-    async def _reading(self, head: Head, body: bytes) -> Reading | Passed:
+    async def _reading(self, head: Head, body: Body) -> Reading | Passed:
         """Read a body, or say why it is not read."""
         within = self._settings.timeout * _READING_SHARE
         try:
@@ -96,7 +97,7 @@ class Chooser:
             sessions=tuple(sources.body_sessions),
         )
 
-    async def _for_tier(self, head: Head, body: bytes, *, reading: Reading, wait: float) -> Verdict:
+    async def _for_tier(self, head: Head, body: Body, *, reading: Reading, wait: float) -> Verdict:
         tier = reading.model.strip().lower()
         purpose, prompt = head.target.purpose, reading.prompt
         if not self._settings.serves:
@@ -138,9 +139,7 @@ class Chooser:
             taken = self._routing.mirror(reading.prompt, **asked)
         return Verdict(why=Passed.MIRRORED if taken else Passed.DROPPED)
 
-    def _served(
-        self, head: Head, body: bytes, *, reading: Reading, model: str, why: str
-    ) -> Verdict:
+    def _served(self, head: Head, body: Body, *, reading: Reading, model: str, why: str) -> Verdict:
         if not model:
             return refused(why, settings=self._settings)
         return Verdict(

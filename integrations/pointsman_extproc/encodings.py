@@ -6,6 +6,8 @@ import asyncio
 import zlib
 from enum import StrEnum
 
+from pointsman_extproc.body import Body
+
 _PIECE = 1024 * 1024
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
@@ -34,7 +36,7 @@ def encoding_named(header: str | None) -> Encoding:
     return Encoding.DEFLATE if name == "deflate" else Encoding.OTHER
 
 
-async def expanded(raw: bytes, *, encoding: Encoding, most: int) -> bytes:
+async def expanded(raw: Body, *, encoding: Encoding, most: int) -> Body:
     """Return the body as it was; `TooLong` beyond `most` bytes, `ValueError` for broken ones."""
     if encoding is Encoding.IDENTITY:
         return raw
@@ -43,7 +45,7 @@ async def expanded(raw: bytes, *, encoding: Encoding, most: int) -> bytes:
     return await asyncio.to_thread(_expanded, raw, encoding, most)
 
 
-def _expanded(raw: bytes, encoding: Encoding, most: int) -> bytes:
+def _expanded(raw: Body, encoding: Encoding, most: int) -> bytes:
     # "deflate" is zlib's format; some clients send the bare one.
     formats = (_GZIP_OR_ZLIB, -zlib.MAX_WBITS) if encoding is Encoding.DEFLATE else (_GZIP_OR_ZLIB,)
     for wbits in formats:
@@ -54,10 +56,10 @@ def _expanded(raw: bytes, encoding: Encoding, most: int) -> bytes:
     raise ValueError("the body is not of its encoding")
 
 
-def _inflated(raw: bytes, *, wbits: int, most: int) -> bytes:
+def _inflated(raw: Body, *, wbits: int, most: int) -> bytes:
     pieces: list[bytes] = []
     room = most
-    rest = raw
+    rest: Body = raw
     while rest:  # gzip allows several members
         stream = zlib.decompressobj(wbits)
         while not stream.eof:

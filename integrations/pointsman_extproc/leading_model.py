@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from pointsman_extproc.body import Body
 from pointsman_extproc.salvage import Found
 
 _BLANK = rb"[ \t\r\n]{0,256}"
@@ -18,7 +19,7 @@ _MEMBER = re.compile(
 _MOST_MEMBERS = 64
 
 
-def leading_model(start: bytes) -> Found | None:
+def leading_model(start: Body) -> Found | None:
     """Return the first member `model`, of a tier or not; `None` behind a list or an object."""
     opened = _START.match(start)
     position = opened.end() if opened else len(start)

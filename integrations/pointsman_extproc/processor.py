@@ -8,16 +8,15 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from pointsman_extproc import answers
+from pointsman_extproc.body import Body
 from pointsman_extproc.choosing import Chooser
 from pointsman_extproc.head import Head, read_head
+from pointsman_extproc.incoming import Incoming
 from pointsman_extproc.metrics import Metrics
 from pointsman_extproc.settings import Settings
 from pointsman_extproc.unread import refused, salvaged
 from pointsman_extproc.verdict import Passed, Verdict, refusal_for
-from pointsman_extproc.wire.external_processor_pb2 import (
-    HttpHeaders,
-    ProcessingRequest,
-)
+from pointsman_extproc.wire.external_processor_pb2 import HttpHeaders
 
 Metadata = Sequence[tuple[str, str | bytes]]
 _log = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ class Processor:
         self._held = 0  # bytes of bodies that are here or on their way
 
     async def process(
-        self, requests: AsyncIterator[ProcessingRequest], context: Any
+        self, requests: AsyncIterator[Incoming], context: Any
     ) -> AsyncIterator[answers.Answer]:
         """Yield the answers for one HTTP request.
 
@@ -43,7 +42,8 @@ class Processor:
         head: Head | None = None
         held = 0
         try:
-            async for request in requests:
+            async for incoming in requests:
+                request = incoming.message
                 phase = request.WhichOneof("request") or "request_headers"
                 if phase == "request_headers" and head is None:
                     metadata = context.invocation_metadata() or ()
@@ -63,8 +63,7 @@ class Processor:
                         continue
                 elif phase == "request_body" and head is not None:
                     ended = request.request_body.end_of_stream
-                    # Each access copies the body.
-                    yield await self._answer(head, body=request.request_body.body, ended=ended)
+                    yield await self._answer(head, body=incoming.body, ended=ended)
                     return
                 yield answers.pass_on(phase)
                 return
@@ -93,7 +92,7 @@ class Processor:
         most = self._settings.most_bytes
         return most if head.body_bytes is None else min(head.body_bytes, most)
 
-    async def _answer(self, head: Head, *, body: bytes, ended: bool) -> answers.Answer:
+    async def _answer(self, head: Head, *, body: Body, ended: bool) -> answers.Answer:
         began = asyncio.get_running_loop().time()
         whole = ended and len(body) <= self._settings.most_bytes
         verdict = await self._verdict(head, body=body, whole=whole)
@@ -112,7 +111,7 @@ class Processor:
             length=ended and not self._is_too_long(head),
         )
 
-    async def _verdict(self, head: Head, *, body: bytes, whole: bool) -> Verdict:
+    async def _verdict(self, head: Head, *, body: Body, whole: bool) -> Verdict:
         try:
             return await self._chooser.choose(head, body, whole=whole)
         except Exception as error:  # noqa: BLE001  # the request must go on

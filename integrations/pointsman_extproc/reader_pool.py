@@ -11,6 +11,7 @@ import sys
 from collections.abc import Coroutine
 from typing import IO, Any, TypeVar
 
+from pointsman_extproc.body import Body
 from pointsman_extproc.reader_process import HEAD
 from pointsman_extproc.reading import Question, Reading, read
 
@@ -57,10 +58,10 @@ class ReaderPool:
             async with asyncio.timeout(within):
                 self._idle.put_nowait(await self._idle.get())
 
-    async def read(self, raw: bytes, question: Question, *, within: float) -> Reading | None:
+    async def read(self, raw: Body, question: Question, *, within: float) -> Reading | None:
         """Read one body; `ReadingTimeout` after `within` seconds, waiting included."""
         if len(raw) <= HERE:
-            return read(raw, question)
+            return read(bytes(raw), question)
         self.start()
         try:
             async with asyncio.timeout(within):
@@ -84,7 +85,7 @@ class ReaderPool:
         for reader in self._readers:
             await asyncio.to_thread(reader.close)
 
-    async def _ask(self, reader: _Reader, raw: bytes, question: Question) -> Reading | None:
+    async def _ask(self, reader: _Reader, raw: Body, question: Question) -> Reading | None:
         try:
             return await asyncio.to_thread(reader.ask, raw, question)
         finally:
@@ -138,7 +139,7 @@ class _Reader:
         self._killed = False
         _answer(process.stdout)
 
-    def ask(self, raw: bytes, question: Question) -> Reading | None:
+    def ask(self, raw: Body, question: Question) -> Reading | None:
         """Have one body read; `OSError` or `EOFError` if the process ends."""
         process = self._process
         if process is None or process.stdin is None:

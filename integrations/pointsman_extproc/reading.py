@@ -18,7 +18,7 @@ from pointsman_client import (
 )
 from pointsman_client import read_body as normalised
 
-from pointsman_extproc.body import read_body
+from pointsman_extproc.body import Body, Pieces, read_body
 from pointsman_extproc.paths import Target
 
 
@@ -39,11 +39,12 @@ class Reading:
     """`None` if the body lacks the shape of its API."""
     identity: Identity = field(default_factory=Identity)
 
-    def with_model(self, raw: bytes, model: str) -> bytes:
-        """Return the same bytes with another model."""
+    def with_model(self, raw: Body, model: str) -> Pieces:
+        """Return the same body with another model."""
         if not self.in_body:
-            return raw
-        return raw[: self.start] + json.dumps(model).encode() + raw[self.end :]
+            return (raw,)
+        view = memoryview(raw)
+        return view[: self.start], json.dumps(model).encode(), view[self.end :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

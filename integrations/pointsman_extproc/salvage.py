@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from pointsman_extproc.body import Body, Pieces
 from pointsman_extproc.reading import is_tier
 
 _PIECE = 64 * 1024
@@ -38,7 +39,7 @@ class Found:
     end: int
 
 
-async def tiers_in(raw: bytes, *, tiers: Collection[str]) -> tuple[Found, ...]:
+async def tiers_in(raw: Body, *, tiers: Collection[str]) -> tuple[Found, ...]:
     """Find every value of a member `model` that names a tier; `ValueError` for too many members."""
     found: list[Found] = []
     seen = 0
@@ -58,16 +59,17 @@ async def tiers_in(raw: bytes, *, tiers: Collection[str]) -> tuple[Found, ...]:
     return tuple(found)
 
 
-def replaced(raw: bytes, found: Collection[Found], *, models: dict[str, str]) -> bytes:
-    """Return the bytes with the model of each tier found."""
-    pieces: list[bytes] = []
+def replaced(raw: Body, found: Collection[Found], *, models: dict[str, str]) -> Pieces:
+    """Return the body with the model of each tier found."""
+    view = memoryview(raw)
+    pieces: list[Body] = []
     position = 0
     for each in found:
         if each.start < position:
             continue
-        pieces += [raw[position : each.start], json.dumps(models[each.tier]).encode()]
+        pieces += [view[position : each.start], json.dumps(models[each.tier]).encode()]
         position = each.end
-    return b"".join([*pieces, raw[position:]])
+    return (*pieces, view[position:])
 
 
 def _text(literal: bytes) -> str:

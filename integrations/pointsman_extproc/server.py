@@ -10,9 +10,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from pointsman_extproc.answers import Answer
+from pointsman_extproc.incoming import Incoming
 from pointsman_extproc.listen import Listen
 from pointsman_extproc.processor import Processor
-from pointsman_extproc.wire.external_processor_pb2 import ProcessingRequest
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 MOST_STREAMS = 1_000
@@ -44,7 +44,7 @@ async def listening(
     )
     process = grpc.stream_stream_rpc_method_handler(
         processor.process,
-        request_deserializer=ProcessingRequest.FromString,
+        request_deserializer=Incoming.from_wire,
         response_serializer=_serialised,
     )
     handler = grpc.method_handlers_generic_handler(SERVICE, {"Process": process})

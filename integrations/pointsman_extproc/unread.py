@@ -6,6 +6,7 @@ search finds it, and the request is refused where there may be one that a search
 
 from __future__ import annotations
 
+from pointsman_extproc.body import Body
 from pointsman_extproc.encodings import Encoding
 from pointsman_extproc.head import Head
 from pointsman_extproc.leading_model import leading_model
@@ -16,11 +17,11 @@ from pointsman_extproc.settings import Settings
 from pointsman_extproc.verdict import Passed, Verdict, refusal_for
 
 
-async def salvaged(head: Head, body: bytes, *, why: str, settings: Settings) -> Verdict:
+async def salvaged(head: Head, body: Body, *, why: str, settings: Settings) -> Verdict:
     """Return the verdict on a whole body that could not be read."""
     if not settings.serves:
         return Verdict(why=why)
-    if b"\0" in body[:4]:  # UTF-16 or UTF-32, in which the search finds nothing
+    if 0 in body[:4]:  # UTF-16 or UTF-32, in which the search finds nothing
         return refused(why, settings=settings)
     try:
         found = await tiers_in(body, tiers=settings.tiers)
@@ -29,7 +30,7 @@ async def salvaged(head: Head, body: bytes, *, why: str, settings: Settings) -> 
     return _static(head, body, found=found, why=why, settings=settings)
 
 
-def cut_off(head: Head, start: bytes, *, settings: Settings) -> Verdict:
+def cut_off(head: Head, start: Body, *, settings: Settings) -> Verdict:
     """Return the verdict on a body of which only the start may be held."""
     why = Passed.TOO_LARGE
     if not settings.serves:
@@ -59,7 +60,7 @@ def path_with(head: Head, *, model: str, settings: Settings) -> str | None:
 
 
 def _static(
-    head: Head, body: bytes, *, found: tuple[Found, ...], why: str, settings: Settings
+    head: Head, body: Body, *, found: tuple[Found, ...], why: str, settings: Settings
 ) -> Verdict:
     path_model = head.target.path_model
     tiers = {each.tier for each in found}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pointsman_extproc.answers import Refusal
+from pointsman_extproc.body import Pieces
 
 
 class Passed(StrEnum):
@@ -39,7 +40,7 @@ class Verdict:
 
     why: str
     model: str = ""
-    body: bytes | None = None
+    body: Pieces | None = None
     path: str | None = None
     decoded: bool = False
     """`body` has no content encoding any more."""

@@ -50,13 +50,14 @@ async def _read(head: Head, raw: bytes) -> None:
     reading = read(body, Question(target=head.target, tiers=frozenset({TIER})))
     if reading is not None:
         if is_tier(reading.model, {TIER}) and reading.in_body:
-            changed = json.loads(reading.with_model(body, "v/other"))
-            assert changed["model"] == "v/other"
+            served = json.loads(b"".join(reading.with_model(body, "v/other")))
+            assert served["model"] == "v/other"
         return
     verdict = await salvaged(head, body, why="unreadable", settings=SETTINGS)
     if verdict.body is not None:
-        again = await salvaged(head, verdict.body, why="unreadable", settings=SETTINGS)
-        assert again.body is None or again.body == verdict.body
+        changed = b"".join(verdict.body)
+        again = await salvaged(head, changed, why="unreadable", settings=SETTINGS)
+        assert again.body is None or b"".join(again.body) == changed
 
 
 def seeds() -> Iterator[bytes]:

@@ -14,6 +14,7 @@ import pytest
 from pointsman_client import RoutingClient
 from pointsman_client.testing import FOREVER, FakeService, Refusal, routed
 from pointsman_extproc.choosing import Chooser
+from pointsman_extproc.incoming import Incoming
 from pointsman_extproc.metrics import Metrics
 from pointsman_extproc.processor import Processor
 from pointsman_extproc.reader_pool import ReaderPool
@@ -64,12 +65,15 @@ class Envoy:
         said |= {name.replace("_", "-"): value for name, value in headers.items()}
         sent = Sent(raw, path, {k: v for k, v in said.items() if v})
 
-        async def messages() -> AsyncIterator[pb.ProcessingRequest]:
+        async def messages() -> AsyncIterator[Incoming]:
             values = [pb.HeaderValue(key=k, raw_value=v.encode()) for k, v in sent.headers.items()]
-            yield pb.ProcessingRequest(
-                request_headers=pb.HttpHeaders(headers=pb.HeaderMap(headers=values))
-            )
-            yield pb.ProcessingRequest(request_body=pb.HttpBody(body=raw, end_of_stream=whole))
+            for message in (
+                pb.ProcessingRequest(
+                    request_headers=pb.HttpHeaders(headers=pb.HeaderMap(headers=values))
+                ),
+                pb.ProcessingRequest(request_body=pb.HttpBody(body=raw, end_of_stream=whole)),
+            ):
+                yield Incoming.from_wire(message.SerializeToString())
 
         async for answer in self._processor.process(messages(), Context()):
             sent.apply(pb.ProcessingResponse.FromString(answer.SerializeToString()))

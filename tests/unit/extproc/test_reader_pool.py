@@ -35,7 +35,7 @@ async def test_short_and_long_bodies_read_alike() -> None:
             assert reading is not None
             assert reading.prompt is not None
             assert str(reading.prompt.user_prompt_prefix).startswith("Why?")
-            assert json.loads(reading.with_model(raw, "v/b"))["model"] == "v/b"
+            assert json.loads(b"".join(reading.with_model(raw, "v/b")))["model"] == "v/b"
         assert await pool.read(b"x" * 2 * HERE, QUESTION, within=60) is None
     finally:
         await pool.aclose()
