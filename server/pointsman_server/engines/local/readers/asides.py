@@ -69,9 +69,8 @@ class Asides:
         self._pieces = pieces
         self._table: NDArray[np.int8] = arrays["table"]
         self._scale = arrays["scale"].astype(np.float32)[:, None]
-        self._middle, self._middle_bias, self._head = (
-            arrays[name].astype(np.float32) for name in ARRAYS
-        )
+        self._middle, self._middle_bias, head = (arrays[name].astype(np.float32) for name in ARRAYS)
+        self._head, self._head_bias = head[:-1], head[-1]
         self._threshold = threshold
 
     def without(self, text: str) -> str:
@@ -111,7 +110,7 @@ class Asides:
         hidden = pooled @ self._middle
         hidden += self._middle_bias
         np.maximum(hidden, 0.0, out=hidden)
-        found: list[float] = (hidden @ self._head[:-1] + self._head[-1]).tolist()
+        found: list[float] = (hidden @ self._head + self._head_bias).tolist()
         return found
 
     def _is_aside(self, text: str, part: Span) -> bool:

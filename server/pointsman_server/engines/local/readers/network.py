@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pointsman_server.core.errors import ArtefactInvalid
 from pointsman_server.engines.local.readers.asides import ARRAYS as ASIDE_ARRAYS
-from pointsman_server.engines.local.readers.pieces import SPECIAL, Pieces
+from pointsman_server.engines.local.readers.pieces import HEAD, SPECIAL, TAIL, Pieces
+from pointsman_server.engines.local.readers.projections import PieceProjections
 
 Floats = NDArray[np.float32]
 
@@ -27,6 +28,8 @@ DILATION: Final = 2
 GATE_FLOOR: Final = 0.1
 """Keeps the mean of a text finite whose gates are all closed."""
 SIZES: Final = 3
+MOST: Final = HEAD + 1 + TAIL
+"""Pieces of a text, with the gap."""
 
 _EMPTY: Final = [1]
 """A text without pieces is a newline."""
@@ -48,12 +51,19 @@ class Network:
         _check(arrays)
         vocabulary = arrays["vocabulary"].tobytes().decode().split("\n")
         self.pieces = Pieces(vocabulary)
-        self._table: NDArray[np.int8] = arrays["table"]
         wide = {name: array.astype(np.float32) for name, array in arrays.items() if name in _WIDE}
-        self._scale = wide["scale"][:, None]
-        self._first, self._first_bias = wide["first"], wide["first_bias"]
-        self._second, self._second_bias = wide["second"], wide["second_bias"]
-        self._zeros = np.zeros_like(self._second_bias)  # a row: a number takes twice as long
+        self._projections = PieceProjections(
+            table=arrays["table"],
+            scale=wide["scale"][:, None],
+            weights=wide["first"],
+            bias=wide["first_bias"],
+        )
+        # Three products need no copy of each row beside its neighbours.
+        self._before, self._here, self._behind = map(
+            np.ascontiguousarray, np.split(wide["second"], 3)
+        )
+        self._second_bias = wide["second_bias"]
+        self._zeros = np.zeros((MOST, len(self._second_bias)), np.float32)  # a number is slower
         self._measures = np.stack((-wide["gate"], wide["attend"]))
         self._gate_bias = wide["gate_bias"]
         self._middle, self._middle_bias = wide["middle"], wide["middle_bias"]
@@ -80,15 +90,15 @@ class Network:
         return np.concatenate((sums[1], sums[0], np.maximum.reduce(z), measures))
 
     def _convolved(self, rows: list[int]) -> Floats:
-        """Pieces x channels: what each piece and its neighbours mean."""
-        at = np.array(rows, np.intp)
-        x = self._table.take(at, axis=0) * self._scale.take(at, axis=0)
-        y = _window(x, 1) @ self._first
-        y += self._first_bias
-        np.maximum(y, self._zeros, out=y)
-        z = _window(y, DILATION) @ self._second
+        """Pieces x channels: the meaning of each piece and its neighbours."""
+        zeros = self._zeros[: len(rows)]
+        y = self._projections.convolved(rows)
+        np.maximum(y, zeros, out=y)
+        z: Floats = y @ self._here
+        z[DILATION:] += y[:-DILATION] @ self._before
+        z[:-DILATION] += y[DILATION:] @ self._behind
         z += self._second_bias
-        np.maximum(z, self._zeros, out=z)
+        np.maximum(z, zeros, out=z)
         z += y
         return z
 
@@ -103,16 +113,6 @@ class Network:
             self.hidden(self.pooled(text)) @ self._heads + self._heads_bias
         ).tolist()
         return found
-
-
-def _window(x: Floats, step: int) -> Floats:
-    """Each row beside those `step` before and after it; zeros beyond the ends."""
-    length, width = x.shape
-    wide = np.zeros((length, 3 * width), np.float32)
-    wide[step:, :width] = x[: max(length - step, 0)]
-    wide[:, width : 2 * width] = x
-    wide[: max(length - step, 0), 2 * width :] = x[step:]
-    return wide
 
 
 _ONE: Final = np.ones((), np.float32)

@@ -33,9 +33,12 @@ _FIRST_NUMBER: Final = 8
 _FIRST_FALLBACK: Final = 8 + NUMBERS
 _LONGEST: Final = 16
 
-_TOKEN: Final = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+|\n|[^\w\s]|_+")
-"""Words (`parseHTTPHeader` is three), numbers, newlines and marks."""
-_ASCII_TOKEN: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|\n|[^\w\s]|_+")
+_TOKEN: Final = re.compile(
+    r" ?([^\W\d_A-Z]+|[A-Z][^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+|\n|[^\w\s]|_+)"
+)
+"""Words (`parseHTTPHeader` is three), numbers, newlines and marks. A space before one is skipped
+with it: by itself, it would be tried as the start of each."""
+_ASCII_TOKEN: Final = re.compile(r" ?([a-z]+|[A-Z][a-z]+|[A-Z]+(?![a-z])|[0-9]+|\n|[^\w\s]|_+)")
 """The same for ASCII texts: ranges are compared faster than classes of characters."""
 
 
