@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from pointsman_client import ApiKind, BodySession, BodyUser, IdentitySources
+from pointsman_client.cli.command_line import ADDRESS_VARIABLE, CommandParser
 
 from pointsman_extproc.settings import PATHS, Settings
 
 Member = TypeVar("Member", BodyUser, BodySession)
 
+DEFAULT_ADDRESS = "127.0.0.1:50051"
 _KINDS = tuple(sorted(set(PATHS.values())))
 
 
 def parser_of() -> argparse.ArgumentParser:
     """Build the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="pointsman ext-proc",
         description="Answer Envoy's external processing filter: set the decided model in requests "
         "for a tier, or only record the decision.",
@@ -160,8 +162,8 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("the service that is asked").add_argument
     add(
         "--address",
-        default=os.environ.get("POINTSMAN_ADDRESS") or "127.0.0.1:50051",
-        help="host:port (default: $POINTSMAN_ADDRESS, else 127.0.0.1:50051)",
+        default=os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS,
+        help=f"host:port (default: ${ADDRESS_VARIABLE}, else {DEFAULT_ADDRESS})",
     )
     add(
         "--timeout",

@@ -6,14 +6,16 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from pointsman_client import RoutingClient, Tls, TokenFile
+from pointsman_client.cli.command_line import warn_of_misspelt_address
 from prometheus_client import start_http_server
 
-from pointsman_extproc.arguments import parser_of, settings_from
+from pointsman_extproc.arguments import DEFAULT_ADDRESS, parser_of, settings_from
 from pointsman_extproc.choosing import Chooser
 from pointsman_extproc.listen import Listen
 from pointsman_extproc.metrics import Metrics
@@ -35,6 +37,8 @@ def ext_proc(argv: Sequence[str]) -> int:
         arguments = parser_of().parse_args(argv)
     except SystemExit as left:  # argparse leaves after --help and after bad usage
         return left.code if isinstance(left.code, int) else _BAD_USAGE
+    if arguments.address == DEFAULT_ADDRESS:
+        warn_of_misspelt_address(os.environ, command="ext-proc")
     try:
         settings = settings_from(arguments)
         listen = Listen.from_arguments(arguments)

@@ -64,7 +64,7 @@ async def test_bad_usage_is_json_where_the_log_is() -> None:
     child = await serve("--listne x", POINTSMAN_LOG_FORMAT="json")
     _, errors = await child.communicate()
     assert child.returncode == 2
-    assert messages(errors) == ["unrecognized arguments: --listne x"]
+    assert messages(errors) == ["unrecognized arguments: --listne x; did you mean --listen?"]
 
 
 DISTURBED = """

@@ -13,12 +13,16 @@ from typing import Any, TypeVar
 
 from pointsman_client.arguments import checked_target
 from pointsman_client.channel import Tls
+from pointsman_client.cli.command_line import (
+    ADDRESS_VARIABLE,
+    CommandParser,
+    warn_of_misspelt_address,
+)
 from pointsman_client.cli.hints import unreached_text
 from pointsman_client.errors import Denied, InvalidRequest, NotFound, RoutingError, Unsupported
 from pointsman_client.sync_client import SyncRoutingClient
 from pointsman_client.tokens import TokenFile
 
-ADDRESS_VARIABLE = "POINTSMAN_ADDRESS"
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 ANSWERED = 0
@@ -43,7 +47,7 @@ class Called:
 
 def parser_of(command: str, *, description: str, example: str) -> argparse.ArgumentParser:
     """A parser whose help ends with an example and the exit statuses."""
-    return argparse.ArgumentParser(
+    return CommandParser(
         prog=f"pointsman {command}",
         description=description,
         epilog=f"example:\n  {example}\n\n{STATUSES}",
@@ -58,12 +62,14 @@ def run(
     command: str,
     ask: Callable[[Called], Answer],
     show: Callable[[Answer], str],
+    status: Callable[[Answer], int] = lambda _: ANSWERED,
 ) -> int:
     """Read the command line, ask the service, and print the answer; returns the exit status."""
     try:
         arguments = parser.parse_args(argv)
     except SystemExit as left:  # argparse leaves after --help and after bad usage
         return left.code if isinstance(left.code, int) else BAD_USAGE
+    warn_if_misspelt(arguments, command=command)
     try:
         token = TokenFile(arguments.token_file)() if arguments.token_file else None
         tls = tls_of(arguments)
@@ -79,7 +85,7 @@ def run(
     except RoutingError as error:
         return explain(error, arguments=arguments, command=command)
     sys.stdout.write(_json(answer) if arguments.json else show(answer))
-    return ANSWERED
+    return status(answer)
 
 
 def _json(answer: Any) -> str:
@@ -136,6 +142,12 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     add("--cert", metavar="FILE", help="use TLS and show this certificate (PEM); needs --key")
     add("--key", metavar="FILE", help="the private key of --cert (PEM)")
     add("--server-name", metavar="NAME", help="use TLS; the name in the service's certificate")
+
+
+def warn_if_misspelt(arguments: argparse.Namespace, *, command: str) -> None:
+    """Say that a variable for the address is misspelt, where no other address is given."""
+    if arguments.address == DEFAULT_ADDRESS:
+        warn_of_misspelt_address(os.environ, command=command)
 
 
 def tls_of(arguments: argparse.Namespace) -> Tls | bool:

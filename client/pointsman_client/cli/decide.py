@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from pointsman_client.cli.common import Called, add_connection, parser_of, run
+from pointsman_client.cli.common import (
+    ANSWERED,
+    BAD_USAGE,
+    Called,
+    add_connection,
+    complain,
+    parser_of,
+    run,
+)
 from pointsman_client.cli.table import render
 from pointsman_client.description import RoutingDescription, TierDescription
 from pointsman_client.errors import RoutingError
@@ -38,7 +46,7 @@ def decide(argv: Sequence[str]) -> int:
         picks.append(request.static_pick)
         result = _route(called, request)
         if result.reason is Reason.UNKNOWN_TIER:
-            notes.append(_known_tiers(called, request.tier))
+            complain(_known_tiers(called, request.tier), status=BAD_USAGE, command="decide")
         if called.arguments.json and notes:
             sys.stderr.write("\n".join([*notes, ""]))
         return result
@@ -47,7 +55,12 @@ def decide(argv: Sequence[str]) -> int:
         shown = render(result, static_pick=picks[0])
         return f"{chr(10).join(notes)}\n\n{shown}" if notes else shown
 
-    return run(_parser(), argv, command="decide", ask=ask, show=show)
+    return run(_parser(), argv, command="decide", ask=ask, show=show, status=_status)
+
+
+def _status(result: RouteResult) -> int:
+    """An unknown tier is a mistake here: a gateway that asked with it would never be routed."""
+    return BAD_USAGE if result.reason is Reason.UNKNOWN_TIER else ANSWERED
 
 
 def _complete(called: Called) -> _Request:

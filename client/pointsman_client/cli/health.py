@@ -19,6 +19,7 @@ import grpc.aio
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
 from pointsman_client.channel import Tls, open_channel
+from pointsman_client.cli.command_line import CommandParser
 from pointsman_client.cli.common import (
     ANSWERED,
     BAD_USAGE,
@@ -28,6 +29,7 @@ from pointsman_client.cli.common import (
     complain,
     explain,
     tls_of,
+    warn_if_misspelt,
 )
 from pointsman_client.client import ROUTE_TIMEOUT
 from pointsman_client.errors import NotFound, RoutingError
@@ -45,6 +47,7 @@ def health(argv: Sequence[str]) -> int:
         arguments = _parser().parse_args(argv)
     except SystemExit as left:  # argparse leaves after --help and after bad usage
         return left.code if isinstance(left.code, int) else BAD_USAGE
+    warn_if_misspelt(arguments, command="health")
     try:
         token = TokenFile(arguments.token_file)() if arguments.token_file else None
         spoken = tls_of(arguments)
@@ -85,7 +88,7 @@ async def _check(arguments: argparse.Namespace, *, token: str | None, tls: Tls |
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="pointsman health",
         description="Ask a running service whether it serves.",
         epilog="example:\n  pointsman health --address 127.0.0.1:50051\n\n"

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, TextIO, cast
 
+from pointsman_server.cli.options import CommandParser
 from pointsman_server.core.errors import PolicyInvalid
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.lib.console import complain, discard_stdout, in_words
@@ -103,7 +104,7 @@ def _printed(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="pointsman report",
         description="Report from the decision log how often and for which models decisions differ"
         " from the static\npicks, and what serving them would cost. See docs/report.md.",

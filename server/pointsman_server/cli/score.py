@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
+from pointsman_server.cli.options import CommandParser
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid
 from pointsman_server.core.model import PROMPT_CODE_POINTS
 from pointsman_server.core.policy_file import PolicyFile, ReaderKind
@@ -45,7 +46,7 @@ def score(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="pointsman score",
         description="Score prompts with the embedded engine. In: JSON lines with `prompt` and,"
         " optionally, `id`,\n`candidates`, `policy`. Out: a line for each, with all heads, every"

@@ -15,7 +15,7 @@ from pointsman_server.bootstrap.scheduling import schedule
 from pointsman_server.bootstrap.serve import serve as serve_until_stopped
 from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.bootstrap.worker_link import SupervisorLink
-from pointsman_server.cli.options import add_set_option
+from pointsman_server.cli.options import add_set_option, meant
 from pointsman_server.cli.running import run_until_done
 from pointsman_server.core.errors import SettingInvalid
 from pointsman_server.lib.console import Console, open_standard_streams
@@ -82,6 +82,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process with the status of bad usage."""
+        message += meant(message, usage=self.format_usage())
         if not self._console.as_log:
             super().error(message)
         raise SystemExit(self._console.complain([message]))

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
+from pointsman_server.cli.options import CommandParser
 from pointsman_server.core.errors import LinesInvalid, PointsmanError
 from pointsman_server.engines.local.container import pack, unpack
 from pointsman_server.engines.local.readers.default import MAGIC, content_of
@@ -64,7 +65,7 @@ def _shown(figure: float) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="pointsman train",
         description="Fine-tune the default reader's heads on labelled requests. In: JSON lines with"
         " `prompt`,\n`effort` (1-5) or `difficulty` (easy, medium, hard) and, optionally, `domain`."

@@ -28,6 +28,29 @@ def test_every_command_has_an_example(command: str, capsys: pytest.CaptureFixtur
     assert "example:\n  " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("command", "mistyped", "option"),
+    [
+        ("check", "--jsn", "--json"),
+        ("decide", "--static-pik", "--static-pick"),
+        ("describe", "--adress", "--address"),
+        ("health", "--servcie", "--service"),
+        ("init", "--froce", "--force"),
+        ("report", "--input-token5", "--input-tokens"),
+        ("score", "--raeder", "--reader"),
+        ("serve", "--worker5", "--workers"),
+        ("test", "--test5", "--tests"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_the_one_that_was_meant(
+    command: str, mistyped: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.suppress(SystemExit):
+        main([command, mistyped])
+    said = capsys.readouterr().err
+    assert said.endswith(f"unrecognized arguments: {mistyped}; did you mean {option}?\n")
+
+
 def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["descibe"]) == 2
     said = capsys.readouterr().err

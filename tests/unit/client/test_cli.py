@@ -338,10 +338,12 @@ def test_an_unknown_tier_is_answered_with_the_known_ones(
 ) -> None:
     fake.description = described()
     fake.answer(not_routed("skipped", reason=Reason.UNKNOWN_TIER))
-    assert run(fake, "Hi", "--tier", "wholly-other") == 0
-    printed = capsys.readouterr().out
-    assert "unknown tier 'wholly-other'; known tiers: t/small, t/large" in printed
-    assert "because      the policy file has no such tier" in printed
+    assert run(fake, "Hi", "--tier", "wholly-other") == 2
+    printed = capsys.readouterr()
+    assert printed.err == (
+        "pointsman decide: unknown tier 'wholly-other'; known tiers: t/small, t/large\n"
+    )
+    assert "because      the policy file has no such tier" in printed.out
 
 
 @pytest.mark.parametrize("mistyped", ["t/smal", "small"])
@@ -350,8 +352,50 @@ def test_a_mistyped_tier_is_answered_with_the_one_that_was_meant(
 ) -> None:
     fake.description = described()
     fake.answer(not_routed("skipped", reason=Reason.UNKNOWN_TIER))
-    assert run(fake, "Hi", "--tier", mistyped) == 0
-    assert f"unknown tier '{mistyped}': did you mean t/small?" in capsys.readouterr().out
+    assert run(fake, "Hi", "--tier", mistyped) == 2
+    assert f"unknown tier '{mistyped}': did you mean t/small?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--teir", "t/small", "Hi"], "--teir Hi; did you mean --tier?"),
+        (["Hi", "--adress=x:1", "--jsn"], "--adress=x:1 --jsn; did you mean --address --json?"),
+        (["Hi", "--wholly-other"], "--wholly-other"),
+        (["Hi", "there"], "there"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str], given: list[str], said: str
+) -> None:
+    assert decide(given) == 2
+    printed = capsys.readouterr().err
+    assert printed.endswith(f"pointsman decide: error: unrecognized arguments: {said}\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["POINTSMAN_ADDRES", "POINTSMAN_ADDR", "pointsman_adress", "POINTSMAN_SERVER_ADDRESS"]
+)
+def test_a_mistyped_variable_of_the_address_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv(name, "127.0.0.1:1")
+    describe([])
+    warning = f"pointsman describe: warning: {name} is not read: did you mean POINTSMAN_ADDRESS?\n"
+    assert capsys.readouterr().err.startswith(warning)
+    describe(["--address", "127.0.0.1:1"])
+    monkeypatch.setenv("POINTSMAN_ADDRESS", "127.0.0.1:1")
+    describe([])
+    assert "is not read" not in capsys.readouterr().err
+
+
+def test_variables_of_others_are_not_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("POINTSMAN_LISTEN", "POINTSMAN_PORT_50051_TCP_ADDR", "POINTSMAN_TOKENS_FILE"):
+        monkeypatch.setenv(name, "127.0.0.1:1")
+    describe([])
+    assert "is not read" not in capsys.readouterr().err
 
 
 def test_assumptions_stay_out_of_json(
