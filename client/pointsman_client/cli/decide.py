@@ -59,7 +59,7 @@ def decide(argv: Sequence[str]) -> int:
 
 
 def _status(result: RouteResult) -> int:
-    """An unknown tier is a mistake here: a gateway that asked with it would never be routed."""
+    """An unknown tier is bad usage: a gateway that sends it is never routed."""
     return BAD_USAGE if result.reason is Reason.UNKNOWN_TIER else ANSWERED
 
 
