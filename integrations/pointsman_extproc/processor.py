@@ -7,8 +7,12 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from google.protobuf.message import DecodeError
+from grpc import StatusCode
+
 from pointsman_extproc import answers
 from pointsman_extproc.body import Body
+from pointsman_extproc.body_room import BodyRoom, Place
 from pointsman_extproc.choosing import Chooser
 from pointsman_extproc.head import Head, read_head
 from pointsman_extproc.incoming import Incoming
@@ -29,7 +33,11 @@ class Processor:
         self._chooser = chooser
         self._settings = settings
         self._metrics = metrics
-        self._held = 0  # bytes of bodies that are here or on their way
+        self._room = BodyRoom(
+            most_bytes=settings.most_held_bytes,
+            most_requests=settings.most_held_requests,
+            grace=settings.least_wait,
+        )
 
     async def process(
         self, requests: AsyncIterator[Incoming], context: Any
@@ -39,36 +47,63 @@ class Processor:
         The stream ends with the last answer that matters: Envoy goes on alone from there, and the
         response is never looked at.
         """
-        head: Head | None = None
-        held = 0
         try:
-            async for incoming in requests:
-                request = incoming.message
-                phase = request.WhichOneof("request") or "request_headers"
-                if phase == "request_headers" and head is None:
-                    metadata = context.invocation_metadata() or ()
-                    head = self._read(request.request_headers, metadata=metadata)
-                    if head is not None and self._is_full(head):
-                        self._metrics.note(Passed.BUSY)
-                        if self._settings.serves:
-                            yield answers.refuse(refusal_for(Passed.BUSY), why=Passed.BUSY)
-                            return
-                        head = None
-                    if head is not None:
-                        held = self._room_for(head)
-                        self._held += held
-                        yield answers.send_body(
-                            announced=head.body_bytes, most=self._settings.most_bytes
-                        )
-                        continue
-                elif phase == "request_body" and head is not None:
-                    ended = request.request_body.end_of_stream
-                    yield await self._answer(head, body=incoming.body, ended=ended)
-                    return
-                yield answers.pass_on(phase)
-                return
+            async for answer in self._answers(aiter(requests), context):
+                yield answer
+        except DecodeError:
+            await context.abort(StatusCode.INVALID_ARGUMENT, "not a message of ext_proc v3")
+
+    async def _answers(
+        self, messages: AsyncIterator[Incoming], context: Any
+    ) -> AsyncIterator[answers.Answer]:
+        first = await _first(messages, within=self._settings.first_within)
+        if first is None:
+            return
+        phase = first.message.WhichOneof("request") or "request_headers"
+        head: Head | None = None
+        if phase == "request_headers":
+            metadata = context.invocation_metadata() or ()
+            head = self._read(first.message.request_headers, metadata=metadata)
+        if head is None:
+            yield answers.pass_on(phase)
+            return
+        place = self._room.enter(self._size(head))
+        if place is None:
+            yield self._without_room(phase)
+            return
+        try:
+            yield answers.send_body(announced=head.body_bytes, most=self._settings.most_bytes)
+            async for answer in self._for_body(head, messages=messages, place=place):
+                yield answer
         finally:
-            self._held -= held
+            self._room.leave(place)
+
+    async def _for_body(
+        self, head: Head, *, messages: AsyncIterator[Incoming], place: Place
+    ) -> AsyncIterator[answers.Answer]:
+        """Wait for the message behind the headers, and answer it."""
+        incoming = await _before_eviction(messages, place)
+        if place.evicted.is_set():
+            self._metrics.note(Passed.BUSY)
+            if self._settings.serves:  # Envoy takes this answer at any time
+                yield answers.refuse(refusal_for(Passed.BUSY), why=Passed.BUSY)
+            return
+        if incoming is None:
+            return
+        self._room.arrived(place)
+        request = incoming.message
+        phase = request.WhichOneof("request") or "request_headers"
+        if phase == "request_body":
+            ended = request.request_body.end_of_stream
+            yield await self._answer(head, body=incoming.body, ended=ended)
+        else:
+            yield answers.pass_on(phase)
+
+    def _without_room(self, phase: str) -> answers.Answer:
+        self._metrics.note(Passed.BUSY)
+        if self._settings.serves:
+            return answers.refuse(refusal_for(Passed.BUSY), why=Passed.BUSY)
+        return answers.pass_on(phase)
 
     def _read(self, headers: HttpHeaders, *, metadata: Metadata) -> Head | None:
         """Read the headers; `None` where the body that follows is not to be looked at."""
@@ -85,10 +120,7 @@ class Processor:
     def _is_too_long(self, head: Head) -> bool:
         return (head.body_bytes or 0) > self._settings.most_bytes
 
-    def _is_full(self, head: Head) -> bool:
-        return self._held + self._room_for(head) > self._settings.most_held_bytes
-
-    def _room_for(self, head: Head) -> int:
+    def _size(self, head: Head) -> int:
         most = self._settings.most_bytes
         return most if head.body_bytes is None else min(head.body_bytes, most)
 
@@ -125,3 +157,28 @@ class Processor:
         # The kind alone: a message may quote the request.
         _log.error("request not decided: %s in the processor", type(error).__name__)
         return Passed.FAULT
+
+
+async def _first(messages: AsyncIterator[Incoming], *, within: float) -> Incoming | None:
+    """Return the headers, which Envoy sends as soon as it opens a stream; `None` without any."""
+    try:
+        async with asyncio.timeout(within):
+            return await anext(messages, None)
+    except TimeoutError:
+        return None
+
+
+async def _before_eviction(messages: AsyncIterator[Incoming], place: Place) -> Incoming | None:
+    """Return the next message; `None` at the end, or if the place is taken away before it."""
+    following = asyncio.ensure_future(_next(messages))
+    evicted = asyncio.ensure_future(place.evicted.wait())
+    try:
+        await asyncio.wait((following, evicted), return_when=asyncio.FIRST_COMPLETED)
+        return following.result() if following.done() else None
+    finally:
+        evicted.cancel()
+        following.cancel()
+
+
+async def _next(messages: AsyncIterator[Incoming]) -> Incoming | None:
+    return await anext(messages, None)

@@ -15,8 +15,9 @@ from pointsman_extproc.listen import Listen
 from pointsman_extproc.processor import Processor
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
-MOST_STREAMS = 1_000
-"""Concurrent requests; Envoy's `failure_mode_allow` applies to further ones."""
+MOST_STREAMS = 1_100
+"""Concurrent calls: requests, of which the processor holds 1,000, and health checks beside them.
+Envoy's `failure_mode_allow` applies to further ones."""
 _ROOM = 1024 * 1024  # of a message, beside the body
 _LEAST_MESSAGE = 64 * 1024 * 1024
 """Envoy may buffer more of a long body than is read here; a message beyond this ends the stream."""
@@ -40,6 +41,9 @@ async def listening(
             ("grpc.max_receive_message_length", longest),
             ("grpc.max_send_message_length", longest),
             ("grpc.so_reuseport", 0),
+            # Envoy compresses no message. With all algorithms but identity (bit 0) disabled, gRPC
+            # refuses a compressed message before it unpacks it.
+            ("grpc.compression_enabled_algorithms_bitset", 1),
         ),
     )
     process = grpc.stream_stream_rpc_method_handler(

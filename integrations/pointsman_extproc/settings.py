@@ -47,6 +47,13 @@ class Settings:
     most_held_bytes: int = 256 * 1024 * 1024
     """Bytes of all bodies at once. A body of unknown length counts as one of `most_bytes`."""
 
+    most_held_requests: int = 1_000
+    """Requests whose bodies are here or on their way."""
+    first_within: float = 10.0
+    """Seconds in which the first message of a stream has to be there."""
+    least_wait: float = 0.25
+    """Seconds that a request may wait for its body before another one may take its place."""
+
     def __post_init__(self) -> None:
         checked_sources(self.sources)
         for tier, pick in self.tiers.items():

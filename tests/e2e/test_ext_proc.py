@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import secrets
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -399,3 +400,28 @@ def test_a_processor_that_is_told_to_stop_ends_in_peace(tmp_path: Path, service:
         processor.program.stop()
         assert processor.program.child.returncode == 0
         assert "Traceback" not in processor.program.tail()
+
+
+@pytest.mark.scenario("serve: a client that does not send its body gives its place up")
+def test_a_client_that_does_not_send_its_body_keeps_nobody_out(
+    tmp_path: Path, service: Service, upstream: Upstream, claude: Upstream
+) -> None:
+    one = ("--max-held-bytes", "16777216")  # room for one body of unknown length
+    with (
+        ext_proc(tmp_path, "--serve", *SLOW, *one, pointsman=service.address) as processor,
+        example_envoy(
+            tmp_path / "envoy",
+            processor=processor.address,
+            provider=upstream.url,
+            provider_of_claude=claude.url,
+        ) as url,
+        socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0), PATIENCE) as slow,
+    ):
+        slow.sendall(
+            f"POST {CHAT} HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n".encode()
+        )
+        client = Client(url)
+        until(lambda: client.ask(chat()).status_code == 200, what="room")
+        assert slow.recv(1_024).startswith(b"HTTP/1.1 503 ")
+        assert processor.count(why="busy") >= 1

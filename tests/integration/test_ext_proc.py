@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,107 +20,29 @@ from pointsman_extproc.processor import Processor
 from pointsman_extproc.server import SERVICE, listening
 from pointsman_extproc.settings import Settings
 from pointsman_extproc.wire import external_processor_pb2 as pb
-from prometheus_client import generate_latest
 from support.eventually import eventually
+from support.ext_proc import (
+    BODY,
+    CANARY,
+    PICK,
+    TIER,
+    USUAL,
+    Running,
+    body_of,
+    head_of,
+    passed,
+    processing,
+)
 
 TLS = Path(__file__).parents[1] / "unit" / "client" / "tls"
-TIER = "kilo-auto/frontier"
-PICK = "vendor/static"
 DECIDED = "vendor/decided"
-CANARY = "canary-of-the-prompt"
-BODY = json.dumps(
-    {"model": TIER, "user": "u-of-body", "messages": [{"role": "user", "content": CANARY}]}
-).encode()
-USUAL = {":method": "POST", ":path": "/v1/chat/completions", "content-type": "application/json"}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-
-
-@dataclass
-class Running:
-    """A listening processor, and a connection to it."""
-
-    fake: FakeService
-    metrics: Metrics
-    channel: grpc.aio.Channel
-
-    def open(self, requests: Iterable[pb.ProcessingRequest] | None = None) -> Any:
-        """A stream, as Envoy opens it."""
-        process = self.channel.stream_stream(
-            f"/{SERVICE}/Process",
-            request_serializer=pb.ProcessingRequest.SerializeToString,
-            response_deserializer=pb.ProcessingResponse.FromString,
-        )
-        return process(requests)
-
-    async def ask(self, *requests: pb.ProcessingRequest) -> list[pb.ProcessingResponse]:
-        """One stream; each message waits for the answer to the one before."""
-        call = self.open()
-        answers = []
-        for request in requests:
-            await call.write(request)
-            answer = await call.read()
-            if answer is grpc.aio.EOF:
-                break
-            answers.append(answer)
-        else:
-            # The processor is the one that ends a stream whose request is settled.
-            assert not answers or await call.read() is grpc.aio.EOF
-        assert await call.code() is grpc.StatusCode.OK
-        return answers
-
-    async def post(
-        self, body: bytes = BODY, *, announced: bool = True, whole: bool = True, **headers: str
-    ) -> list[pb.ProcessingResponse]:
-        """One request as Envoy sends it."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        length = {"content-length": str(len(body))} if announced else {}
-        return await self.ask(head_of(USUAL | length | named), body_of(body, end=whole))
-
-    def figures(self) -> str:
-        return generate_latest(self.metrics.registry).decode()
-
-    def counted(self, why: str, *, model_set: str, times: int | None = 1) -> bool:
-        labels = f'{{model_set="{model_set}",why="{why}"}}'
-        line = f"pointsman_ext_proc_requests_total{labels} " + (f"{times}.0\n" if times else "")
-        return line in self.figures()
-
-
-def head_of(headers: dict[str, str], *, end: bool = False) -> pb.ProcessingRequest:
-    values = [pb.HeaderValue(key=key, raw_value=value.encode()) for key, value in headers.items()]
-    fields = pb.HttpHeaders(headers=pb.HeaderMap(headers=values), end_of_stream=end)
-    return pb.ProcessingRequest(request_headers=fields)
-
-
-def body_of(body: bytes, *, end: bool = True) -> pb.ProcessingRequest:
-    return pb.ProcessingRequest(request_body=pb.HttpBody(body=body, end_of_stream=end))
-
-
-@asynccontextmanager
-async def processing(
-    fake: FakeService, *, chooser: Any = None, patience: float = 30.0, **settings: Any
-) -> AsyncIterator[Running]:
-    fields: dict[str, Any] = {"tiers": {TIER: PICK}, "serves": True, **settings}
-    chosen, metrics = Settings(**fields), Metrics()
-    async with RoutingClient(fake.target, decide_timeout=patience, retries=0) as client:
-        processor = Processor(
-            chooser or Chooser(client, settings=chosen), settings=chosen, metrics=metrics
-        )
-        listen = Listen(address="127.0.0.1:0")
-        async with (
-            listening(processor, listen=listen, most_bytes=chosen.most_bytes, grace=5) as address,
-            grpc.aio.insecure_channel(address) as channel,
-        ):
-            yield Running(fake, metrics, channel)
 
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeService]:
     async with FakeService() as service:
         yield service
-
-
-def passed(answer: pb.ProcessingResponse) -> bool:
-    return answer == pb.ProcessingResponse(request_body=pb.BodyResponse())
 
 
 async def test_a_decision_replaces_the_model_and_says_so(fake: FakeService) -> None:
@@ -310,7 +229,8 @@ async def test_bodies_that_would_be_too_many_are_refused_until_there_is_room(
     fake.always(routed(DECIDED))
     announced = head_of(USUAL | {"content-length": str(len(BODY))})
     unknown = head_of(USUAL)
-    async with processing(fake, most_bytes=len(BODY), most_held_bytes=len(BODY)) as running:
+    room = {"most_bytes": len(BODY), "most_held_bytes": len(BODY), "least_wait": 600.0}
+    async with processing(fake, **room) as running:
         first = running.open()
         await first.write(announced)
         assert (await first.read()).mode_override.request_body_mode == pb.ProcessingMode.BUFFERED
