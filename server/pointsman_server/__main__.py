@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pointsman_server.lib.console import USAGE, discard_stdout, tell
+from pointsman_server.lib.start_signals import Terminated, end_terminated, start_signals
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -51,6 +52,15 @@ _WITH_RESULT = frozenset({"completion", "decide", "describe", "report", "resolve
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the process's exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with start_signals(reloads=arguments[:1] == ["serve"]):
+            return _finished(arguments)
+    except Terminated:
+        return end_terminated()
+
+
+def _finished(arguments: Sequence[str]) -> int:
+    """Run one command to its end, whatever becomes of its output."""
     if sys.stdout is None and _WITH_RESULT.intersection(arguments[:1]):
         tell("pointsman: standard output is closed: the result cannot be written")
         return _UNWRITABLE

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from pointsman_server.lib.console import Console
 from pointsman_server.lib.service_manager import STOPPING, notify, ready
+from pointsman_server.lib.start_signals import Terminated, end_terminated, start_signals
 from pointsman_server.supervisor.protocol import Plan, plan_of
 from pointsman_server.supervisor.reserved_port import reserve
 from pointsman_server.supervisor.supervisor import Supervisor
@@ -20,6 +21,14 @@ from pointsman_server.supervisor.supervisor import Supervisor
 
 def main(argv: Sequence[str]) -> int:
     """Supervise: the plan, then the arguments of `pointsman serve`. Returns the exit status."""
+    try:
+        with start_signals(reloads=True):
+            return _finished(argv)
+    except Terminated:
+        return end_terminated()
+
+
+def _finished(argv: Sequence[str]) -> int:
     plan = plan_of(argv[0])
     _log_to_stderr(plan)
     console = Console(as_log=plan.log_format == "json")

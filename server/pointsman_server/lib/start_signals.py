@@ -1,0 +1,49 @@
+"""Signals that arrive before the event loop handles them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+TERMINATED = 143
+"""128 + SIGTERM, as a shell reports it."""
+
+
+class Terminated(BaseException):  # as KeyboardInterrupt: nothing that handles errors catches it
+    """The process got a SIGTERM."""
+
+
+@contextlib.contextmanager
+def start_signals(*, reloads: bool) -> Iterator[None]:
+    """Raise `Terminated` at a SIGTERM inside the block, until the event loop has its own handler.
+
+    The first process of a container ignores every signal without a handler, so a stop during the
+    start would be lost. With `reloads`, SIGHUP is ignored: the start reads the policy file anyway,
+    and without a handler it would end the process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}
+    if reloads:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_terminated() -> int:
+    """End the process by SIGTERM; where it would be ignored, return the exit status."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return TERMINATED
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated
