@@ -387,6 +387,28 @@ async def test_what_is_sent_is_what_the_request_says_and_a_body_once():
     assert not any(line.startswith("transfer-encoding") for line in lines)
 
 
+@pytest.mark.parametrize("value", ["a\r\nx-b: c", "a\nx-b: c", "a\rb"])
+async def test_a_header_of_several_lines_is_refused_unsent(value):
+    async with listening() as (transport, upstream, url):
+        request = httpx.Request("POST", url, headers={"x-a": value})
+        with pytest.raises(httpx.UnsupportedProtocol):
+            await transport.handle_async_request(request)
+        assert upstream.connections == 0
+        await unharmed(transport, url)
+
+
+async def test_requests_to_several_hosts_go_where_they_say():
+    async with (
+        listening(connections=2) as (transport, first, url),
+        listening() as (_, second, other),
+    ):
+        for each in (url, other, url):
+            assert await got(transport, each) == (200, b"ok")
+    line = f"host: {url.removeprefix('http://')}".encode()
+    assert [line in head.lower().split(b"\r\n") for head in first.requests] == [True] * 2
+    assert len(second.requests) == 1
+
+
 def certificate(folder):
     """A certificate for `localhost` that vouches for itself, and its key."""
     cert, key = folder / "cert.pem", folder / "key.pem"
