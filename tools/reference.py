@@ -1,4 +1,4 @@
-"""Generate docs/reference, the OpenAPI document, the map of the house, a picture of decisions.
+"""Generate docs/reference, the OpenAPI document, error codes, the map of the house, a picture.
 
 `--check` only reports stale files.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import contract_reference
 import decision_picture
+import error_codes
 import house_map
 import openapi
 import policy_reference
@@ -23,6 +24,9 @@ FILES = {
     "docs/reference/settings.md": settings_reference.page,
     "docs/images/house.svg": house_map.picture,
     "server/pointsman_server/transport/http/openapi.json": openapi.served,
+    "client/pointsman_client/error_kinds/codes.py": error_codes.python,
+    "client/go/codes.go": error_codes.go,
+    "client/typescript/src/codes.ts": error_codes.typescript,
 }
 PICTURES = {"docs/images/decision.svg": decision_picture.picture}
 """Written and not compared."""

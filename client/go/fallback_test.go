@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -249,6 +250,76 @@ func TestErrorsOfLLMCallsHaveKinds(t *testing.T) {
 	}
 	if !Eligible("http_503", []string{"http_5xx"}) || Eligible("http_404", []string{"http_5xx"}) || Eligible("", []string{""}) {
 		t.Error("classes of statuses")
+	}
+}
+
+type bodyError struct{ raw string }
+
+func (bodyError) Error() string     { panic("no request") }
+func (e bodyError) RawJSON() string { return e.raw }
+
+type codedError struct{ Code, Type, Status string }
+
+func (codedError) Error() string { return "coded" }
+
+type awsError struct{ code string }
+
+func (awsError) Error() string       { return "aws" }
+func (e awsError) ErrorCode() string { return e.code }
+
+type rpcError struct{ text string }
+
+func (rpcError) Error() string           { return "rpc" }
+func (e rpcError) GRPCStatus() rpcStatus { return rpcStatus(e) }
+
+type rpcStatus struct{ text string }
+
+func (s rpcStatus) String() string { return s.text }
+
+func TestCodesOfProvidersHaveKinds(t *testing.T) {
+	read, err := os.ReadFile("../error_cases.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		From, Kind string
+		Body       json.RawMessage
+	}
+	if err := json.Unmarshal(read, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, each := range cases {
+		text := string(each.Body)
+		for _, err := range []error{
+			fmt.Errorf("call: %w", bodyError{text}),
+			fmt.Errorf("received error while streaming: %s (request 1)", text),
+		} {
+			if kind := KindOf(err); kind != each.Kind {
+				t.Errorf("%s is %q, want %q", each.From, kind, each.Kind)
+			}
+		}
+	}
+}
+
+func TestCodesOfErrorsHaveKinds(t *testing.T) {
+	for _, want := range []struct {
+		err  error
+		kind string
+	}{
+		{codedError{Code: "rate_limit_exceeded", Type: "server_error"}, "http_429"},
+		{&codedError{Type: "server_error"}, "http_500"},
+		{codedError{Status: "UNAVAILABLE"}, "http_503"},
+		{codedError{Code: "7"}, ""},
+		{awsError{"ModelTimeoutException"}, "http_408"},
+		{awsError{"ModelStreamErrorException"}, "http_500"},
+		{fmt.Errorf("call: %w", rpcError{"rpc error: code = DeadlineExceeded desc = slow"}), "http_504"},
+		{rpcError{"rpc error: code = Unavailable desc = down"}, "http_503"},
+		{connect.NewError(connect.CodeResourceExhausted, errors.New("full")), "http_429"},
+		{errors.New(`{"error": {"code": "overloaded"}}`), ""}, // nobody says that a provider sent it
+	} {
+		if kind := KindOf(want.err); kind != want.kind {
+			t.Errorf("%v is %q, want %q", want.err, kind, want.kind)
+		}
 	}
 }
 

@@ -42,10 +42,15 @@ var connectionErrors = []error{
 
 // KindOf is the kind of a failed LLM call in the terms of `eligible_errors`: `http_<status>`, `timeout`,
 // `connection` or `unusable_response`; empty if it is unknown. It reads the status from a field `StatusCode` or
-// `Code`, or a method `HTTPStatusCode`, as the errors of the OpenAI, Anthropic, Google and AWS SDKs have it. context.Canceled is
-// the caller's own and has no kind.
+// `Code`, or a method `HTTPStatusCode`, as the errors of the OpenAI, Anthropic, Google and AWS SDKs have it; else the
+// status of the provider's error code, also inside a stream that began with 200, or of a gRPC status.
+// context.Canceled is the caller's own and has no kind.
 func KindOf(err error) string {
-	if status := statusOf(err, deepestCause); status != 0 {
+	status := statusOf(err, deepestCause)
+	if status == modelStreamError {
+		status = internalError
+	}
+	if status != 0 {
 		return fmt.Sprintf("http_%d", status)
 	}
 	var timeout interface{ Timeout() bool }
@@ -91,6 +96,9 @@ func statusOf(err error, depth int) int {
 	if status := ownStatus(err); status >= lowestError && status <= highestError {
 		return status
 	}
+	if status := codedStatus(err); status != 0 {
+		return status
+	}
 	switch wrapped := err.(type) {
 	case interface{ Unwrap() error }:
 		return statusOf(wrapped.Unwrap(), depth-1)
@@ -108,19 +116,39 @@ func ownStatus(err error) int {
 	if aws, ok := err.(interface{ HTTPStatusCode() int }); ok {
 		return aws.HTTPStatusCode()
 	}
+	structure := structOf(err)
+	if !structure.IsValid() {
+		return 0
+	}
+	for _, name := range statusFields {
+		if field := fieldOf(structure, name); field.IsValid() && field.CanInt() {
+			return int(field.Int())
+		}
+	}
+	return 0
+}
+
+// structOf is the struct that an error is or points to; not valid if there is none.
+func structOf(err error) reflect.Value {
 	value := reflect.ValueOf(err)
 	for value.Kind() == reflect.Pointer && !value.IsNil() {
 		value = value.Elem()
 	}
 	if value.Kind() != reflect.Struct {
-		return 0
+		return reflect.Value{}
 	}
-	for _, name := range statusFields {
-		if field, ok := value.Type().FieldByName(name); ok {
-			if number, err := value.FieldByIndexErr(field.Index); err == nil && number.CanInt() {
-				return int(number.Int())
-			}
-		}
+	return value
+}
+
+// fieldOf is the field of that name; not valid if there is none, or none that can be reached.
+func fieldOf(structure reflect.Value, name string) reflect.Value {
+	field, ok := structure.Type().FieldByName(name)
+	if !ok {
+		return reflect.Value{}
 	}
-	return 0
+	value, err := structure.FieldByIndexErr(field.Index)
+	if err != nil {
+		return reflect.Value{}
+	}
+	return value
 }

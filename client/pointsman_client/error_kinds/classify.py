@@ -155,8 +155,9 @@ def _codes_in(body: Any) -> Iterator[Any]:
 
 
 def _status_of_code(code: Any) -> int | None:
-    if not isinstance(code, str):
-        return _status(code)
+    status = _status(code)
+    if status is not None or not isinstance(code, str):
+        return status
     if code in tables.STATUS_OF_GRPC:
         return tables.STATUS_OF_GRPC[code]
     name = code.rpartition("#")[2].lower()

@@ -10,6 +10,19 @@ from __future__ import annotations
 import errno
 from typing import Final
 
+from pointsman_client.error_kinds.codes import STATUS_OF_CODE, STATUS_OF_GRPC
+
+__all__ = [
+    "CONNECTION_ERRNOS",
+    "CONNECTION_NAMES",
+    "MODEL_STREAM_ERROR",
+    "OWN_MISTAKES",
+    "STATUS_OF_CODE",
+    "STATUS_OF_GRPC",
+    "TIMEOUT_NAMES",
+    "UNUSABLE_NAMES",
+]
+
 TIMEOUT_NAMES: Final = frozenset({
     "APITimeoutError",  # openai, anthropic
     "ConnectTimeoutError",  # botocore, urllib3
@@ -67,42 +80,6 @@ CONNECTION_ERRNOS: Final = frozenset({
     errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.ENETUNREACH, errno.ENOTCONN,
     errno.EPIPE, errno.ESHUTDOWN, errno.EADDRNOTAVAIL,
 })  # fmt: skip
-
-STATUS_OF_CODE: Final = {
-    # Anthropic: `error.type`
-    "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402,
-    "permission_error": 403, "not_found_error": 404, "request_too_large": 413,
-    "rate_limit_error": 429, "api_error": 500, "timeout_error": 504, "overloaded_error": 529,
-    # OpenAI and those that speak its API: `error.code` and `error.type`
-    "rate_limit_exceeded": 429, "insufficient_quota": 429,
-    "too_many_requests": 429, "server_error": 500, "internal_error": 500,
-    "internal_server_error": 500, "service_unavailable": 503, "service_unavailable_error": 503,
-    "server_is_overloaded": 503, "slow_down": 503, "engine_overloaded": 503,
-    "overloaded": 503, "model_overloaded": 503, "server_overloaded": 503, "timeout": 504,
-    "gateway_timeout": 504, "bad_gateway": 502,
-    "vector_store_timeout": 504, "invalid_api_key": 401, "model_not_found": 404,
-    "context_length_exceeded": 400, "content_policy_violation": 400, "invalid_prompt": 400,
-    # AWS: error codes, with and without `Exception` at the end
-    "throttling": 429, "throttled": 429, "request_limit_exceeded": 429, "requestlimitexceeded": 429,
-    "toomanyrequests": 429, "provisionedthroughputexceeded": 429, "servicequotaexceeded": 429,
-    "throttledrequest": 429, "requestthrottled": 429, "slowdown": 503, "serviceunavailable": 503,
-    "internalserver": 500, "internalservererror": 500, "internalfailure": 500,
-    "internalerror": 500, "modelnotready": 429, "modeltimeout": 408, "modelstreamerror": 424,
-    "modelerror": 424, "requesttimeout": 408, "validation": 400, "accessdenied": 403,
-    "resourcenotfound": 404, "unrecognizedclient": 401, "expiredtoken": 401,
-}  # fmt: skip
-"""The HTTP status that a provider gives an error of this code; keys in lower case.
-
-A provider sends the code alone where the status has left already: inside a stream that began
-with 200."""
-
-STATUS_OF_GRPC: Final = {
-    "CANCELLED": 499, "UNKNOWN": 500, "INVALID_ARGUMENT": 400, "DEADLINE_EXCEEDED": 504,
-    "NOT_FOUND": 404, "ALREADY_EXISTS": 409, "PERMISSION_DENIED": 403, "UNAUTHENTICATED": 401,
-    "RESOURCE_EXHAUSTED": 429, "FAILED_PRECONDITION": 400, "ABORTED": 409, "OUT_OF_RANGE": 400,
-    "UNIMPLEMENTED": 501, "INTERNAL": 500, "UNAVAILABLE": 503, "DATA_LOSS": 500,
-}  # fmt: skip
-"""google.rpc.Code: the HTTP status of each gRPC status, which Google's APIs also send as text."""
 
 MODEL_STREAM_ERROR: Final = 424
 """Bedrock: the model failed while it answered. Counts as 5xx: another provider may do better."""

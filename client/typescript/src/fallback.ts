@@ -7,6 +7,7 @@ import {
   type AttemptSchema,
   type ResolveRouteResponse,
 } from "./gen/pointsman/v1/resolve_route_pb.js";
+import { failedStatus, isRecord } from "./statuses.js";
 import type { RunAffinity } from "./runs.js";
 
 /** The answer of the attempt that succeeded, and the kinds of the errors before it. */
@@ -143,18 +144,22 @@ const CONNECTION_CODES = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOTFO
 const TIMEOUT_CODES = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT", "ECONNABORTED", "UND_ERR_CONNECT_TIMEOUT",
   "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
 const DEEPEST = 8;
+/** Bedrock's: the model failed while it answered, and another provider may do better. */
+const MODEL_STREAM_ERROR = 424;
+const INTERNAL_ERROR = 500;
 
 /**
  * The kind of a failed LLM call in the terms of `eligible_errors`: `http_<status>`, `timeout`,
- * `connection` or `unusable_response`; undefined if it is unknown. It reads the fields that fetch, axios and the
- * OpenAI and Anthropic SDKs set, also on causes. An `AbortError` is the caller's own and has no kind.
+ * `connection` or `unusable_response`; undefined if it is unknown. It reads the fields that fetch, axios and the SDKs
+ * of OpenAI, Anthropic, Google and AWS set, also on causes: the status, else the status of the provider's error code,
+ * also inside a stream that began with 200, or of a gRPC status. An `AbortError` is the caller's own and has no kind.
  */
 export function kindOf(error: unknown, depth = 0): string | undefined {
-  if (typeof error !== "object" || error === null || depth > DEEPEST) return undefined;
-  const { name, code, status, response, cause } = error as Record<string, unknown>;
-  if (name === "AbortError" || name === "APIUserAbortError") return undefined;
-  const http = statusOf(status) ?? statusOf((error as Record<string, unknown>)["statusCode"]) ?? statusIn(response);
-  if (http !== undefined) return `http_${http}`;
+  if (!isRecord(error) || depth > DEEPEST) return undefined;
+  const { name, code, cause } = error;
+  if (name === "AbortError" || error.constructor?.name === "APIUserAbortError") return undefined;
+  const http = failedStatus(error);
+  if (http !== undefined) return `http_${http === MODEL_STREAM_ERROR ? INTERNAL_ERROR : http}`;
   if (name === "UnusableResponse" || name === "SyntaxError") return "unusable_response";
   const constructed = error.constructor?.name ?? "";
   if (TIMEOUTS.has(String(name)) || TIMEOUTS.has(constructed) || TIMEOUT_CODES.has(String(code))) return "timeout";
@@ -162,14 +167,4 @@ export function kindOf(error: unknown, depth = 0): string | undefined {
   if (inner !== undefined) return inner;
   if (CONNECTION_CODES.has(String(code)) || constructed === "APIConnectionError") return "connection";
   return error instanceof TypeError && error.message === "fetch failed" ? "connection" : undefined;
-}
-
-function statusIn(response: unknown): number | undefined {
-  return typeof response === "object" && response !== null
-    ? statusOf((response as Record<string, unknown>)["status"])
-    : undefined;
-}
-
-function statusOf(value: unknown): number | undefined {
-  return typeof value === "number" && value >= 400 && value <= 599 ? value : undefined;
 }

@@ -1,9 +1,10 @@
 /** Fallback along the attempts of a purpose. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
-import { AttemptSchema, ResolveRouteResponseSchema, RoutingClient, RoutingService, type Attempt } from "../src/index.js";
+import { AttemptSchema, ResolveRouteResponseSchema, RoutingClient, RoutingService, kindOf, type Attempt } from "../src/index.js";
 import { RunAffinity } from "../src/runs.js";
 
 function resolving(error?: ConnectError): RoutingClient {
@@ -106,6 +107,44 @@ test("a stream without a first chunk in time is given up, and leaving the loop e
   for await (const number of stream) if (number === 10) break;
   assert.deepEqual(ended.sort(), ["one", "two"]);
   assert.ok([...signals.values()].every(({ aborted }) => aborted));
+});
+
+interface ErrorCase {
+  readonly from: string;
+  readonly kind: string | null;
+  readonly body: { readonly error?: unknown };
+}
+
+test("codes of providers have kinds", () => {
+  const cases = JSON.parse(readFileSync("../error_cases.json", "utf8")) as ErrorCase[];
+  for (const { from, kind, body } of cases) {
+    // As OpenAI's SDK, Anthropic's, and axios have it.
+    for (const fields of [{ error: body.error ?? body }, { error: body }, { response: { status: 200, data: body } }]) {
+      const { error } = fields;
+      const code = typeof error === "object" && error !== null ? error : {};
+      const thrown = Object.assign(new Error("stream"), code, fields, { status: undefined });
+      assert.equal(kindOf(thrown), kind ?? undefined, from);
+      assert.equal(kindOf(new Error("call", { cause: thrown })), kind ?? undefined, from);
+    }
+  }
+});
+
+test("codes of errors have kinds", () => {
+  const rpc = { details: "down", metadata: {} };
+  for (const [fields, kind] of [
+    [{ name: "ThrottlingException", $metadata: { httpStatusCode: 429 } }, "http_429"],
+    [{ name: "ModelStreamErrorException" }, "http_500"],
+    [{ name: "ValidationException" }, "http_400"],
+    [{ code: 14, ...rpc }, "http_503"],
+    [{ code: 4, ...rpc }, "http_504"],
+    [{ code: 14 }, undefined],
+    [{ code: 0, ...rpc }, undefined],
+    [{ status: 424 }, "http_500"],
+    [{ status: 200, code: "rate_limit_exceeded" }, "http_429"],
+    [{ name: "AbortError", code: "rate_limit_exceeded" }, undefined],
+  ] as const)
+    assert.equal(kindOf(Object.assign(new Error("x"), fields)), kind, JSON.stringify(fields));
+  assert.equal(kindOf(new ConnectError("full", Code.ResourceExhausted)), "http_429");
 });
 
 test("the oldest run is forgotten", () => {

@@ -18,7 +18,7 @@ from support.ports import free_port
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "e2e-token-of-a-client"
 _LIMIT = 300.0
-_CONTRACT = ("protos", "buf.yaml")
+_SHARED = ("protos", "buf.yaml", "client/error_cases.json")
 _PURPOSES = {
     "provider": "openai",
     "model": "gpt-5.4",
@@ -28,8 +28,8 @@ _PURPOSES = {
 
 
 def copy_of(client: str, folder: Path) -> Path:
-    """A copy of a folder under `client/`, with the contract where its stubs are generated from."""
-    for name in (f"client/{client}", *_CONTRACT):
+    """A copy of a folder under `client/`, with the contract and the cases that all share."""
+    for name in (f"client/{client}", *_SHARED):
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", name],
             cwd=ROOT,

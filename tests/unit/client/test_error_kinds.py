@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from http import HTTPStatus
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from pointsman_client import UnusableResponse
 from pointsman_client.error_kinds import is_eligible, kind_of
 from pointsman_client.routes import ELIGIBLE_ERRORS
 
+BODIES = json.loads((Path(__file__).parents[3] / "client" / "error_cases.json").read_text())
 REQUEST = httpx.Request("POST", "https://llm.example/v1/chat/completions")
 
 
@@ -100,6 +102,15 @@ CASES = [
 )
 def test_an_error_has_a_kind(error: Exception, kind: str | None) -> None:
     assert kind_of(error) == kind
+
+
+@pytest.mark.parametrize("case", BODIES, ids=[each["from"] for each in BODIES])
+def test_a_code_of_a_provider_has_a_kind(case: dict[str, Any]) -> None:
+    """The clients of all languages run these cases."""
+    body = case["body"]
+    for sent in (body, body.get("error", body), {"ResponseMetadata": {}, **body}):
+        facts = {"body": sent} if isinstance(sent, dict) else {"body": {"error": sent}}
+        assert kind_of(OnItsOwn(**facts)) == case["kind"]
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
