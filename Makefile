@@ -103,8 +103,8 @@ $(VENV)/.fuzz: $(VENV)/.ready requirements/fuzz.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/fuzz.txt
 	@touch $@
 
-fuzz: $(VENV)/.fuzz ## Fuzz every reader of external bytes: SECONDS=60 for each of TARGETS (all).
-	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) $(TARGETS)
+fuzz: $(VENV)/.fuzz ## Fuzz every reader of external bytes: SECONDS=60 for each of TARGETS (all), SLOWEST=10 for an input.
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60) --slowest $(or $(SLOWEST),10) $(TARGETS)
 
 soak: setup ## Load real servers and fail on growth: ten minutes, MINUTES=60 for an hour.
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)

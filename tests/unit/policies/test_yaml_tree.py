@@ -82,12 +82,31 @@ def test_a_text_that_is_no_document_is_refused_in_one_sentence(data: bytes, sent
     assert [(p.path, p.message) for p in caught.value.problems] == [("", sentence)]
 
 
-def test_more_values_than_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_values_than_the_bound_are_not_even_composed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yaml_tree, "MAX_VALUES", 500)
     with pytest.raises(PolicyInvalid) as caught:
         read_yaml(b"[" + b"1," * 2_000 + b"]")
 
     sentence = "is not YAML: more than 500 values (line 1, column 1)"
+    assert [(p.path, p.message) for p in caught.value.problems] == [("", sentence)]
+
+
+def thousands(last: int) -> bytes:
+    """A list of fifty lists: 49 of a thousand values each, and one of `last` values.
+
+    Aliases of one list count as often as they stand there, and cost no reading.
+    """
+    anchor = b"- &list [" + b"1," * 999 + b"]\n"
+    return anchor + b"- *list\n" * 48 + b"- [" + b"1," * (last - 1) + b"]\n"
+
+
+def test_fifty_thousand_values_are_read_and_one_more_is_refused() -> None:
+    # The list of lists is a value too.
+    assert len(read_yaml(thousands(999)).value) == 50
+    with pytest.raises(PolicyInvalid) as caught:
+        read_yaml(thousands(1_000))
+
+    sentence = "holds more than 50,000 values, those behind aliases included"
     assert [(p.path, p.message) for p in caught.value.problems] == [("", sentence)]
 
 
