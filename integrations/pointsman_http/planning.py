@@ -78,6 +78,8 @@ class Plan:
 
     def body_for(self, model: str) -> bytes:
         """Return the request's body for a model. Raises `ValueError`."""
+        if "model" not in self.document:  # the path names it
+            return self.raw
         return with_model(self.raw, self.document, model)
 
 
@@ -126,16 +128,21 @@ class Planner:
         """Whether a name is that of a tier, in any case and with any blanks around it."""
         return model.strip().lower() in self._tiers
 
-    def plan(self, raw: bytes, *, path: str, headers: Mapping[str, str]) -> Plan | None:
-        """Return the plan of a request; `None` for one that names no tier."""
+    def plan(
+        self, raw: bytes, *, path: str, headers: Mapping[str, str], model: str | None = None
+    ) -> Plan | None:
+        """Return the plan of a request; `None` for one that names no tier.
+
+        `model` is the one that the path names; by default the body's counts.
+        """
         document = document_of(raw)
-        model = document.get("model") if document else None
+        model = model or (document.get("model") if document else None)
         if document is None or not isinstance(model, str) or not self.is_tier(model):
             return None
         tier = model.strip().lower()
         static_pick = self._tiers[tier]
         api = api_of(path)
-        prompt = _prompt(document, api)
+        prompt = _prompt({**document, "model": model}, api)
         if api is None or prompt is None:
             return Plan(tier=tier, static_pick=static_pick, raw=raw, document=document, prompt=None)
         identity = _over(identify(document, headers=headers, sources=self._sources))

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from pointsman_client import Choice, IdentitySources, RoutingClient, SyncRoutingClient
 
+from pointsman_http.model_paths import api_path_of, model_path_of, refuse_unsupported
 from pointsman_http.planning import Plan, Planner, Routed, conversation, log_fault
 
 __all__ = ["conversation", "routed"]
@@ -47,8 +48,10 @@ def routed(
 
     A blocking client takes a `SyncRoutingClient`, an async one a `RoutingClient`; close it
     yourself. `settings` are those of the SDK's `DefaultHttpxClient`; the settings of an
-    `http_client` that `client` was given are not copied.
+    `http_client` that `client` was given are not copied. Raises `TypeError` for a client that
+    signs its requests (Bedrock without an API key) or calls one Azure deployment.
     """
+    refuse_unsupported(client)
     rules = Rules(
         tiers=tiers, models=models, candidates=candidates, fallback=fallback, sources=sources
     )
@@ -92,7 +95,10 @@ class Rules:
             raw = request.content
         except RuntimeError:  # a body that is streamed, such as a file's, is not read yet
             return None
-        return self.planner.plan(raw, path=request.url.path, headers=request.headers)
+        place = model_path_of(request.url.raw_path.decode("ascii"))
+        path = place.api if place else api_path_of(request.url.path)
+        model = place.model if place else None
+        return self.planner.plan(raw, path=path, headers=request.headers, model=model)
 
     def answered(self, plan: Plan, choice: Choice) -> Routed:
         """Return the models to send that the endpoint has."""
@@ -108,9 +114,13 @@ class Rules:
         name = model if self._models is None else self._models[model]
         headers = request.headers.copy()
         headers.pop("content-length", None)
+        url = request.url
+        place = model_path_of(url.raw_path.decode("ascii"))
+        if place is not None and self.planner.is_tier(place.model):
+            url = url.copy_with(raw_path=place.with_model(name).encode("ascii"))
         return type(request)(
             request.method,
-            request.url,
+            url,
             headers=headers,
             content=plan.body_for(name),
             extensions=request.extensions,

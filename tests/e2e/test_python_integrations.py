@@ -41,12 +41,23 @@ DECIDED = {
     "async openai stream": "Hello",
     "async anthropic messages": "Hello",
     "async anthropic stream": "Hello",
+    "azure chat": "Hello",
+    "azure stream": "Hello",
+    "azure responses": "Hello",
+    "async azure chat": "Hello",
+    "vertex messages": "Hello",
+    "vertex stream": "Hello",
+    "async vertex messages": "Hello",
+    "foundry messages": "Hello",
+    "foundry stream": "Hello",
+    "bedrock messages": "Hello",
     "gateway chat": "Hello",
     "gateway stream comes in pieces": "Hel|lo",
 }
 FALLBACKS = (
     "openai fallback", "openai stream fallback", "anthropic fallback",
     "async openai fallback", "async anthropic fallback",
+    "azure fallback", "vertex fallback", "foundry fallback", "bedrock fallback",
 )  # fmt: skip
 
 
@@ -112,7 +123,16 @@ def test_a_caller_s_mistake_is_the_sdk_s_error(found: dict[str, Any]) -> None:
     assert (answer["text"], len(answer["models"])) == ("BadRequestError", 1)
 
 
-@pytest.mark.parametrize("case", ["openai a concrete model", "gateway a concrete model"])
+@pytest.mark.parametrize("case", ["azure one deployment", "bedrock signs"])
+def test_a_client_whose_model_cannot_be_changed_is_refused(
+    found: dict[str, Any], case: str
+) -> None:
+    assert (found[case]["models"], found[case]["text"]) == ([], "TypeError")
+
+
+@pytest.mark.parametrize(
+    "case", ["openai a concrete model", "azure a concrete model", "gateway a concrete model"]
+)
 def test_a_concrete_model_passes(found: dict[str, Any], case: str) -> None:
     assert (found[case]["models"], found[case]["text"]) == (["m"], "m")
 
@@ -123,9 +143,12 @@ def test_the_rest_of_the_surface_is_there(found: dict[str, Any]) -> None:
     assert found["gateway ends"]["text"] == "True"
 
 
-def test_tokens_are_counted_for_the_model_of_the_conversation(found: dict[str, Any]) -> None:
-    turn, count = found["anthropic count tokens"]["models"]
-    assert (turn == count, found["anthropic count tokens"]["text"]) == (True, 7)
+@pytest.mark.parametrize("case", ["anthropic", "vertex", "foundry"])
+def test_tokens_are_counted_for_the_model_of_the_conversation(
+    found: dict[str, Any], case: str
+) -> None:
+    turn, count = found[f"{case} count tokens"]["models"]
+    assert (turn == count, found[f"{case} count tokens"]["text"]) == (True, 7)
 
 
 def test_the_static_pick_serves_without_a_service(found: dict[str, Any]) -> None:

@@ -11,10 +11,12 @@ import asyncio
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from anthropic import Anthropic, AsyncAnthropic
-from openai import AsyncOpenAI, OpenAI
+from anthropic import (
+    Anthropic,
+    AnthropicBedrock,
+    AnthropicFoundry,
+    AnthropicVertex,
+    AsyncAnthropic,
+    AsyncAnthropicVertex,
+)
+from openai import AsyncAzureOpenAI, AsyncOpenAI, AzureOpenAI, OpenAI
 from pointsman_client import Attempt, RoutingClient, SyncRoutingClient
 from pointsman_http.sdk import conversation, routed
 
@@ -33,6 +42,10 @@ PICK = "anthropic/claude-opus-4.8"
 TIERS = {TIER: PICK}
 MESSAGES: Any = [{"role": "user", "content": "What is the capital of Portugal?"}]
 SECONDS = 30.0
+MODEL_IN_PATH = re.compile(
+    r"/(?:deployments|models?)/(?!count-tokens)([^/:]+|[^/]+(?=/invoke))[:/]"
+)
+"""As Azure OpenAI, Vertex AI and Bedrock have it."""
 PIECES = ("Hel", "lo")
 
 
@@ -55,15 +68,20 @@ class Provider(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer."""
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        in_path = MODEL_IN_PATH.search(self.path)
+        if in_path is not None:  # a body that names another one would be a mistake
+            named = urllib.parse.unquote(in_path[1])
+            asked["model"] = named if asked.get("model", named) == named else "two models"
         Provider.models.append(asked["model"])
         if Provider.failures:
             return self._json(Provider.failures.pop(0), {"error": {"message": "busy"}})
-        messages = self.path.partition("?")[0].endswith("/messages")
+        messages = self.path.partition("?")[0].endswith(("/messages", "rawPredict", "RawPredict",
+                                                         "/invoke"))  # fmt: skip
         if asked.get("stream"):
             return self._events(list((_anthropic_events if messages else _openai_events)(asked)))
-        if self.path.endswith("/count_tokens"):
+        if self.path.endswith(("/count_tokens", "count-tokens:rawPredict")):
             return self._json(200, {"input_tokens": 7})
-        if self.path.endswith("/responses"):
+        if self.path.partition("?")[0].endswith("/responses"):
             return self._json(200, _response(asked["model"]))
         return self._json(200, _message(asked) if messages else _completion(asked))
 
@@ -334,6 +352,79 @@ def example_case(root: Path, base: str, target: str) -> None:
     case("example", ran)
 
 
+def platform_cases(base: str, routing: SyncRoutingClient, target: str) -> None:
+    """Clients of platforms; their models are in the path, but for Foundry's."""
+    ask: dict[str, Any] = {"model": TIER, "messages": MESSAGES}
+    azure_settings: dict[str, Any] = {
+        "azure_endpoint": base, "api_key": "x", "api_version": "2025-04-01-preview",
+        "max_retries": 0,
+    }  # fmt: skip
+    vertex_settings: dict[str, Any] = {
+        "region": "global", "project_id": "p", "access_token": "x", "base_url": f"{base}/v1",
+        "max_retries": 0,
+    }  # fmt: skip
+    azure = routed(AzureOpenAI(**azure_settings), routing, tiers=TIERS)
+    chat = azure.chat.completions
+    case("azure chat", lambda: chat.create(**ask).choices[0].message.content)
+    case("azure stream", lambda: "".join(
+        each.choices[0].delta.content for each in chat.create(**ask, stream=True)))  # fmt: skip
+    case("azure fallback", lambda: chat.create(**ask).choices[0].message.content, 429)
+    case("azure responses", lambda: azure.responses.create(model=TIER, input=MESSAGES).output_text)
+    case("azure a concrete model", lambda: chat.create(**{**ask, "model": "m"}).model)
+    case("azure one deployment", lambda: routed(
+        AzureOpenAI(**azure_settings, azure_deployment="d"), routing, tiers=TIERS))  # fmt: skip
+
+    def streamed(client: Any) -> Any:
+        with client.messages.stream(**ask, max_tokens=900) as stream:
+            return "".join(stream.text_stream)
+
+    def counted(client: Any) -> Any:
+        client.messages.create(**ask, max_tokens=900)
+        return client.messages.count_tokens(model=TIER, messages=MESSAGES).input_tokens
+
+    clients = {
+        "vertex": AnthropicVertex(**vertex_settings),
+        "foundry": AnthropicFoundry(api_key="x", base_url=base, max_retries=0),
+        "bedrock": AnthropicBedrock(
+            api_key="x", aws_region="eu-west-1", base_url=base, max_retries=0
+        ),
+    }
+    for name, each in clients.items():
+        client = routed(each, routing, tiers=TIERS)
+
+        def create(client: Any = client) -> Any:
+            return client.messages.create(**ask, max_tokens=900).content[0].text
+
+        case(f"{name} messages", create)
+        case(f"{name} fallback", create, 529)
+        if name != "bedrock":  # its stream is not of server-sent events, and it counts no tokens
+            case(f"{name} stream", lambda client=client: streamed(client))
+            case(f"{name} count tokens", lambda client=client: counted(client))
+    signing = AnthropicBedrock(
+        aws_access_key="x", aws_secret_key="x", aws_region="eu-west-1", base_url=base
+    )
+    case("bedrock signs", lambda: routed(signing, routing, tiers=TIERS))
+    asyncio.run(async_platform_cases(azure_settings, vertex_settings, target))
+
+
+async def async_platform_cases(
+    azure_settings: dict[str, Any], vertex_settings: dict[str, Any], target: str
+) -> None:
+    """The async forms."""
+    async with RoutingClient(target, decide_timeout=SECONDS) as routing:
+        azure = routed(AsyncAzureOpenAI(**azure_settings), routing, tiers=TIERS)
+        vertex = routed(AsyncAnthropicVertex(**vertex_settings), routing, tiers=TIERS)
+        ask: dict[str, Any] = {"model": TIER, "messages": MESSAGES}
+        Provider.models, Provider.failures = [], []
+        chat = await azure.chat.completions.create(**ask)
+        text, models = chat.choices[0].message.content, Provider.models
+        FOUND["async azure chat"] = {"models": models, "text": text, "headers": {}}
+        Provider.models = []
+        message = await vertex.messages.create(**ask, max_tokens=900)
+        text, models = message.content[0].text, Provider.models
+        FOUND["async vertex messages"] = {"models": models, "text": text, "headers": {}}
+
+
 def main(target: str, root: Path) -> None:
     """Run all cases."""
     with provider() as base, SyncRoutingClient(target, decide_timeout=SECONDS) as routing:
@@ -341,6 +432,7 @@ def main(target: str, root: Path) -> None:
         openai_cases(routed(OpenAI(base_url=f"{base}/v1", **settings), routing, tiers=TIERS))
         anthropic_cases(routed(Anthropic(base_url=base, **settings), routing, tiers=TIERS))
         asyncio.run(async_cases(base, target))
+        platform_cases(base, routing, target)
         gateway_cases(root, base, target)
         example_case(root, base, target)
         with SyncRoutingClient("127.0.0.1:9") as nobody:

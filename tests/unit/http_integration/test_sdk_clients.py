@@ -13,6 +13,7 @@ import httpx
 import pytest
 from pointsman_client import Reason, RoutingClient, SyncRoutingClient
 from pointsman_client.testing import FakeService, Refusal, not_routed, routed
+from pointsman_http.model_paths import model_path_of
 from pointsman_http.sdk import conversation
 from pointsman_http.sdk import routed as routed_sdk
 
@@ -196,6 +197,55 @@ def test_a_static_pick_must_be_among_the_models() -> None:
     with pytest.raises(ValueError, match="static picks that models does not name"):
         routed_sdk(Sdk(), routing, tiers={TIER: "vendor/other"}, models=MODELS)
     routing.close()
+
+
+class AnthropicBedrock(Sdk):
+    api_key: str | None = None
+
+
+class AzureOpenAI(Sdk):
+    base_url = "https://x.openai.azure.com/openai/deployments/one/"
+
+
+@pytest.mark.parametrize(
+    ("client", "said"),
+    [
+        (AnthropicBedrock(), "AnthropicBedrock signs each request together with its model"),
+        (AzureOpenAI(), "AzureOpenAI with `azure_deployment` calls that deployment"),
+    ],
+)
+def test_a_client_whose_model_cannot_be_changed_is_refused(client: Sdk, said: str) -> None:
+    with SyncRoutingClient("127.0.0.1:9") as routing, pytest.raises(TypeError, match=said):
+        routed_sdk(client, routing, tiers={TIER: "vendor/static"})
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "api"),
+    [
+        ("/openai/deployments/M/chat/completions?api-version=1", "gpt 5/x", None),
+        (
+            "/v1/projects/p/locations/l/publishers/anthropic/models/M:streamRawPredict",
+            "c@1",
+            "/v1/messages",
+        ),
+        ("/model/M/invoke", "anthropic.c-v1:0", "/v1/messages"),
+        ("/model/M/invoke-with-response-stream", "kilo-auto/frontier", "/v1/messages"),
+    ],
+)
+def test_the_model_of_a_path_is_replaced(path: str, model: str, api: str | None) -> None:
+    place = model_path_of(path.replace("M", "kilo-auto%2Ffrontier", 1))
+    assert place is not None
+    assert (place.model, place.api) == ("kilo-auto/frontier", api or place.api)
+    found = model_path_of(place.with_model(model))
+    assert found is not None
+    assert (found.before, found.model, found.after) == (place.before, model, place.after)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/messages", "/v1/chat/completions", "/openai/responses", "/models/m"]
+)
+def test_other_paths_name_no_model(path: str) -> None:
+    assert model_path_of(path) is None
 
 
 def test_another_object_is_no_sdk() -> None:
