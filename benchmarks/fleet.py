@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pointsman_server.cache import AiocacheDecisionCache, BoundedMemoryCache
+from pointsman_server.cache.local_copies import LocalCopies
 from pointsman_server.cache.redis.errors import CacheUnavailable
 from pointsman_server.cache.redis.sealed_entry import CacheEntry
 from pointsman_server.cache.tiered import TieredCache
@@ -249,7 +250,7 @@ class _Fleet:
         if not self._setup.shared:
             return AiocacheDecisionCache(near, meter=_Uncounted())
         return TieredCache(
-            near,
+            LocalCopies(near, clock=self._now),
             self._store,  # type: ignore[arg-type]  # a store's three commands
             recheck=self._setup.recheck,
             clock=self._now,

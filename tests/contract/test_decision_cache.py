@@ -9,6 +9,7 @@ from aiocache import SimpleMemoryCache
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.cache import AiocacheDecisionCache, BoundedMemoryCache
+from pointsman_server.cache.local_copies import LocalCopies
 from pointsman_server.cache.tiered import TieredCache
 from support.fakes import DictStore, FakeClock, RecordingCache, RecordingMeter
 
@@ -30,7 +31,8 @@ def levelled(clock, *, away=False):
     store = DictStore()
     store.away = away
     near = BoundedMemoryCache(max_entries=1_000, now=clock.monotonic)
-    return TieredCache(near, store, recheck=10.0, clock=clock, meter=RecordingMeter())
+    copies = LocalCopies(near, clock=clock)
+    return TieredCache(copies, store, recheck=10.0, clock=clock, meter=RecordingMeter())
 
 
 def cut_off(clock):

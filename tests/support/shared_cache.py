@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pointsman_server.bootstrap.system import SystemClock
 from pointsman_server.cache import BoundedMemoryCache
+from pointsman_server.cache.local_copies import LocalCopies
 from pointsman_server.cache.redis.client import Login, build_backend, parse_address
 from pointsman_server.cache.redis.sealed_entry import EntrySigner
 from pointsman_server.cache.redis.store import SharedStore
@@ -65,10 +66,9 @@ class Replica:
         self.store = SharedStore(
             backend, seals=SEALS, budget=budget, connections=connections, meter=self.meter
         )
-        self.cache = TieredCache(
-            self.near, self.store, recheck=recheck, clock=clock, meter=self.meter
-        )
-        self.slots = TieredCache(self.near, self.store, recheck=0.0, clock=clock, meter=self.meter)
+        copies = LocalCopies(self.near, clock=clock)
+        self.cache = TieredCache(copies, self.store, recheck=recheck, clock=clock, meter=self.meter)
+        self.slots = TieredCache(copies, self.store, recheck=0.0, clock=clock, meter=self.meter)
 
     async def __aenter__(self) -> Self:
         await self.store.open()

@@ -97,6 +97,7 @@ async def _build_shared(
 ) -> CachePart:
     try:
         # Imported here, because a cache in memory does not need these modules' library.
+        from pointsman_server.cache.local_copies import LocalCopies  # noqa: PLC0415
         from pointsman_server.cache.redis.client import (  # noqa: PLC0415
             Login,
             build_backend,
@@ -125,9 +126,11 @@ async def _build_shared(
         meter=telemetry.metrics,
     )
 
+    copies = LocalCopies(near, clock=ambient.clock)
+
     def levelled(recheck: float) -> TieredCache:
         return TieredCache(
-            near, store, recheck=recheck, clock=ambient.clock, meter=telemetry.metrics
+            copies, store, recheck=recheck, clock=ambient.clock, meter=telemetry.metrics
         )
 
     await store.open()

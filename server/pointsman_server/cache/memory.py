@@ -12,7 +12,7 @@ of bytes alone (CPython before 3.14), and rebuilding one takes microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from struct import Struct
 from typing import Any, TypeAlias
@@ -115,19 +115,29 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
     ) -> bool:
         if _cas_token is not None and self.peek(key) != _cas_token:
             return False
-        ends = inf
-        if ttl is not None:
-            # Less by a ten-thousandth at worst, so that equal values that end together are one.
-            apart = ttl / MOMENTS
-            ends = (self._now() + ttl) // apart * apart if apart > 0 else self._now()
-        self._put(key, value, ends=ends)
+        self._put(key, value, ends=self._ends(ttl))
         return True
 
+    def _ends(self, ttl: float | None) -> float:
+        """The end of a lifetime that begins now.
+
+        Less by a ten-thousandth at worst, so that equal values that end together are one.
+        """
+        if ttl is None:
+            return inf
+        apart = ttl / MOMENTS
+        return (self._now() + ttl) // apart * apart if apart > 0 else self._now()
+
     async def _multi_set(
-        self, pairs: list[tuple[Any, Any]], ttl: float | None = None, _conn: Any = None
+        self,
+        pairs: list[tuple[Any, Any]],
+        ttl: float | Sequence[float] | None = None,
+        _conn: Any = None,
     ) -> bool:
-        for key, value in pairs:
-            await self._set(key, value, ttl=ttl)
+        """Write the pairs; `ttl` is a lifetime of all, or one of each."""
+        ttls = ttl if isinstance(ttl, Sequence) else [ttl] * len(pairs)
+        for (key, value), lifetime in zip(pairs, ttls, strict=True):
+            self._put(key, value, ends=self._ends(lifetime))
         return True
 
     async def _add(self, key: Any, value: Any, ttl: float | None = None, _conn: Any = None) -> bool:

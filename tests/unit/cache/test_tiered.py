@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from pointsman_server.cache import BoundedMemoryCache
+from pointsman_server.cache.local_copies import LocalCopies
 from pointsman_server.cache.redis.errors import CacheUnavailable
 from pointsman_server.cache.redis.sealed_entry import BROKEN, CacheEntry
 from pointsman_server.cache.tiered import TieredCache
@@ -56,8 +57,9 @@ class Bench:
         self.store = store or FakeStore()
         self.meter = RecordingMeter()
         self.near = BoundedMemoryCache(max_entries=100, now=self.clock.monotonic)
+        copies = LocalCopies(self.near, clock=self.clock)
         self.cache = TieredCache(
-            self.near, self.store, recheck=recheck, clock=self.clock, meter=self.meter
+            copies, self.store, recheck=recheck, clock=self.clock, meter=self.meter
         )
 
     def stored(self, value: bytes, ttl: float = TTL) -> CacheEntry:
