@@ -13,14 +13,17 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from pointsman_server.core.fair_share import FairShare
 
-INTERVAL = 0.5
-"""Seconds between two looks."""
+INTERVAL, LEAST_INTERVAL = 0.5, 0.025
+"""Seconds between two looks, and after one that found an excess."""
+TELL_EVERY = 10.0
+"""Seconds between two lines of the log."""
 NETWORK = 64
 """Bits of an IPv6 address that one peer has for itself."""
 
@@ -39,33 +42,68 @@ class Connection(NamedTuple):
 
 
 async def keep_shares(port: int, *, limit: int) -> None:
-    """Close connections to `port` beyond their peer's share of `limit`, until cancelled."""
+    """Close connections to `port` beyond their peer's share of `limit`, until cancelled.
+
+    While there are any, it looks more often: an address that opens thousands a second would take
+    the places that become free long before the next look.
+    """
+    shares, pause, closed, told = ConnectionShares(port, limit=limit), INTERVAL, 0, -TELL_EVERY
     while sys.platform == "linux":
-        await asyncio.sleep(INTERVAL)
-        closed = await asyncio.to_thread(close_excess, port, limit=limit)
-        if closed:
+        await asyncio.sleep(pause)
+        found = await asyncio.to_thread(shares.close_excess)
+        pause = LEAST_INTERVAL if found else min(2 * pause, INTERVAL)
+        closed += found
+        if closed and time.monotonic() - told >= TELL_EVERY:
             _log.warning("closed %d connections of addresses that held more than a share", closed)
+            closed, told = 0, time.monotonic()
 
 
-def close_excess(port: int, *, limit: int) -> int:
-    """Close connections beyond their peers' shares. Returns their number."""
-    # Files and other sockets count too, but of fewer descriptors nobody has too many.
-    if len(os.listdir(_OWN)) <= limit // 2:  # noqa: PTH208  (half of what `Path.iterdir` takes)
-        return 0
-    shares = FairShare(limit)
-    excess = [each for each in sorted(connections(port)) if not shares.take(each.peer)]
-    return sum(map(_close, excess))
+class ConnectionShares:
+    """The connections that peers have to one port of this process, and their shares of `limit`."""
 
+    def __init__(self, port: int, *, limit: int) -> None:
+        self._port = port
+        self._limit = limit
+        self._seen: dict[int, tuple[int, str | None]] = {}
+        """Descriptors of the last look: the inode, and the peer of a connection."""
+        self._ended: set[int] = set()
+        """Inodes of closed connections that gRPC has not given up yet."""
 
-def connections(port: int) -> Iterator[Connection]:
-    """The connections that peers have to `port` of this process."""
-    for name in os.listdir(_OWN):  # noqa: PTH208
-        # Meanwhile it may have been closed.
-        with contextlib.suppress(OSError):
-            descriptor = int(name)
-            found = os.fstat(descriptor)
-            if stat.S_ISSOCK(found.st_mode) and (peer := _peer(descriptor, port)) is not None:
-                yield Connection(found.st_ino, descriptor, peer)
+    def close_excess(self) -> int:
+        """Close connections beyond their peers' shares. Returns their number."""
+        # Files and other sockets count too, but of fewer descriptors nobody has too many.
+        names = os.listdir(_OWN)  # noqa: PTH208  (half of what `Path.iterdir` takes)
+        if len(names) <= self._limit // 2:
+            self._seen.clear()
+            self._ended.clear()
+            return 0
+        shares = FairShare(self._limit)
+        found = sorted(self._connections(names))
+        self._ended &= {each.inode for each in found}
+        excess = [each for each in found if not shares.take(each.peer)]
+        closed = {each.inode for each in excess if each.inode not in self._ended and _close(each)}
+        self._ended |= closed
+        return len(closed)
+
+    def connections(self) -> list[Connection]:
+        """Return the connections that are open, the oldest first."""
+        return sorted(self._connections(os.listdir(_OWN)))  # noqa: PTH208
+
+    def _connections(self, names: Iterable[str]) -> Iterator[Connection]:
+        before, self._seen = self._seen, {}
+        for name in names:
+            # Meanwhile it may have been closed.
+            with contextlib.suppress(OSError):
+                descriptor = int(name)
+                found = os.fstat(descriptor)
+                if not stat.S_ISSOCK(found.st_mode):
+                    continue
+                seen = before.get(descriptor)
+                if seen is None or seen[0] != found.st_ino:
+                    seen = found.st_ino, _peer(descriptor, self._port)
+                self._seen[descriptor] = seen
+                if seen[1] is not None:
+                    yield Connection(found.st_ino, descriptor, seen[1])
 
 
 def _peer(descriptor: int, port: int) -> str | None:

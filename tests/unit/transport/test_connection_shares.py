@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import sys
 from collections.abc import Iterator
 
 import pytest
-from pointsman_server.transport.connection_shares import close_excess, connections, network_of
+from pointsman_server.transport.connection_shares import (
+    INTERVAL,
+    LEAST_INTERVAL,
+    ConnectionShares,
+    keep_shares,
+    network_of,
+)
 
 LIMIT = 10
 SHARE = 8
@@ -59,13 +66,15 @@ def ended(clients: list[socket.socket]) -> int:
 def test_only_accepted_connections_of_the_port_are_seen(listening: Listening) -> None:
     listening.connect(HERE, 2)
     listening.connect(ELSEWHERE, 1)
-    assert sorted(each.peer for each in connections(listening.port)) == [HERE, HERE, ELSEWHERE]
+    assert sorted(
+        each.peer for each in ConnectionShares(listening.port, limit=LIMIT).connections()
+    ) == [HERE, HERE, ELSEWHERE]
 
 
 @linux
 def test_an_address_keeps_its_share(listening: Listening) -> None:
     clients = listening.connect(HERE, LIMIT)
-    assert close_excess(listening.port, limit=LIMIT) == LIMIT - SHARE
+    assert ConnectionShares(listening.port, limit=LIMIT).close_excess() == LIMIT - SHARE
     assert ended(clients) == LIMIT - SHARE
 
 
@@ -73,15 +82,56 @@ def test_an_address_keeps_its_share(listening: Listening) -> None:
 def test_other_addresses_keep_theirs(listening: Listening) -> None:
     listening.connect(HERE, SHARE)
     others = listening.connect(ELSEWHERE, 1)
-    close_excess(listening.port, limit=LIMIT)
+    ConnectionShares(listening.port, limit=LIMIT).close_excess()
     assert ended(others) == 0
 
 
 @linux
 def test_nothing_is_closed_below_half_of_the_limit(listening: Listening) -> None:
     clients = listening.connect(HERE, LIMIT)
-    assert close_excess(listening.port, limit=10_000) == 0
+    assert ConnectionShares(listening.port, limit=10_000).close_excess() == 0
     assert ended(clients) == 0
+
+
+@linux
+def test_a_descriptor_that_another_connection_has_is_looked_at_again() -> None:
+    with socket.create_server((HERE, 0)) as server:
+        address = server.getsockname()
+        shares = ConnectionShares(address[1], limit=LIMIT)
+        seen = []
+        for source in (HERE, ELSEWHERE):
+            with (
+                socket.create_connection(address, timeout=10, source_address=(source, 0)),
+                server.accept()[0],
+            ):
+                seen += shares.connections()
+    assert [each.peer for each in seen] == [HERE, ELSEWHERE]
+    assert seen[0].descriptor == seen[1].descriptor
+
+
+@linux
+async def test_an_address_that_comes_again_without_a_pause_is_looked_at_more_often(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) in {2, 3}:
+            listening.connect(HERE, LIMIT - SHARE)
+        if len(pauses) == 8:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    listening.connect(HERE, SHARE)
+    with pytest.raises(asyncio.CancelledError):
+        await keep_shares(listening.port, limit=LIMIT)
+    least = LEAST_INTERVAL
+    assert pauses[:4] == [INTERVAL, INTERVAL, least, least]
+    assert pauses[4:] == [2 * least, 4 * least, 8 * least, 16 * least]
+    assert [record.getMessage() for record in caplog.records] == [
+        "closed 2 connections of addresses that held more than a share"
+    ]
 
 
 @pytest.mark.parametrize(
