@@ -17,7 +17,7 @@ from prometheus_client import start_http_server
 
 from pointsman_extproc.arguments import DEFAULT_ADDRESS, parser_of, settings_from
 from pointsman_extproc.choosing import Chooser
-from pointsman_extproc.listen import Listen
+from pointsman_extproc.listen import Listen, check_free
 from pointsman_extproc.metrics import Metrics
 from pointsman_extproc.processor import Processor
 from pointsman_extproc.reader_pool import ReaderPool
@@ -59,9 +59,11 @@ async def _run(
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
     metrics = Metrics()
+    check_free(listen.address)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(client)
         if arguments.metrics_listen:
+            check_free(arguments.metrics_listen)
             host, _, port = arguments.metrics_listen.rpartition(":")
             scraped, thread = start_http_server(int(port), host, metrics.registry)
             stack.callback(scraped.server_close)

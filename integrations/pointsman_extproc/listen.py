@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import ipaddress
+import os
+import socket
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
 
-_SOCKET_FILES = ("unix:", "unix-abstract:")
+_UNIX = "unix:"
+_SOCKET_FILES = (_UNIX, "unix-abstract:")
+_NOBODY = frozenset({errno.ECONNREFUSED, errno.ENOENT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,47 @@ class Listen:
                 "--tls-cert-file and --tls-key-file, or say --plaintext-beyond-loopback"
             )
         return cls(address=address, credentials=credentials)
+
+
+def check_free(address: str) -> None:
+    """Raise `OSError`, with the address and the reason, if nobody can listen there.
+
+    gRPC takes a Unix socket away from the process that listens on it, and does not say why it
+    cannot listen on a port.
+    """
+    try:
+        if address.startswith(_UNIX):
+            _check_socket(Path(address.removeprefix(_UNIX)))
+        elif not address.startswith(_SOCKET_FILES):
+            _check_port(address)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise OSError(f"cannot listen on {address}: {reason}") from None
+
+
+def _check_socket(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OSError(errno.EEXIST, "the file there is not a socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # noqa: FBT003  # a full backlog has a listener as well
+        found = probe.connect_ex(str(path))
+    if found not in _NOBODY:
+        taken = found in (0, errno.EAGAIN, errno.EINPROGRESS)
+        raise OSError(found, "another process listens on it" if taken else os.strerror(found))
+
+
+def _check_port(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    kind = socket.SOCK_STREAM
+    found = socket.getaddrinfo(host.strip("[]") or None, port, type=kind, flags=socket.AI_PASSIVE)
+    for family, _, _, _, place in found:
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
 
 
 def _credentials(

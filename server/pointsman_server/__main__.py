@@ -45,6 +45,8 @@ _CUT_OFF, _INTERRUPTED = 141, 130
 """128 + SIGPIPE and 128 + SIGINT, as a shell reports them."""
 _UNWRITABLE = 1
 _WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+_QUIET = ("pointsman_client.", "pointsman_extproc.")
+"""Packages whose commands leave out the lines of gRPC's core."""
 _WITH_RESULT = frozenset({"completion", "decide", "describe", "report", "resolve", "score"})
 """Commands whose result is their output. Of the others, the exit status is."""
 
@@ -99,9 +101,10 @@ def run(arguments: Sequence[str]) -> int:
     if entry is None:
         print(_no_command(arguments[0], commands), file=sys.stderr)
         return USAGE
-    if _log_is_json() or entry.module.startswith("pointsman_client."):
-        # gRPC's core, which reads this when it is loaded, would write lines of text between, and
-        # in front of the client commands' explanation of a failed handshake.
+    if _log_is_json() or entry.module.startswith(_QUIET):
+        # gRPC's core, which reads this when it is loaded, would write lines of text between, in
+        # front of the client commands' explanation of a failed handshake, and for every message
+        # that a peer of the external processor compresses.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         command = entry.load()

@@ -9,7 +9,7 @@ import pytest
 from pointsman_client import ApiKind
 from pointsman_extproc.arguments import parser_of, settings_from
 from pointsman_extproc.command import ext_proc
-from pointsman_extproc.listen import Listen
+from pointsman_extproc.listen import Listen, check_free
 from pointsman_extproc.settings import PATHS, Settings
 
 TLS = Path(__file__).parents[1] / "client" / "tls"
@@ -114,7 +114,38 @@ def test_beyond_it_they_take_tls_or_an_express_word(address: str) -> None:
 def test_a_port_that_is_taken_is_said(taken: str, capsys: pytest.CaptureFixture[str]) -> None:
     free = {"--listen": "127.0.0.1:0", "--metrics-listen": "127.0.0.1:0"}
     with socket.create_server(("127.0.0.1", 0)) as other:
-        flags = free | {taken: f"127.0.0.1:{other.getsockname()[1]}"}
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        flags = free | {taken: address}
         status = ext_proc([*TIER, *(word for pair in flags.items() for word in pair)])
     assert status == 1
-    assert "cannot start" in capsys.readouterr().err
+    said = f"cannot start: cannot listen on {address}: Address already in use\n"
+    assert capsys.readouterr().err == f"pointsman ext-proc: {said}"
+
+
+def test_a_socket_that_is_listened_on_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "socket"
+    flags = ("--listen", f"unix:{path}", "--metrics-listen", "")
+    with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as client:
+        other.bind(str(path))
+        other.listen(0)
+        assert ext_proc([*TIER, *flags]) == 1
+        # A second time: the backlog is full by then.
+        assert ext_proc([*TIER, *flags]) == 1
+        other.accept()[0].close()
+        client.connect(str(path))
+    said = f"cannot start: cannot listen on unix:{path}: another process listens on it\n"
+    assert capsys.readouterr().err == f"pointsman ext-proc: {said}" * 2
+    check_free(f"unix:{path}")  # its process has ended
+
+
+def test_a_file_that_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("kept")
+    with pytest.raises(OSError, match=f"{path}: the file there is not a socket"):
+        check_free(f"unix:{path}")
+    with pytest.raises(OSError, match=r"on 192\.0\.2\.1:1: Cannot assign requested address"):
+        check_free("192.0.2.1:1")
+    for address in (f"unix:{tmp_path}/new", "unix-abstract:x", "127.0.0.1:0", "localhost:0"):
+        check_free(address)
