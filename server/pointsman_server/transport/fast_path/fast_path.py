@@ -44,14 +44,13 @@ from pointsman_server.transport.fast_path.answer_codec import (
     WireCodec,
     detail_of,
 )
-from pointsman_server.transport.fast_path.message_keys import MessageKeyMaker, Who
+from pointsman_server.transport.fast_path.message_keys import MessageKeyMaker, plain_caller
 from pointsman_server.transport.fast_path.response_template import (
     FastPathMeter,
     ResponseTemplate,
     ResponseTemplates,
 )
 from pointsman_server.transport.ports import SampledCall
-from pointsman_server.transport.validation import IDENTIFIER_CODE_POINTS
 
 CONTEXTS = 1_024
 TEMPLATES = 256
@@ -123,13 +122,16 @@ class FastPath:
         started = self._now()
         if message.classify or message.dry_run or not self._open:
             return None
-        who = _plain_caller(message)
+        prompt, who = message.prompt, None
+        first, latest = prompt.user_prompt_prefix, prompt.latest_user_prompt_prefix
+        if prompt.api_kind in API_KINDS and not (_is_blank(latest) and _is_blank(first)):
+            who = plain_caller(message.caller)
         context = None if who is None else self._context(message, of_organization=who[0] != "")
         if who is None or context is None:
             return None
-        prompt, plan = message.prompt, context.plan
+        plan = context.plan
         conversation, key, source = self._message_keys.make(
-            who, prompt, plan.fingerprint, context.stickiness
+            who, prompt, (first, latest), plan.fingerprint, context.stickiness
         )
         raw, slot = self._peek(key), self._peek(conversation)
         template = None
@@ -233,33 +235,5 @@ class FastPath:
         return _CompiledContext(plan, engines, plan.tier.stickiness, bare, BoundedMap(TEMPLATES))
 
 
-def _plain_caller(message: pb.RouteDecisionRequest) -> Who | None:
-    """The caller, if the decider would trim or refuse nothing outside the compiled context."""
-    prompt, caller = message.prompt, message.caller
-    if prompt.api_kind not in API_KINDS:
-        return None
-    latest = prompt.latest_user_prompt_prefix
-    if not latest or latest.isspace():
-        first = prompt.user_prompt_prefix
-        if not first or first.isspace():
-            return None
-    user, session, machine = caller.user_id, caller.session_id, caller.machine_id
-    if not (user and (session or machine)):
-        return None
-    agent, organization, request = caller.agent_id, caller.organization_id, caller.client_request_id
-    mode, program = caller.mode, caller.user_agent
-    joined = f"{user}{session}{machine}{agent}{organization}{request}{mode}"
-    # Each field that is set takes two bytes more than its text, a blank one as well.
-    optional = (session, machine, agent, organization, request, mode, program)
-    fields = 1 + len(optional) - optional.count("")
-    is_plain = (
-        caller.ByteSize() == len(joined) + len(program) + 2 * fields
-        and " " not in joined
-        and joined.isprintable()
-        and program == program.strip()
-    ) or all(
-        0 < len(text) <= IDENTIFIER_CODE_POINTS and text == text.strip()
-        for _, text in caller.ListFields()
-    )
-    # A session identifies the conversation alone.
-    return (organization, user, session, agent, "" if session else machine) if is_plain else None
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()

@@ -15,6 +15,7 @@ from pointsman_server.core.keys import Keys, content_bytes, message_bucket
 from pointsman_server.core.model import PROMPT_CODE_POINTS, ConversationSource, Stickiness
 from pointsman_server.lib.bounded_map import BoundedMap
 from pointsman_server.transport.decode import API_KINDS
+from pointsman_server.transport.validation import IDENTIFIER_CODE_POINTS
 
 REMEMBERED = 32_768
 """Messages whose keys are remembered, by a 64-bit hash of what the keys are made of."""
@@ -45,9 +46,17 @@ class MessageKeyMaker:
         self._made: BoundedMap[int, MessageKeys] = BoundedMap(REMEMBERED)
 
     def make(
-        self, who: Who, prompt: pb.Prompt, fingerprint: bytes, stickiness: Stickiness
+        self,
+        who: Who,
+        prompt: pb.Prompt,
+        texts: tuple[str, str],
+        fingerprint: bytes,
+        stickiness: Stickiness,
     ) -> MessageKeys:
-        """Return the keys; `fingerprint` and `stickiness` are those of the plan."""
+        """Return the keys; `fingerprint` and `stickiness` are those of the plan.
+
+        `texts` are the first and the latest user prompt: protobuf decodes a text at each reading.
+        """
         if stickiness is Stickiness.CONVERSATION:
             mark = hash((who, fingerprint))
         else:
@@ -55,8 +64,7 @@ class MessageKeyMaker:
                 (
                     who,
                     fingerprint,
-                    prompt.user_prompt_prefix,
-                    prompt.latest_user_prompt_prefix,
+                    texts,
                     prompt.system_prompt_prefix,
                     prompt.api_kind,
                     prompt.has_tools,
@@ -95,3 +103,27 @@ class MessageKeyMaker:
         bucket = message_bucket(prompt.message_count) if exact else None
         decision = self._keys.prompt_key(within, content, bucket=bucket)
         return MessageKeys(conversation, decision, source)
+
+
+def plain_caller(caller: pb.Caller) -> Who | None:
+    """The caller, if the decider would trim or refuse none of its fields."""
+    user, session, machine = caller.user_id, caller.session_id, caller.machine_id
+    if not (user and (session or machine)):
+        return None
+    agent, organization, request = caller.agent_id, caller.organization_id, caller.client_request_id
+    mode, program = caller.mode, caller.user_agent
+    joined = f"{user}{session}{machine}{agent}{organization}{request}{mode}"
+    # Each field that is set takes two bytes more than its text, a blank one as well.
+    optional = (session, machine, agent, organization, request, mode, program)
+    fields = 1 + len(optional) - optional.count("")
+    is_plain = (
+        caller.ByteSize() == len(joined) + len(program) + 2 * fields
+        and " " not in joined
+        and joined.isprintable()
+        and program == program.strip()
+    ) or all(
+        0 < len(text) <= IDENTIFIER_CODE_POINTS and text == text.strip()
+        for _, text in caller.ListFields()
+    )
+    # A session identifies the conversation alone.
+    return (organization, user, session, agent, "" if session else machine) if is_plain else None
