@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from contextvars import Context
 
 from pointsman.v1 import batch_route_decisions_pb2 as batch_pb
@@ -21,7 +22,9 @@ BATCH = 256
 class Batching:
     """Owns its calls: they end with `aclose`.
 
-    A batch is sent after the event-loop iteration that collected it, so no timer is needed.
+    A batch is sent after the event-loop iteration that collected it, so no timer is needed. The
+    service decides the requests of one conversation in a batch one after another; here they were
+    requested at the same time, so they go in batches apart, as they would go in calls apart.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -71,9 +74,9 @@ class Batching:
         waiting = [each for each in self._gathering if not each.answer.done()]
         self._gathering = []
         loop = asyncio.get_running_loop()
-        for start in range(0, len(waiting), BATCH):
+        for batch in _batches(waiting):
             # An empty context: the first caller's context must not apply to the others.
-            call = loop.create_task(self._call(waiting[start : start + BATCH]), context=Context())
+            call = loop.create_task(self._call(batch), context=Context())
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
@@ -106,3 +109,26 @@ class Batching:
         if len(answer.results) != len(batch):
             raise ServiceFault(f"{len(batch)} requests, {len(answer.results)} results")
         return answer.results
+
+
+def _batches(waiting: Sequence[PendingDecision]) -> Iterator[Sequence[PendingDecision]]:
+    """Batches of at most `BATCH` requests, no two of one conversation in the same."""
+    turns: defaultdict[int, list[PendingDecision]] = defaultdict(list)
+    seen: Counter[tuple[object, ...]] = Counter()
+    for asked in waiting:
+        whose = _conversation(asked.message.caller)
+        turns[seen[whose] if whose else 0].append(asked)
+        if whose:
+            seen[whose] += 1
+    for requests in turns.values():
+        for start in range(0, len(requests), BATCH):
+            yield requests[start : start + BATCH]
+
+
+def _conversation(caller: pb.Caller) -> tuple[object, ...] | None:
+    """The ids by which the service orders the requests of a batch; `None`: it does not."""
+    session, machine = caller.session_id.strip(), caller.machine_id.strip()
+    if not (session or machine):
+        return None
+    within = (caller.organization_id.strip(), caller.user_id.strip(), caller.agent_id.strip())
+    return (*within, bool(session), session or machine)

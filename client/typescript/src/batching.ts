@@ -10,7 +10,10 @@ export type RouteMany = (
   options: { timeoutMs: number; headers: Record<string, string> },
 ) => Promise<Answer[]>;
 
-/** Collects the decisions that are asked for in one turn, and sends them together. */
+/**
+ * Collects the decisions that are asked for in one turn, and sends them together. The service decides the requests of one
+ * conversation in a batch one after another; those that are asked for at the same time therefore go in batches apart.
+ */
 export class Batching {
   readonly #routeMany: RouteMany;
   #gathering: PendingDecision[] = [];
@@ -28,7 +31,7 @@ export class Batching {
     const asked = new PendingDecision(request, options);
     this.#waiting.add(asked);
     this.#gathering.push(asked);
-    if (this.#gathering.length === 1) setTimeout(() => void this.#send(), 0);
+    if (this.#gathering.length === 1) setTimeout(() => this.#send(), 0);
     try {
       return await asked.settled;
     } finally {
@@ -42,16 +45,40 @@ export class Batching {
     for (const asked of this.#waiting) asked.fail(new RoutingError("closed", "the client was closed during the call"));
   }
 
-  async #send(): Promise<void> {
-    const batch = this.#gathering.filter((asked) => !asked.done);
+  #send(): void {
+    const waiting = this.#gathering.filter((asked) => !asked.done);
     this.#gathering = [];
-    if (batch.length === 0) return;
+    for (const batch of batches(waiting)) void this.#answer(batch);
+  }
+
+  async #answer(batch: readonly PendingDecision[]): Promise<void> {
     const answers = await this.#routeMany(
       batch.map((asked) => asked.request),
       { timeoutMs: Math.max(1, ...batch.map((asked) => asked.leftMs)), headers: sharedHeaders(batch) },
     );
     for (const [at, asked] of batch.entries()) asked.settle(answers[at]!);
   }
+}
+
+/** Batches with no two requests of one conversation. */
+function batches(waiting: readonly PendingDecision[]): PendingDecision[][] {
+  const found: PendingDecision[][] = [];
+  const seen = new Map<string, number>();
+  for (const asked of waiting) {
+    const whose = conversation(asked.request);
+    const turn = whose === undefined ? 0 : (seen.get(whose) ?? 0);
+    if (whose !== undefined) seen.set(whose, turn + 1);
+    (found[turn] ??= []).push(asked);
+  }
+  return found;
+}
+
+/** The ids by which the service orders the requests of a batch; `undefined`: it does not. */
+function conversation({ caller }: RouteDecisionRequest): string | undefined {
+  const [session, machine] = [caller?.sessionId?.trim(), caller?.machineId?.trim()];
+  if (!session && !machine) return undefined;
+  const within = [caller?.organizationId, caller?.userId, caller?.agentId].map((id) => id?.trim() ?? "");
+  return JSON.stringify([...within, session ? "session" : "machine", session || machine]);
 }
 
 /** The headers that all have: a batch belongs to a trace only if each of its decisions does. */

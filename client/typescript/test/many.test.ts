@@ -233,6 +233,15 @@ test("large requests are divided by size", async () => {
   assert.equal(sizes.length, 2);
 });
 
+test("turns of one session asked for at once do not wait for each other", async () => {
+  const sizes: number[] = [];
+  const client = scripted({ batch: (requests) => (sizes.push(requests.length), requests.map(result)) }, { transport: "batch" });
+  const sessions = ["a", "b", "a", " a ", undefined, "b", "c"];
+  const choices = await Promise.all(sessions.map((sessionId) => client.decide({ ...of("x"), sessionId })));
+  assert.deepEqual(choices.map((choice) => choice.why), Array.from(sessions, () => "routed"));
+  assert.deepEqual(sizes.sort(), [1, 2, 4]);
+});
+
 test("a batch that fails gives each the static pick", async () => {
   const unsupported = scripted({});
   const short = scripted({ batch: () => [] });

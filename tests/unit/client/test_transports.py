@@ -219,6 +219,27 @@ async def test_what_is_asked_in_one_turn_shares_a_call(calls: list[Any], fake: F
         assert sorted(len(c.requests) for c in calls) == [44, 256]
 
 
+async def test_turns_of_one_session_asked_at_once_do_not_wait_for_each_other(
+    calls: list[Any], fake: FakeService
+) -> None:
+    """The service would decide them in order, each after the engine's answer to the one before."""
+    fake.always(routed("vendor/b"))
+    sessions = ["a", "b", "a", " a ", None, "b", "c"]
+    async with RoutingClient(fake.target, transport="batch", decide_timeout=30) as client:
+        await asyncio.gather(*(client.decide("Hi", session_id=s, **ASK) for s in sessions))
+    batches = sorted([r.caller.session_id.strip() for r in c.requests] for c in calls)
+    assert batches == [["a"], ["a", "b"], ["a", "b", "", "c"]]
+
+
+async def test_sub_agents_of_one_session_share_a_batch(calls: list[Any], fake: FakeService) -> None:
+    fake.always(routed("vendor/b"))
+    async with RoutingClient(fake.target, transport="batch", decide_timeout=30) as client:
+        await asyncio.gather(
+            *(client.decide("Hi", session_id="s", agent_id=a, **ASK) for a in (None, "x", "y"))
+        )
+    assert [len(c.requests) for c in calls] == [3]
+
+
 async def test_a_batch_belongs_to_a_trace_only_if_all_of_it_does(fake: FakeService) -> None:
     fake.always(routed("vendor/b"))
     tracer = TracerProvider().get_tracer("test")
