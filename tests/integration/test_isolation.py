@@ -13,9 +13,11 @@ from pointsman.v1 import (
     routing_service_pb2_grpc,
 )
 from pointsman.v1 import route_decision_pb2 as pb
+from pointsman_server.core import deadlines
 from support.eventually import eventually
 from support.morph import ScriptedMorph
 from support.served import Peer, Starter, policy_text, request
+from support.ways import WAYS
 
 PLACES = 8
 MISSES = 200
@@ -253,3 +255,19 @@ async def test_one_callers_short_deadline_decides_nothing_for_another(
         )
     # What the hasty caller got was not kept, either.
     assert (await peer.decide(same)).decision.source == pb.SOURCE_MORPH
+
+
+async def test_beside_a_hanging_morph_each_way_answers_within_the_callers_time(
+    start: Starter, morph: ScriptedMorph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of ten seconds, Morph gets one: a machine as busy as it may be answers in the rest.
+    monkeypatch.setattr(deadlines, "SHARE", 0.9)
+    monkeypatch.setattr(deadlines, "MOST", 60.0)
+    peer = await start(policy=policy(morph.url), environment=ENVIRONMENT)
+    morph.script(HANGS)
+    answers = await asyncio.gather(
+        *(ask(peer.channel, miss(way).SerializeToString(), timeout=10) for way, ask in WAYS.items())
+    )
+    for answer in answers:
+        assert answer.decision.source == pb.SOURCE_LOCAL
+        assert failures(answer) == [("morph", "deadline")]

@@ -11,9 +11,6 @@ from pointsman_server.core.candidates import contains_answer
 from pointsman_server.core.model import EngineAnswer, EngineQuery
 from pointsman_server.core.ports import Clock, DecisionEngine
 
-ANSWER_MARGIN = 0.02
-"""Seconds of a caller's deadline that remain for deciding without a remote engine."""
-
 
 class _Flight:
     """One shared call, and a future for each caller that waits for it.
@@ -114,4 +111,4 @@ class SingleFlight:
         """Seconds that a caller may wait for another's flight; `None`: without bound."""
         if query.deadline is None:
             return None
-        return max(0.0, query.deadline - self._clock.monotonic() - ANSWER_MARGIN)
+        return max(0.0, query.deadline - self._clock.monotonic())

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pointsman_server.core.candidate_plan import Planner
 from pointsman_server.core.candidates import contains_answer
 from pointsman_server.core.case import Case, Ended
+from pointsman_server.core.deadlines import answer_by
 from pointsman_server.core.effort import NEEDS_INFO
 from pointsman_server.core.errors import EngineFailed, EnginesFailed
 from pointsman_server.core.incumbent import Stay, Weighed, incumbent_of
@@ -145,7 +146,8 @@ class Router:
         asked = self._clock.monotonic()
         estimate = reading.estimate if reading else None
         try:
-            answer = await self._engine.decide(case.query(deadline, turn, estimate=estimate))
+            until = answer_by(deadline, now=asked)
+            answer = await self._engine.decide(case.query(until, turn, estimate=estimate))
         except (EngineFailed, EnginesFailed) as error:
             waited = self._clock.monotonic() - asked
             if case.is_adaptive and case.incumbent is not None:

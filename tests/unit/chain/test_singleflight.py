@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from pointsman_server.chain.singleflight import ANSWER_MARGIN, SingleFlight
+from pointsman_server.chain.singleflight import SingleFlight
 from pointsman_server.core.errors import EnginesFailed
 from support.builders import GPT, OPUS, SONNET, answer, model, query
 from support.fakes import FakeClock, ScriptedEngine, failed, settle
@@ -29,7 +29,7 @@ class Tower:
 
     def soon(self):
         """A deadline that leaves a moment of patience."""
-        return self.clock.now + ANSWER_MARGIN + 0.005
+        return self.clock.now + 0.005
 
     async def land(self, *tasks):
         self.gate.set()
@@ -224,10 +224,8 @@ async def test_a_first_caller_whose_time_runs_out_leaves_the_call_to_the_others(
     assert tower.engine.calls == 2
 
 
-@pytest.mark.parametrize(
-    ("left", "patience"), [(None, None), (1.0, 0.98), (0.02, 0.0), (0.01, 0.0), (-5.0, 0.0)]
-)
-def test_a_margin_of_a_callers_time_is_kept_for_deciding_alone(left, patience):
+@pytest.mark.parametrize(("left", "patience"), [(None, None), (1.0, 1.0), (0.0, 0.0), (-5.0, 0.0)])
+def test_a_caller_waits_for_another_one_s_call_until_its_time_is_over(left, patience):
     tower = Tower()
     deadline = None if left is None else tower.clock.now + left
     found = tower.flight.patience(query(deadline=deadline))

@@ -214,8 +214,8 @@ async def test_the_engine_is_told_which_engines_are_in_force(changes, flag_on, e
 
 async def test_the_callers_deadline_reaches_the_engine():
     parts = world()
-    await parts.decider.decide(request(), deadline=1_234.5)
-    assert parts.engine.queries[0].deadline == 1_234.5
+    await parts.decider.decide(request(), deadline=parts.clock.now + 2.0)
+    assert parts.engine.queries[0].deadline == pytest.approx(parts.clock.now + 1.8)
 
 
 # ---------------------------------------------------------------- what is answered

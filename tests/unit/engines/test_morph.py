@@ -227,7 +227,7 @@ async def test_an_engine_that_failed_is_asked_again_next_time():
 # ---------------------------------------------------------------- deadlines
 
 
-@pytest.mark.parametrize("left", [-1.0, 0.0, 0.03])
+@pytest.mark.parametrize("left", [-1.0, 0.0, 0.0005])
 async def test_without_time_for_a_call_none_is_made(left):
     upstream = Upstream()
     found = await upstream.failure(deadline=upstream.clock.now + left)
@@ -264,13 +264,12 @@ async def test_the_shorter_of_deadline_and_timeout_cuts_a_call_off_and_is_named(
         (None, 5.0, (5.0, False)),
         (60.0, 5.0, (5.0, False)),
         (5.1, 5.0, (5.0, False)),
-        (5.02, 5.0, (4.99, True)),
-        (1.03, 5.0, (1.0, True)),
-        (0.03, 5.0, (0.0, True)),
-        (-1.0, 5.0, (-1.03, True)),
+        (4.99, 5.0, (4.99, True)),
+        (1.0, 5.0, (1.0, True)),
+        (-1.0, 5.0, (-1.0, True)),
     ],
 )
-def test_a_margin_of_the_callers_time_is_kept_for_the_way_back(left, own, budget):
+def test_a_call_has_the_shorter_of_two_times(left, own, budget):
     now = 1_000.0
     deadline = None if left is None else now + left
     seconds, cut_off = call_budget(own, deadline=deadline, now=now)

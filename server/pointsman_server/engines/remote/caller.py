@@ -15,8 +15,8 @@ from pointsman_server.core.ports import Clock
 from pointsman_server.engines.remote import client as exchange
 from pointsman_server.engines.remote.keys import KeySource
 
-ANSWER_MARGIN = 0.03
-"""Seconds of the caller's deadline that are left for the answer on its way back."""
+LEAST = 0.001
+"""Seconds that a call takes at least; timers may ring a moment early."""
 HTTP_STATUSES = range(100, 600)
 """Others are not HTTP (RFC 9110, section 15)."""
 _WARN_EVERY = 60.0
@@ -67,7 +67,7 @@ class RemoteCaller:
         """
         started = self._clock.monotonic()
         budget, cut_off = call_budget(self._timeout, deadline=deadline, now=started)
-        if budget <= 0:
+        if budget < LEAST:
             raise self.failed("deadline")
         headers = self._headers()
         try:
@@ -123,5 +123,5 @@ def call_budget(timeout: float, *, deadline: float | None, now: float) -> tuple[
     """Seconds for a call, and whether the caller's deadline bounds them."""
     if deadline is None:
         return timeout, False
-    left = deadline - now - ANSWER_MARGIN
+    left = deadline - now
     return min(timeout, left), left < timeout
