@@ -10,6 +10,7 @@ from pointsman_client import IdentitySources, RoutingClient, in_trace_of
 
 from pointsman_http.bodies import api_of
 from pointsman_http.planning import Plan, Planner, Routed, log_fault
+from pointsman_http.response_ids import ResponseIdReader
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -33,8 +34,9 @@ class RoutingMiddleware:
     which no client can set.
 
     A body of more than `most_bytes`, a compressed one, and one of another API pass unread. Errors
-    in here never fail a request. Responses pass untouched. The middleware closes `routing` at the
-    end of the application's lifespan.
+    in here never fail a request. Responses pass untouched; of those of the Responses API the id is
+    remembered, which later turns name instead of their conversation. The middleware closes
+    `routing` at the end of the application's lifespan.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class RoutingMiddleware:
         if body is None:
             return await self._app(scope, receive, send)
         try:
-            scope, body = await self._route(scope, body)
+            scope, body, send = await self._route(scope, body, send)
         except Exception as error:  # noqa: BLE001  # the request must go on
             log_fault(error)
         return await self._app(scope, _replayed(body, receive), send)
@@ -85,16 +87,18 @@ class RoutingMiddleware:
             and api_of(scope["path"]) is not None
         )
 
-    async def _route(self, scope: Scope, body: bytes) -> tuple[Scope, bytes]:
+    async def _route(self, scope: Scope, body: bytes, send: Send) -> tuple[Scope, bytes, Send]:
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         plan = self._planner.plan(body, path=scope["path"], headers=headers)
         if plan is None:
-            return scope, body
+            return scope, body, send
         with _trace(headers):
             routed = await self._decided(plan) if self._serves else self._mirrored(plan)
         if routed.model:
             body = plan.body_for(routed.model)
-        return _with_facts(scope, routed, length=len(body)), body
+        if reader := self._planner.reader(plan):
+            send = _watched(send, reader)
+        return _with_facts(scope, routed, length=len(body)), body, send
 
     async def _decided(self, plan: Plan) -> Routed:
         if known := self._planner.without_question(plan):
@@ -147,6 +151,20 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
     return _again([{"type": "http.request", "body": body, "more_body": False}], receive)
+
+
+def _watched(send: Send, reader: ResponseIdReader) -> Send:
+    """How to send a response whose body `reader` sees as it passes."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = {k.lower(): v for k, v in message.get("headers", ())}
+            reader.start(message["status"], headers.get(b"content-encoding", b"").decode("latin-1"))
+        elif message["type"] == "http.response.body":
+            reader.feed(message.get("body", b""))
+        await send(message)
+
+    return sent
 
 
 def _with_facts(scope: Scope, routed: Routed, *, length: int) -> Scope:

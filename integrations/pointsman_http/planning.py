@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman_client import (
+    ApiKind,
     Choice,
     ConversationKey,
     Identity,
     IdentitySources,
     NormalisedPrompt,
+    ResponseChains,
     RouteResult,
     Served,
     ServedModels,
@@ -25,6 +27,7 @@ from pointsman_client import (
 )
 
 from pointsman_http.bodies import Api, api_of, document_of, with_model
+from pointsman_http.response_ids import ResponseIdReader
 
 ANONYMOUS = "anonymous"
 _PROBE = 1
@@ -123,6 +126,7 @@ class Planner:
         self._candidates = named
         self._sources = sources or IdentitySources()
         self._served = ServedModels()
+        self._chains = ResponseChains()
 
     def is_tier(self, model: str) -> bool:
         """Whether a name is that of a tier, in any case and with any blanks around it."""
@@ -145,7 +149,10 @@ class Planner:
         prompt = _prompt({**document, "model": model}, api)
         if api is None or prompt is None:
             return Plan(tier=tier, static_pick=static_pick, raw=raw, document=document, prompt=None)
-        identity = _over(identify(document, headers=headers, sources=self._sources))
+        found = identify(
+            document, headers=headers, sources=self._sources, chains=self._chains, prompt=prompt
+        )
+        identity = _over(found)
         user = identity.user_id or ANONYMOUS
         key = conversation_key(identity, user_id=user, tier=tier, prompt=prompt)
         last = self._served.last(key)
@@ -199,6 +206,13 @@ class Planner:
             models += [*result.decision.fallback_models, plan.static_pick or first]
         unique = tuple(dict.fromkeys(models))
         return Routed(tier=plan.tier, models=unique, why=choice.why, result=result)
+
+    def reader(self, plan: Plan) -> ResponseIdReader | None:
+        """Return a reader of the response, whose id later turns may name; `None`: they cannot."""
+        session = plan.fields.get("session_id")
+        if plan.key is None or session is None or plan.question.api_kind is not ApiKind.RESPONSES:
+            return None
+        return ResponseIdReader(lambda found: self._chains.record(found, session_id=session))
 
     def note(self, plan: Plan, routed: Routed, model: str) -> None:
         """Remember the model that served."""

@@ -18,6 +18,7 @@ from pointsman_client import Choice, IdentitySources, RoutingClient, SyncRouting
 
 from pointsman_http.model_paths import api_path_of, model_path_of, refuse_unsupported
 from pointsman_http.planning import Plan, Planner, Routed, conversation, log_fault
+from pointsman_http.response_ids import ResponseIdReader, watched
 
 __all__ = ["conversation", "routed"]
 
@@ -126,9 +127,13 @@ class Rules:
             extensions=request.extensions,
         )
 
-    def finished(self, plan: Plan, found: Routed, model: str, response: Any) -> Any:
-        """Note the model that served, and write it into the response's headers."""
+    def finished(
+        self, plan: Plan, found: Routed, model: str, response: Any, *, library: ModuleType
+    ) -> Any:
+        """Note the model that served and the response's id; write the model into its headers."""
         self.planner.note(plan, found, model)
+        if reader := self.planner.reader(plan):
+            _read_id(response, reader, library=library)
         response.headers["x-pointsman-model"] = model
         response.headers["x-pointsman-why"] = found.why
         return response
@@ -159,11 +164,14 @@ class _BlockingClient:
             except self._library.TransportError:
                 continue
             if not _is_eligible(response.status_code):
-                return self._rules.finished(plan, found, model, response)
+                return self._finished(plan, found, model, response)
             response.close()
         last = found.models[-1]
         response = send(self._rules.request_for(plan, request, last), **options)
-        return self._rules.finished(plan, found, last, response)
+        return self._finished(plan, found, last, response)
+
+    def _finished(self, plan: Plan, found: Routed, model: str, response: Any) -> Any:
+        return self._rules.finished(plan, found, model, response, library=self._library)
 
     def _decided(self, plan: Plan) -> Routed:
         try:
@@ -193,11 +201,14 @@ class _AsyncClient:
             except self._library.TransportError:
                 continue
             if not _is_eligible(response.status_code):
-                return self._rules.finished(plan, found, model, response)
+                return self._finished(plan, found, model, response)
             await response.aclose()
         last = found.models[-1]
         response = await send(self._rules.request_for(plan, request, last), **options)
-        return self._rules.finished(plan, found, last, response)
+        return self._finished(plan, found, last, response)
+
+    def _finished(self, plan: Plan, found: Routed, model: str, response: Any) -> Any:
+        return self._rules.finished(plan, found, model, response, library=self._library)
 
     async def _decided(self, plan: Plan) -> Routed:
         try:
@@ -205,6 +216,18 @@ class _AsyncClient:
             return self._rules.answered(plan, choice)
         except Exception as error:  # noqa: BLE001  # the request must go on
             return self._rules.without_decision(plan, error)
+
+
+def _read_id(response: Any, reader: ResponseIdReader, *, library: ModuleType) -> None:
+    """Read the id of a response, now or as its stream passes."""
+    try:
+        body = response.content
+    except RuntimeError:  # a stream, not read yet
+        if reader.start(response.status_code, response.headers.get("content-encoding", "")):
+            response.stream = watched(response.stream, reader, library=library)
+    else:
+        reader.start(response.status_code, "")
+        reader.feed(body)
 
 
 def _is_eligible(status: int) -> bool:

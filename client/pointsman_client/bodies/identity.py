@@ -161,7 +161,8 @@ def _session(
     chained = BodySession.PREVIOUS_RESPONSE_ID
     if chains is None or prompt is None or chained not in sources.body_sessions:
         return None, None
-    session = chains.first_session(body, prompt=prompt)
+    # Another process may have seen the response: a name that all turns share comes first.
+    session = chains.session_from(body) or chains.first_session(body, prompt=prompt)
     return session, chained.value if session else None
 
 

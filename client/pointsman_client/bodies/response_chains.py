@@ -31,17 +31,16 @@ class ResponseChains:
         return len(self._sessions)
 
     def session_after(self, body: Mapping[str, object]) -> str | None:
-        """Return the session of the response that a body goes on from; `None` without one.
-
-        A turn after an unknown response begins a session of that name.
-        """
+        """Return the session of the response that a body goes on from; `None`: it is not known."""
         previous = usable_id(body.get("previous_response_id"))
-        if previous is None:
-            return None
-        session = self._sessions.get(previous)
-        if session is not None:
+        session = self._sessions.get(previous) if previous is not None else None
+        if previous is not None and session is not None:
             self._sessions.move_to_end(previous)
-        return session or previous
+        return session
+
+    def session_from(self, body: Mapping[str, object]) -> str | None:
+        """Return a session that begins with a turn after an unknown response: of that name."""
+        return usable_id(body.get("previous_response_id"))
 
     def first_session(self, body: Mapping[str, object], *, prompt: NormalisedPrompt) -> str | None:
         """Return a session for a first turn; `None` if no later turn can refer to its response.

@@ -148,6 +148,8 @@ def test_three_turns_chained_by_their_responses_are_one_session() -> None:
 def test_an_unknown_response_begins_a_session_and_unstored_ones_have_none() -> None:
     chains = ResponseChains()
     assert chained(chains, "resp_9", "Go on.") == "resp_9"
+    # Another process saw the response: a key that all turns share names the session.
+    assert chained(chains, "resp_9", "Go on.", prompt_cache_key="k") == "k"
     assert chained(chains, None, "Go on.", store=False) is None
     assert chained(chains, None, "Go on.", prompt_cache_key="k", store=False) == "k"
 

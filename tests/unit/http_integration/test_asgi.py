@@ -311,3 +311,76 @@ def test_a_static_pick_is_no_tier(app: App) -> None:
         RoutingMiddleware(app, routing=routing, tiers={TIER: TIER.upper()})
     with pytest.raises(ValueError, match="not in tiers"):
         RoutingMiddleware(app, routing=routing, tiers={TIER: PICK}, candidates={"other": [PICK]})
+
+
+RESPONSES = {"model": TIER, "input": "Design a cache."}
+
+
+def whole(response_id: str) -> list[bytes]:
+    text = json.dumps({"id": response_id, "object": "response", "output": [{"id": "msg_1"}]})
+    return [text[:5].encode(), text[5:].encode()]
+
+
+def streamed(response_id: str) -> list[bytes]:
+    created = {"type": "response.created", "response": {"id": response_id, "model": "m"}}
+    text = f"event: response.created\ndata: {json.dumps(created)}\n\n"
+    return [text[:60].encode(), text[60:].encode(), b'data: {"id": "msg_1"}\n\n']
+
+
+class Provider(App):
+    """Answers with these pieces, request by request."""
+
+    def __init__(
+        self, answers: list[list[bytes]], *, status: int = 200, encoding: str = ""
+    ) -> None:
+        super().__init__()
+        self.answers = answers
+        self.status = status
+        self.encoding = encoding
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.bodies.append((await receive())["body"])
+        headers = [(b"Content-Encoding", self.encoding.encode())] if self.encoding else []
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        for piece in self.answers[len(self.bodies) - 1]:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def sessions_of(fake: FakeService, http: httpx.AsyncClient, previous: list[Any]) -> list[str]:
+    """The sessions of turns, each of which names an earlier response."""
+    fake.always(routed(DECIDED))
+    for number, named in enumerate(previous):
+        words = {"input": f"Then step {number}."} if named else {}
+        more = {"previous_response_id": named} if named else {}
+        await post(http, {**RESPONSES, **words, **more}, path="/v1/responses")
+    return [call.request.caller.session_id for call in fake.calls]
+
+
+@pytest.mark.parametrize("form", [whole, streamed])
+async def test_turns_that_name_the_response_before_are_one_session(
+    fake: FakeService, routing: RoutingClient, form: Any
+) -> None:
+    provider = Provider([form(f"resp_{n}") for n in range(4)])
+    http = gateway(provider, routing)
+    found = await sessions_of(fake, http, [None, "resp_0", "resp_1", "resp_9"])
+    assert found[0] == found[1] == found[2] != found[3] == "resp_9"
+    assert all(CANARY not in str(session) for session in found)
+
+
+async def test_in_shadow_the_turns_are_one_session_too(
+    fake: FakeService, routing: RoutingClient
+) -> None:
+    http = gateway(Provider([whole(f"resp_{n}") for n in range(2)]), routing, serves=False)
+    await sessions_of(fake, http, [None, "resp_0"])
+    await fake.asked(2)
+    assert len({call.request.caller.session_id for call in fake.calls}) == 1
+
+
+@pytest.mark.parametrize("settings", [{"status": 500}, {"encoding": "x-packed"}], ids=str)
+async def test_of_a_failure_and_of_a_compressed_response_no_id_is_read(
+    fake: FakeService, routing: RoutingClient, settings: Any
+) -> None:
+    provider = Provider([whole("resp_0"), whole("resp_1")], **settings)
+    found = await sessions_of(fake, gateway(provider, routing), [None, "resp_0"])
+    assert found[0] != found[1] == "resp_0"

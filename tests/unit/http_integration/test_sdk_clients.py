@@ -253,3 +253,71 @@ def test_another_object_is_no_sdk() -> None:
     with pytest.raises(TypeError, match="no SDK of OpenAI or Anthropic: dict"):
         routed_sdk({}, routing, tiers={TIER: "vendor/static"})
     routing.close()
+
+
+class Responses:
+    """The Responses API, whole, or as a stream that is read when the SDK reads it."""
+
+    def __init__(self, *, streams: bool) -> None:
+        self.streams = streams
+        self.count = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.count += 1
+        body = {"id": f"resp_{self.count}", "object": "response"}
+        if not self.streams:
+            return httpx.Response(200, json=body)
+        text = f"data: {json.dumps({'type': 'response.created', 'response': body})}\n\n"
+        return httpx.Response(200, stream=Pieces([text[:30].encode(), text[30:].encode()]))
+
+
+class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Any:
+        yield from self.pieces
+
+    async def __aiter__(self) -> Any:
+        for piece in self.pieces:
+            yield piece
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_turns_that_name_the_response_before_are_one_session(
+    fake: FakeService, *, streams: bool, blocking: bool
+) -> None:
+    fake.always(routed("vendor/decided"))
+    settings: Any = {"tiers": {TIER: "vendor/static"}, "models": MODELS}
+    settings["transport"] = httpx.MockTransport(Responses(streams=streams))
+    turns: list[dict[str, Any]] = [
+        {"model": TIER, "input": "Design a cache."},
+        {"model": TIER, "input": "Prove it.", "previous_response_id": "resp_1"},
+        {"model": TIER, "input": "Write it.", "previous_response_id": "resp_2"},
+    ]
+    url = "https://provider/v1/responses"
+    if blocking:
+
+        def talk() -> None:
+            with (
+                SyncRoutingClient(fake.target, decide_timeout=5) as routing,
+                routed_sdk(Sdk(), routing, **settings).http_client as http,
+            ):
+                for body in turns:
+                    with http.stream("POST", url, json=body) as answer:
+                        assert b"resp_" in answer.read()
+
+        await asyncio.to_thread(talk)
+    else:
+        async with (
+            RoutingClient(fake.target, decide_timeout=5) as routing,
+            routed_sdk(Sdk(), routing, **settings).http_client as http,
+        ):
+            for body in turns:
+                async with http.stream("POST", url, json=body) as answer:
+                    assert b"resp_" in await answer.aread()
+    sessions = {call.request.caller.session_id for call in fake.calls}
+    assert len(fake.calls) == 3
+    assert len(sessions) == 1
+    assert all(sessions)
