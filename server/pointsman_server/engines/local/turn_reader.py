@@ -27,7 +27,7 @@ class LocalTurnReader:
         if reading is None or reading.turn or reading.needs_info or len(prompt) > LONGEST:
             return reading
         found = self._estimate(prompt)
-        is_task = self._lexical.wants_another_form(prompt)
+        is_task = self._lexical.is_surely_task(prompt)
         return TurnReading(
             turn=0.0 if is_task else found.turn,
             needs_info=0.0 if is_task else found.needs_info,

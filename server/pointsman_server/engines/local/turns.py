@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from typing import Final
 
 from pointsman_server.core.turn import TurnReading
+from pointsman_server.engines.local.bare_json import is_bare_json
+from pointsman_server.engines.local.pastes import is_paste
 
 _LONGEST: Final = 48
 """Characters of a turn that is looked up; what is longer says more than "go on"."""
-_LINES: Final = 3
-"""Lines that a paste has at least."""
 _SURE: Final = 0.95
 _TASK: Final = TurnReading(turn=0.0, needs_info=0.0)
 _NO_TASK: Final = TurnReading(turn=_SURE, needs_info=0.0)
@@ -26,43 +25,19 @@ _VAGUE: Final = TurnReading(turn=0.0, needs_info=_SURE)
 
 
 _CLAUSES: Final = re.compile(r"[,.;:!?\u3001\u3002\uff0c\uff01\uff1f\n]+")
+_GAP: Final = "\x00"
+"""In place of a file's name; a break between clauses."""
+_BREAKS: Final = re.compile(rf"{_CLAUSES.pattern}|{_GAP}")
+_COMMENT: Final = re.compile(r"^#.*$", re.MULTILINE)
 _SECTION: Final = re.compile(r"^\[(.+)\]$", re.MULTILINE)
-_PASTE: Final = (
-    re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d"),
-    re.compile(r"\d\d:\d\d:\d\d"),
-    re.compile(r"\[?(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\]?\b"),
-    re.compile(
-        r"Traceback \(most recent call last\):|File \"|at [\w.$<>]+\(|Caused by:|\.{3} \d+ more"
-    ),
-    re.compile(r"[\w.]*(Error|Exception)\b"),
-    re.compile(
-        r"(PASS|FAIL|FAILED|PASSED|ok|not ok|✓|✗|✔|=+|-{3,}|\+{3}|@@|diff --git|index [0-9a-f]{7,})"
-    ),
-    re.compile(
-        r"[$#>%] ?\S|\w+@[\w-]+[:~]|npm (ERR!|WARN|error)|error(\[\w+\])?:|warning(\[\w+\])?:"
-    ),
-    re.compile(r"[-dlrwx]{10} |total \d+$|[0-9a-f]{7,40} |(\d{1,3}\.){3}\d{1,3}"),
-    re.compile(r"\S+:\d+(:\d+)?(:|\s|$)"),
-    re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"),
-    re.compile(r"\{\"(level|ts|time|timestamp|severity|msg)\":"),
-    re.compile(r"panic: |goroutine \d+|main\.\w+\(|exit (status|code) |--> \S|\d* ?\|"),
-    re.compile(r"On branch |Your branch |Changes (not staged|to be committed)|Untracked files:"),
-    re.compile(r"(modified|deleted|renamed|new file): |\(use \"git |no changes added"),
-    re.compile(r"(Tests|Test Suites|Snapshots|Time): +\d|Ran \d+ tests?\b"),
-    re.compile(r"\d+ (passed|failed|passing|failing|skipped|errors?|warnings?)\b"),
+_FILE: Final = (
+    r"(?<![A-Za-z0-9_])(?:([A-Za-z0-9_.~/\\@-]*[A-Za-z0-9_])\.(?:{extensions})"
+    r"|Dockerfile|Makefile|Jenkinsfile)(?![A-Za-z0-9_])"
 )
-"""How lines of logs, traces, test runs and shells begin."""
-
-
-_JSON_WORDS: Final = 3
-"""Words of a string in a bare JSON value; a longer one may be an instruction."""
-_UNSPACED: Final = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003ffff]"
-)
-"""Letters of scripts that put no blank between words: Thai, Lao, Burmese, Khmer, kana, Han."""
-_UNSPACED_WORD: Final = 2
-"""Of these letters, a word has about so many, or more."""
+_NAMED: Final = 160
+"""Characters of a short prompt that names a file."""
+_PHRASE: Final = 5
+"""Words of a phrase that is looked for within a clause."""
 _WORDS: Final = 8
 """Words of a short prompt that asks for the same again in another form."""
 
@@ -71,7 +46,7 @@ _WORDS: Final = 8
 def _phrases() -> dict[str, frozenset[str]]:
     """The phrases of each section of the file in the wheel."""
     text = resources.files(__package__).joinpath("turns.txt").read_text(encoding="utf-8")
-    sections = _SECTION.split(text)[1:]
+    sections = _SECTION.split(_COMMENT.sub("", text))[1:]
     return {
         name: frozenset(filter(None, map(_folded, phrases.replace("\n", ",").split(","))))
         for name, phrases in zip(sections[::2], sections[1::2], strict=True)
@@ -96,7 +71,7 @@ _ASCII_BLANKS: Final = {code: " " for code in range(128) if not _is_kept(chr(cod
 
 
 class LexicalTurnReader:
-    """`core.ports.TurnReader` over lists of phrases and the shapes of pasted lines."""
+    """`core.ports.TurnReader` over lists of phrases, shapes of pasted lines, and files' names."""
 
     def __init__(self) -> None:
         phrases = _phrases()
@@ -105,16 +80,20 @@ class LexicalTurnReader:
         self._before = tuple(f"{word} " for word in self._courtesy)
         self._behind = tuple(f" {word}" for word in self._courtesy)
         self._nothing = self._no_task | self._courtesy
+        self._idle = self._nothing | phrases["particles"]
+        self._asks, self._wishes = phrases["asks"], phrases["wishes"]
+        extensions = "|".join(sorted(phrases["extensions"]))
+        self._file = re.compile(_FILE.format(extensions=extensions), re.IGNORECASE)
         self._form = re.compile(
             rf"(?<![a-z])({'|'.join(map(re.escape, phrases['forms']))})(?![a-z])"
         )
 
     def read(self, prompt: str) -> TurnReading | None:
         """The reading; `None` where the prompt has neither a letter nor a digit."""
-        if _is_json(prompt):
+        if self._is_json(prompt):
             return _NO_TASK
         if len(prompt) > _LONGEST:
-            return _NO_TASK if _is_paste(prompt) else _TASK
+            return _NO_TASK if is_paste(prompt, wishes=self._wishes) else _TASK
         folded = _folded(prompt)
         if not folded:
             return None
@@ -122,7 +101,28 @@ class LexicalTurnReader:
             return _NO_TASK
         if self._blunt(folded) in self._vague:
             return _VAGUE
-        return _NO_TASK if _is_paste(prompt) else _TASK
+        return _NO_TASK if is_paste(prompt, wishes=self._wishes) else _TASK
+
+    def is_surely_task(self, prompt: str) -> bool:
+        """Whether a short prompt that `read` takes for a task is one, whatever an estimate says."""
+        if prompt.lstrip()[:1] in ("{", "["):
+            return self._is_value(prompt)
+        return self.works_on_a_file(prompt) or self.wants_another_form(prompt)
+
+    def works_on_a_file(self, prompt: str) -> bool:
+        """Whether a short prompt names a file and what to do with it ("Sort b.py").
+
+        A name alone, or behind a "yes" or a preposition, answers a question.
+        """
+        if len(prompt) > _NAMED:
+            return False
+        rest, found = self._file.subn(self._without_file, prompt)
+        return found > 0 and rest.count(_GAP) > 0 and self._says_something(rest)
+
+    def _without_file(self, match: re.Match[str]) -> str:
+        # "ok.go on" lacks a blank.
+        is_phrase = match[0].endswith(".go") and _folded(match[1]) in self._nothing
+        return match[0] if is_phrase else f" {_GAP} "
 
     def wants_another_form(self, prompt: str) -> bool:
         """Whether a short prompt asks for the same in another form ("now in Rust")."""
@@ -138,6 +138,30 @@ class LexicalTurnReader:
         clauses = [clause for text in _CLAUSES.split(prompt) if (clause := _folded(text))]
         return all({clause, self._blunt(clause)} & self._nothing for clause in clauses)
 
+    def _says_something(self, text: str) -> bool:
+        """Whether a text has a word that is neither a particle nor of a phrase without a task."""
+        return any(self._has_content(_folded(clause).split()) for clause in _BREAKS.split(text))
+
+    def _has_content(self, words: list[str]) -> bool:
+        at = 0
+        while at < len(words):
+            lengths = range(min(_PHRASE, len(words) - at), 0, -1)
+            known = next((n for n in lengths if " ".join(words[at : at + n]) in self._idle), 0)
+            if not known:
+                return True
+            at += known
+        return False
+
+    def _is_json(self, prompt: str) -> bool:
+        return is_bare_json(prompt, asks=self._asks, says=self._says_something)
+
+    def _is_value(self, prompt: str) -> bool:
+        """Whether it is a whole JSON value: then `read` found an instruction in it."""
+        try:
+            return isinstance(json.loads(prompt), dict | list)
+        except (ValueError, RecursionError):
+            return False
+
     def _blunt(self, clause: str) -> str:
         """The clause without an "ok" or a "please" before or behind it, in any language."""
         # Most have none, which two comparisons with all words tell in a tenth of the loop's time.
@@ -147,48 +171,3 @@ class LexicalTurnReader:
         for word in self._courtesy:
             shorter = shorter.removeprefix(f"{word} ").removesuffix(f" {word}")
         return clause if shorter == clause else self._blunt(shorter)
-
-
-def _is_json(prompt: str) -> bool:
-    """Whether it is a bare JSON object or array without an instruction in it, cut off or not."""
-    text = prompt.strip()
-    if text[:1] not in ("{", "["):
-        return False
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        is_cut = error.msg.startswith("Unterminated string") or error.pos >= len(text)
-        return is_cut and len(text) > _LONGEST and not _has_words(re.findall(r'"([^"]*)"', text))
-    except (ValueError, RecursionError):
-        return False
-    return not _has_words(_strings(value))
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each)
-    elif isinstance(value, dict):
-        yield from _strings(list(value.values()))
-
-
-def _has_words(texts: Iterable[str]) -> bool:
-    return any(_words(text) > _JSON_WORDS for text in texts)
-
-
-def _words(text: str) -> int:
-    """Words of a text in any script; where there are no blanks, an estimate."""
-    unspaced = 0 if text.isascii() else len(_UNSPACED.findall(text))
-    return len(text.split()) + unspaced // _UNSPACED_WORD
-
-
-def _is_paste(prompt: str) -> bool:
-    """Whether every line is one of a program's output."""
-    lines = [line.strip() for line in prompt.splitlines() if line.strip()]
-    if len(lines) < _LINES:
-        return False
-    marked = [any(p.match(line) for p in _PASTE) for line in lines]
-    # A wish stands in front of a paste or behind it.
-    return marked[0] and marked[-1] and sum(marked) * 10 >= len(lines) * 6

@@ -24,6 +24,9 @@ def reader() -> LocalTurnReader:
         "do it again but faster",
         "ok thanks!",
         "go on",
+        "yes, b.py",
+        "continue with b.py",
+        "oui, dans b.py",
     ],
 )
 def test_a_turn_without_a_task(reader: LocalTurnReader, prompt: str) -> None:
@@ -50,6 +53,9 @@ def test_a_turn_without_a_task(reader: LocalTurnReader, prompt: str) -> None:
         "en español",
         "as JSON",
         "no, use Postgres",
+        "Sort b.py please, now.",
+        "整理 b.py",
+        '{"task": "sort imports"}',
     ],
 )
 def test_a_task(reader: LocalTurnReader, prompt: str) -> None:

@@ -81,6 +81,7 @@ TASKS = (
     f"{GIT}\nCommit this with a good message.", f"Explain:\n{RUSTC}", f"{PANIC}\n\nWhy?",
     "- add a button\n- fix the footer\n- write tests for both of them, please",
 )  # fmt: skip
+PASTES = (LOG, TRACE, TESTS, JEST, JSON_LOG, SYSLOG, PANIC, RUSTC, GIT)
 VAGUE = (
     "fix it",
     "Fix this!",
@@ -104,6 +105,46 @@ def test_a_turn_without_a_task_is_none(text):
 
 @pytest.mark.parametrize("text", TASKS)
 def test_a_task_is_one_in_any_language(text):
+    assert turn(text) is Turn.TASK
+
+
+def on_one_line(text: str) -> str:
+    """As clients send it."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("paste", PASTES, ids=range(len(PASTES)))
+def test_a_paste_without_its_line_breaks_is_no_task(paste):
+    assert turn(on_one_line(paste)) is Turn.NO_TASK
+
+
+@pytest.mark.parametrize("paste", PASTES, ids=range(len(PASTES)))
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "Why?",
+        "please fix this",
+        "Fix it.",
+        "why does this fail",
+        "почему",
+        "これは何ですか",
+        "was ist das",
+    ],
+)
+def test_a_wish_behind_or_before_such_a_paste_is_a_task(paste, wish):
+    assert turn(f"{on_one_line(paste)} {wish}") is Turn.TASK
+    assert turn(f"{wish} {on_one_line(paste)}") is Turn.TASK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ERROR: a WARN: b INFO: c are the three levels that I want to have printed in colours",
+        "error handling: add it to the parser, the lexer and the command line of this tool",
+        "2026-11-30 12:00 is the date of the release, so move the milestone of the project there",
+    ],
+)
+def test_prose_that_begins_like_a_log_is_a_task(text):
     assert turn(text) is Turn.TASK
 
 
@@ -131,8 +172,11 @@ PACKAGE = '{\n  "name": "app",\n  "version": "1.0.0",\n  "private": true\n}'
         PACKAGE,
         '[{"id": 1, "name": "ab"}, ' * 30,
         '{"city": "北京市", "名前": "田中"}',
+        '{"error": "not found"}',
+        '{"action": "created", "status": "ok"}',
+        '{"prompt": "go on"}',
     ],
-    ids=["empty", "object", "array", "of lines", "cut off", "Han"],
+    ids=["empty", "object", "array", "of lines", "cut off", "Han", "output", "action", "phrase"],
 )
 def test_bare_json_is_no_task(text):
     assert turn(text) is Turn.NO_TASK
@@ -143,6 +187,12 @@ def test_bare_json_is_no_task(text):
     [
         '{"task": "write a poem about the sea"}',
         '{"task": "写一首关于大海的诗"}',
+        '{"task": "sort imports"}',
+        '{"cmd": "run tests"}',
+        '{"steps": {"Tasks": ["lint b.py"]}}',
+        '{"问题": "排序列表"}',
+        '[{"role": "user", "content": "run it"}]',
+        '{"context": {"files": ["a.py", "b.py", "c.py"]}, "task": "sort imp',
         '["このコードを書き直してください"]',
         '{"task": "เขียนบทกวีเกี่ยวกับทะเล"}',
         f"{PACKAGE}\nAdd a test script.",
@@ -170,3 +220,33 @@ def test_json_with_an_instruction_and_what_only_looks_like_json_is_a_task(text):
 )
 def test_the_same_in_another_form_is_wanted(text, wants):
     assert READER.wants_another_form(text) is wants
+
+
+@pytest.mark.parametrize(
+    ("text", "works"),
+    [
+        ("Sort b.py please, now.", True),
+        ("now sort b.py", True),
+        ("整理 b.py", True),
+        ("b.pyをソートして", True),
+        ("Sortiere src/b.py bitte, jetzt.", True),
+        ("отсортируй b.py", True),
+        ("fix the Makefile", True),
+        ("ok, look at ./b.py", True),
+        ("b.py", False),
+        ("yes, b.py", False),
+        ("ja, in der b.py bitte", False),
+        ("да, в b.py", False),
+        ("はい、b.pyです", False),
+        ("continue with b.py", False),
+        ("yes do it in b.py", False),
+        ("not b.py, a.py", False),
+        ("b.py looks good, thanks", False),
+        ("yes, go on", False),
+        ("ok.go on", False),
+        ("Thanks! e.g. that", False),
+    ],
+)
+def test_a_file_and_what_to_do_with_it_is_work(text, works):
+    assert READER.works_on_a_file(text) is works
+    assert READER.is_surely_task(text) is works
