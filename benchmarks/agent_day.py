@@ -1,6 +1,6 @@
 """Simulate a day of agent traffic under each stickiness: switches, engine calls, tokens, dollars.
 
-    python -m benchmarks.agent_day [--seed 1] [--out build/agent-day] [--kinds]
+    python -m benchmarks.agent_day [--seed 1] [--seeds 5] [--out build/agent-day] [--kinds]
 
 The decider, its caches and the built-in policy file are the server's own; the traffic
 (`agent_traffic.py`), the engine and the bill are made up. The engine names the cheapest candidate
@@ -8,7 +8,7 @@ for an easy task, the second cheapest for a medium one and the dearest for a har
 follows the built-in prices: what the previous request of an agent left in the provider's prompt
 cache is read at a tenth, the rest at the full price, and an answer has 500 tokens for a person and
 100 for a tool call. An engine call costs $0.005. Nothing is measured, and the same seed prints the
-same table.
+same table: means and standard deviations over the seeds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from opentelemetry.trace import NoOpTracer
@@ -53,6 +54,7 @@ from benchmarks.agent_traffic import Ask, Habits, make_day
 TIER = "kilo-auto/frontier"
 STRONGEST = "anthropic/claude-opus-4.8"
 """The static pick, too."""
+STATIC = "static pick"
 DOLLARS_A_CALL = 0.005
 PERSON_TOKENS, TOOL_TOKENS = 500, 100
 SECONDS = 20.0
@@ -74,6 +76,11 @@ class Bill:
     dollars: float = 0.0
     hard: int = 0
     hard_on_strongest: int = 0
+
+    @property
+    def hard_share(self) -> float:
+        """The share of hard tasks' requests on the strongest model."""
+        return self.hard_on_strongest / self.hard
 
     def facts(self) -> dict[str, object]:
         """For programs."""
@@ -154,7 +161,7 @@ async def play(stickiness: Stickiness, *, habits: Habits, seed: int) -> Bill:
 def static(*, habits: Habits, seed: int) -> Bill:
     """The same day with the static pick alone."""
     rules = _rules(Stickiness.EXACT)
-    bill = Bill(stickiness="static pick", conversations=habits.conversations)
+    bill = Bill(stickiness=STATIC, conversations=habits.conversations)
     before: dict[tuple[int, str], tuple[str, int]] = {}
     for ask in make_day(habits, seed=seed):
         _charge(bill, ask, None, rules, before)
@@ -197,7 +204,12 @@ def _dollars(model: CatalogModel, ask: Ask, cached: int) -> float:
 
 def _request(ask: Ask, rules: PolicyFile) -> RouteRequest:
     return RouteRequest(
-        prompt=Prompt(latest=ask.prompt, message_count=ask.messages, context_reset=ask.reset),
+        prompt=Prompt(
+            first=ask.first,
+            latest=ask.prompt,
+            message_count=ask.messages,
+            context_reset=ask.reset,
+        ),
         caller=Caller(user_id="user", session_id=str(ask.session), agent_id=ask.agent or None),
         routing=RoutingContext(
             auto_model=TIER,
@@ -245,22 +257,59 @@ def _decider(rules: PolicyFile, clock: _Clock, engine: _Engine) -> Decider:
     )
 
 
-def table(bills: Sequence[Bill]) -> str:
-    """The table in Markdown."""
+def dollars_at(share: float, bill: Bill, fallback: Bill) -> float:
+    """Dollars of a day with `share` of the hard requests on the strongest model.
+
+    The rest of the conversations, as few as that takes, keep the static pick, as `serve_percent`
+    below 100 has it. A bill that has the share already costs what it costs.
+    """
+    ours, theirs = bill.hard_share, fallback.hard_share
+    rest = max((share - ours) / (theirs - ours), 0.0) if theirs > ours else 0.0
+    return (1.0 - rest) * bill.dollars + rest * fallback.dollars
+
+
+def table(days: Sequence[Sequence[Bill]]) -> str:
+    """The table in Markdown; of each seed the bills, in one order."""
     head = (
         "| stickiness | switches a conversation | engine calls a conversation |"
         " of those of `exact` | tokens read again a conversation | dollars a conversation |"
-        " hard tasks' requests on the strongest model |\n|---|---|---|---|---|---|---|"
+        " hard tasks' requests on the strongest model | dollars at the share of `adaptive` |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
-    exact = next(b for b in bills if b.stickiness == "exact")
-    rows = [
-        f"| `{b.stickiness}` | {b.switches / b.conversations:.2f} |"
-        f" {b.engine_calls / b.conversations:.1f} | {b.engine_calls / exact.engine_calls:.0%} |"
-        f" {b.tokens_read_again / b.conversations:,.0f} | {b.dollars / b.conversations:.2f} |"
-        f" {b.hard_on_strongest / b.hard:.0%} |"
-        for b in bills
-    ]
+    rows = [_row([_named(day, bill.stickiness) for day in days], days) for bill in days[0]]
     return "\n".join([head, *rows])
+
+
+def _row(bills: Sequence[Bill], days: Sequence[Sequence[Bill]]) -> str:
+    first = bills[0]
+    name = "static pick alone" if first.stickiness == STATIC else f"`{first.stickiness}`"
+    pairs = list(zip(bills, days, strict=True))
+    of_exact = [b.engine_calls / _named(d, "exact").engine_calls for b, d in pairs]
+    equal = [dollars_at(_named(d, "adaptive").hard_share, b, _named(d, STATIC)) for b, d in pairs]
+    cells = (
+        _mean([b.switches / b.conversations for b in bills]),
+        _mean([b.engine_calls / b.conversations for b in bills], ".1f"),
+        _mean(of_exact, ".1%"),
+        _mean([b.tokens_read_again / b.conversations for b in bills], ",.0f"),
+        _mean([b.dollars / b.conversations for b in bills]),
+        _mean([b.hard_share for b in bills], ".0%"),
+        _mean([e / first.conversations for e in equal]),
+    )
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _mean(values: Sequence[float], form: str = ".2f") -> str:
+    """The mean of several seeds, and their standard deviation."""
+    text = f"{mean(values):{form}}"
+    spread = f"{stdev(values):{form}}" if len(values) > 1 else "0"
+    if form.endswith("%"):
+        text, spread = text.replace("%", " %"), spread.removesuffix("%")
+        return f"{text.removesuffix(' %')} ± {spread} %" if float(spread) else text
+    return f"{text} ± {spread}" if float(spread.replace(",", "")) else text
+
+
+def _named(day: Sequence[Bill], stickiness: str) -> Bill:
+    return next(b for b in day if b.stickiness == stickiness)
 
 
 def kinds() -> dict[str, Habits]:
@@ -270,50 +319,61 @@ def kinds() -> dict[str, Habits]:
         "loops of 3 requests": Habits(conversations=few, loop=3),
         "loops of 14 requests": Habits(conversations=few, loop=14),
         "35 % of turns without a task": Habits(conversations=few, talks=0.35),
+        "compactions that keep the messages": Habits(conversations=few, summarizes=False),
         "lengths as spread as in TraceLab": Habits(conversations=few, spread=True),
     }
 
 
-async def compare(habits: Habits, *, seed: int) -> str:
+async def compare(habits: Habits, *, seeds: Sequence[int]) -> str:
     """The cells of `adaptive` against `exact`."""
-    exact, adaptive = [
-        await play(s, habits=habits, seed=seed) for s in (Stickiness.EXACT, Stickiness.ADAPTIVE)
+    pairs = [
+        [await play(s, habits=habits, seed=seed) for s in (Stickiness.EXACT, Stickiness.ADAPTIVE)]
+        for seed in seeds
     ]
-    return (
-        f"{adaptive.switches / habits.conversations:.2f} |"
-        f" {adaptive.engine_calls / exact.engine_calls:.0%} |"
-        f" {exact.dollars / habits.conversations:.2f} |"
-        f" {adaptive.dollars / habits.conversations:.2f} |"
-        f" {exact.hard_on_strongest / exact.hard:.0%} |"
-        f" {adaptive.hard_on_strongest / adaptive.hard:.0%}"
+    count = habits.conversations
+    exact, adaptive = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return " | ".join(
+        (
+            _mean([a.switches / count for a in adaptive]),
+            _mean([a.engine_calls / e.engine_calls for e, a in pairs], ".1%"),
+            _mean([e.dollars / count for e in exact]),
+            _mean([a.dollars / count for a in adaptive]),
+            _mean([e.hard_share for e in exact], ".0%"),
+            _mean([a.hard_share for a in adaptive], ".0%"),
+        )
     )
+
+
+async def day(habits: Habits, *, seed: int) -> list[Bill]:
+    """The bills of one seed."""
+    bills = [await play(s, habits=habits, seed=seed) for s in Stickiness]
+    return [*bills, static(habits=habits, seed=seed)]
 
 
 def main() -> None:
     """Play the day under each stickiness and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="the first one")
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--out", type=Path, default=Path("build/agent-day"))
     parser.add_argument("--kinds", action="store_true", help="other kinds of traffic instead")
     given = parser.parse_args()
-    habits = Habits()
-
-    async def others() -> None:
-        for name, kind in kinds().items():
-            print(f"| {name} | {await compare(kind, seed=given.seed)} |")
-
+    seeds = range(given.seed, given.seed + given.seeds)
     if given.kinds:
-        asyncio.run(others())
+        for name, kind in kinds().items():
+            print(f"| {name} | {asyncio.run(compare(kind, seeds=seeds))} |", flush=True)
         return
-
-    async def run() -> list[Bill]:
-        bills = [await play(s, habits=habits, seed=given.seed) for s in Stickiness]
-        return [*bills, static(habits=habits, seed=given.seed)]
-
-    bills = asyncio.run(run())
-    text = table(bills)
+    habits = Habits()
+    days = [asyncio.run(day(habits, seed=seed)) for seed in seeds]
+    text = table(days)
     given.out.mkdir(parents=True, exist_ok=True)
-    facts = {"habits": asdict(habits), "bills": [b.facts() for b in bills]}
+    facts = {
+        "habits": asdict(habits),
+        "days": [
+            {"seed": seed, "bills": [b.facts() for b in bills]}
+            for seed, bills in zip(seeds, days, strict=True)
+        ],
+    }
     (given.out / "agent-day.json").write_text(json.dumps(facts, indent=1))
     (given.out / "agent-day.md").write_text(text + "\n")
     print(text)

@@ -38,6 +38,9 @@ class Habits:
     window: int = 150_000
     """Tokens of context at which the agent compacts it."""
     compacted: int = 24_000
+    summarizes: bool = True
+    """Whether a compaction replaces the messages by a summary, as agents do. Else it takes tokens
+    alone, and the count of messages and the first prompt stay."""
     spawns: float = 0.15
     """Share of tasks that start a sub-agent: an easy task and its tool loop."""
     sure: float = 0.8
@@ -55,6 +58,8 @@ class Ask:
     session: int
     agent: str
     prompt: str
+    first: str
+    """The first prompt that is still in the context."""
     difficulty: str
     """The true one; empty: the turn holds no task."""
     says: str
@@ -81,6 +86,7 @@ class _Conversation:
         self._dice = dice
         self._tokens = habits.head
         self._messages = 0
+        self._first = ""
         self._reset = False
 
     def asks(self) -> Iterator[Ask]:
@@ -122,13 +128,18 @@ class _Conversation:
     ) -> Ask:
         self._messages += 2
         self._tokens += self._habits.step
+        self._first = self._first or prompt
         self._reset = self._tokens > self._habits.window
         if self._reset:
             self._tokens = self._habits.compacted
+        if self._reset and self._habits.summarizes:
+            # The first words of a person are then those behind the summary.
+            self._messages, self._first = 2, prompt
         return Ask(
             session=self._session,
             agent=agent,
             prompt=prompt,
+            first=self._first,
             difficulty=difficulty,
             says=says,
             confidence=confidence,

@@ -154,7 +154,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def _watched(send: Send, reader: ResponseIdReader) -> Send:
-    """How to send a response whose body `reader` sees as it passes."""
+    """Return a `send` that shows `reader` the response's body as it passes."""
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":

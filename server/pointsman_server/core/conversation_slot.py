@@ -9,11 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from struct import Struct
 
+from pointsman_server.core.effort import is_hardest
 from pointsman_server.core.model import EngineAnswer, Source
 
 HEAD = 6
 """Bytes before the slot's models: the moment (4), the effort (1), the engine (1). The highest bit
 of the effort says whether the model was compared."""
+
+EFFORT_AT = 4
+"""The index of the effort's byte."""
+UNWEIGHED_HARD = frozenset(range(38, 0x80))
+"""Values of that byte of a conversation whose model was chosen for a hard task, and never compared.
+"""
 
 _HEAD = Struct(">IBB")
 _SEPARATOR = "\x1f"
@@ -37,10 +44,15 @@ class ConversationSlot:
     source: Source = Source.LOCAL
     """The engine that chose it."""
     compared: bool = False
-    """Whether an engine's answer was weighed against a model of this conversation since its first
-    decision."""
+    """Whether an engine's answer, a cached one too, was weighed against a model of this
+    conversation since its first decision."""
     time: int = 0
     """When it was written, in seconds since the epoch."""
+
+    @property
+    def is_unweighed_hard(self) -> bool:
+        """Whether the model was chosen for a hard task, and nothing was compared with it yet."""
+        return not self.compared and is_hardest(self.effort)
 
     @property
     def models(self) -> bytes:

@@ -70,6 +70,15 @@ def content_bytes(api_kind: str, *, has_tools: bool, system: str, first: str, la
     return text.encode("utf-8", "surrogatepass")
 
 
+def task_bytes(chosen: str) -> bytes:
+    """The text that engines see, alone.
+
+    Within a conversation an answer depends on nothing else: a compaction that replaces the first
+    prompt, or a system prompt with another date, leaves the answer for a repeated task in place.
+    """
+    return b"task " + chosen.encode("utf-8", "surrogatepass")
+
+
 def _content(prompt: Prompt) -> bytes:
     return content_bytes(
         prompt.api_kind,
@@ -148,9 +157,9 @@ class Keys:
         within = conversation + fingerprint
         if stickiness is Stickiness.CONVERSATION:
             return within
-        bucket = None
-        if stickiness is Stickiness.EXACT:
-            bucket = message_bucket(prompt.message_count)
+        if stickiness is Stickiness.ADAPTIVE:
+            return self.prompt_key(within, task_bytes(prompt.chosen() or ""), bucket=None)
+        bucket = message_bucket(prompt.message_count)
         return self.prompt_key(within, _content(prompt), bucket=bucket)
 
     def prompt_key(self, within: bytes, content: bytes, *, bucket: int | None) -> bytes:

@@ -117,12 +117,13 @@ def replay(
     """The outcome of a cached answer that changes nothing; `None` where the decider has to weigh.
 
     The answer belongs to the request's candidates, and the conversation is on its model already:
-    as the slot says, and as the gateway does where it names a model.
+    as the slot says, and as the gateway does where it names a model. Under `adaptive`, the
+    repetition of a hard first decision is weighed once, so that the decision counts as compared.
     """
     if plan.default is None or slot is None or not contains_answer(answer, plan.selection.eligible):
         return None
     adaptive = plan.tier.stickiness is Stickiness.ADAPTIVE
-    if adaptive and request.prompt.context_reset:
+    if adaptive and (request.prompt.context_reset or slot.is_unweighed_hard):
         return None
     named = request.routing.incumbent_model if request.routing else None
     if named is not None and named != slot.served:

@@ -77,7 +77,8 @@ def nothing_moves(
 
     By `weigh`: nothing is harder than the task that the incumbent was chosen for, no candidate
     saves enough, the context was not rebuilt, and there is no reasoning effort to choose. The
-    answer after a first decision is weighed nevertheless: the log then has its figures.
+    task right after a first decision is sent nevertheless: the log then has its figures. A tool
+    loop that repeats the first prompt is such a comparison, too.
     """
     standing = incumbent.model
     may_move = request.prompt.context_reset or not is_hardest(incumbent.effort)

@@ -30,7 +30,15 @@ SERVED = {"mode": "serve", "serve_percent": 100}
 TIER = "kilo-auto/frontier"
 CALLER = {"organization_id", "agent_id", "session_id", "machine_id", "user_id"}
 ROUTING = {"incumbent_model"}
-PROMPT = {"message_count", "max_output_tokens", "context_reset"}
+PROMPT = {
+    "user_prompt_prefix",
+    "system_prompt_prefix",
+    "api_kind",
+    "has_tools",
+    "message_count",
+    "max_output_tokens",
+    "context_reset",
+}
 CONSTRAINTS = {
     "keep_provider",
     "denied_models",
@@ -142,9 +150,11 @@ def message(turn: dict[str, Any], case: dict[str, Any]) -> pb.RouteDecisionReque
     rest = given.keys() - CALLER - ROUTING - PROMPT - CONSTRAINTS
     return pb.RouteDecisionRequest(
         prompt=pb.Prompt(
-            user_prompt_prefix=case["turns"][0]["prompt"],
-            latest_user_prompt_prefix=turn["prompt"],
-            **of(PROMPT),
+            **{
+                "user_prompt_prefix": case["turns"][0]["prompt"],
+                "latest_user_prompt_prefix": turn["prompt"],
+            }
+            | of(PROMPT)
         ),
         caller=pb.Caller(**({"user_id": "user-1", "session_id": case["name"]} | of(CALLER))),
         routing=pb.RoutingContext(

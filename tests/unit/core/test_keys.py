@@ -207,6 +207,23 @@ def test_exact_decisions_hold_for_one_content_and_conversation_decisions_for_all
     assert (decision_key(stickiness=stickiness, **changes) == one) is same
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"system": "Be brief"},
+        {"first": "The summary of a compaction"},
+        {"message_count": 64, "has_tools": True, "api_kind": ApiKind.MESSAGES},
+        {"latest": "  Fix the parser\n"},
+        {"latest": " ", "first": "Fix the parser"},
+    ],
+    ids=str,
+)
+def test_an_adaptive_decision_holds_for_the_words_that_engines_see(changes):
+    one = decision_key(stickiness=Stickiness.ADAPTIVE)
+    assert decision_key(stickiness=Stickiness.ADAPTIVE, **changes) == one
+    assert decision_key(stickiness=Stickiness.ADAPTIVE, latest="Another") != one
+
+
 @pytest.mark.parametrize("stickiness", list(Stickiness))
 def test_a_decision_belongs_to_one_conversation_and_one_fingerprint(stickiness):
     keys = {

@@ -8,8 +8,15 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pointsman_server.core.conversation_slot import ConversationSlot
+from pointsman_server.core.conversation_slot import (
+    EFFORT_AT,
+    UNWEIGHED_HARD,
+    ConversationSlot,
+    dump,
+)
+from pointsman_server.core.deadlines import answer_by
 from pointsman_server.core.decision_record import DEFAULT_RATE, effective_rate
+from pointsman_server.core.effort import is_hardest
 from pointsman_server.core.ids import AHEAD, ENTROPY_BYTES, DecisionIds
 from pointsman_server.core.model import RankedModel, Stickiness, SwitchReason, Tier
 from pointsman_server.core.policy_file import UNLISTED
@@ -107,6 +114,14 @@ def test_a_switch_has_a_reason_and_a_stay_has_none(incumbent, chosen, stickiness
     assert switch_reason(slot, answer(chosen), ELIGIBLE, stickiness) is reason
 
 
+@pytest.mark.parametrize("compared", [False, True])
+@pytest.mark.parametrize("effort", [None, *(n / 10 for n in range(10, 51))], ids=str)
+def test_the_effort_byte_of_a_slot_tells_an_unweighed_hard_decision(effort, compared):
+    slot = ConversationSlot(served=OPUS, routed=OPUS, effort=effort, compared=compared)
+    assert (dump(slot)[EFFORT_AT] in UNWEIGHED_HARD) is slot.is_unweighed_hard
+    assert slot.is_unweighed_hard is (not compared and is_hardest(effort))
+
+
 @pytest.mark.parametrize(
     ("cached", "stickiness", "sticky"),
     [
@@ -150,3 +165,15 @@ def test_the_requests_candidates_win_over_those_of_its_tier():
     )
     assert rules().candidate_ids((OPUS, SONNET), tier) == (OPUS, SONNET)
     assert rules().candidate_ids((), tier) == (GPT,)
+
+
+@pytest.mark.parametrize(
+    ("left", "margin"),
+    [(0.05, 0.03), (0.3, 0.03), (1.0, 0.1), (2.0, 0.2), (2.5, 0.25), (60.0, 0.25), (-1.0, 0.03)],
+)
+def test_a_share_of_the_caller_s_time_is_left_for_an_answer_without_a_slow_engine(left, margin):
+    assert answer_by(1_000.0 + left, now=1_000.0) == pytest.approx(1_000.0 + left - margin)
+
+
+def test_a_caller_without_a_deadline_leaves_the_engines_their_own_time():
+    assert answer_by(None, now=1_000.0) is None

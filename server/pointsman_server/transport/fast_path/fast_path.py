@@ -18,7 +18,13 @@ from functools import partial
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.candidate_plan import Plan, Planner
-from pointsman_server.core.conversation_slot import HEAD, ageing_after, load
+from pointsman_server.core.conversation_slot import (
+    EFFORT_AT,
+    HEAD,
+    UNWEIGHED_HARD,
+    ageing_after,
+    load,
+)
 from pointsman_server.core.eligible_engines import EligibleEngines, eligible_engines
 from pointsman_server.core.errors import InvalidRequest
 from pointsman_server.core.keys import Keys
@@ -138,7 +144,8 @@ class FastPath:
         if raw is not None and slot is not None and not prompt.context_reset:
             # Not the source itself: an enum is hashed in Python.
             served = self._serves and is_served(conversation, self._rules)
-            kind = (raw[:TEMPLATE_KEY_BYTES], slot[HEAD:], source is _SESSION, served)
+            unweighed = slot[EFFORT_AT] in UNWEIGHED_HARD
+            kind = (raw[:TEMPLATE_KEY_BYTES], slot[HEAD:], unweighed, source is _SESSION, served)
             template = context.templates.get(kind)
             if template is None:
                 whose = Conversation(key=conversation, source=source)

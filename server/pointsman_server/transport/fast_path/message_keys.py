@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from pointsman.v1 import route_decision_pb2 as pb
 
-from pointsman_server.core.keys import Keys, content_bytes, message_bucket
+from pointsman_server.core.keys import Keys, content_bytes, message_bucket, task_bytes
 from pointsman_server.core.model import PROMPT_CODE_POINTS, ConversationSource, Stickiness
 from pointsman_server.lib.bounded_map import BoundedMap
 from pointsman_server.transport.decode import API_KINDS
@@ -57,7 +57,10 @@ class MessageKeyMaker:
 
         `texts` are the first and the latest user prompt: protobuf decodes a text at each reading.
         """
-        if stickiness is Stickiness.CONVERSATION:
+        if stickiness is Stickiness.ADAPTIVE:
+            first, latest = texts
+            mark = hash((who, fingerprint, first if not latest or latest.isspace() else latest))
+        elif stickiness is Stickiness.CONVERSATION:
             mark = hash((who, fingerprint))
         else:
             mark = hash(
@@ -68,7 +71,7 @@ class MessageKeyMaker:
                     prompt.system_prompt_prefix,
                     prompt.api_kind,
                     prompt.has_tools,
-                    prompt.message_count if stickiness is Stickiness.EXACT else None,
+                    prompt.message_count,
                 )
             )
         made = self._made.get(mark)
@@ -92,15 +95,19 @@ class MessageKeyMaker:
         within = conversation + fingerprint
         if stickiness is Stickiness.CONVERSATION:
             return MessageKeys(conversation, within, source)
-        content = content_bytes(
-            _KINDS[prompt.api_kind],
-            has_tools=prompt.has_tools,
-            system=prompt.system_prompt_prefix.strip(),
-            first=prompt.user_prompt_prefix.strip()[:PROMPT_CODE_POINTS],
-            latest=prompt.latest_user_prompt_prefix.strip()[:PROMPT_CODE_POINTS],
-        )
-        exact = stickiness is Stickiness.EXACT
-        bucket = message_bucket(prompt.message_count) if exact else None
+        first = prompt.user_prompt_prefix.strip()[:PROMPT_CODE_POINTS]
+        latest = prompt.latest_user_prompt_prefix.strip()[:PROMPT_CODE_POINTS]
+        if stickiness is Stickiness.ADAPTIVE:
+            bucket, content = None, task_bytes(latest or first)
+        else:
+            bucket = message_bucket(prompt.message_count)
+            content = content_bytes(
+                _KINDS[prompt.api_kind],
+                has_tools=prompt.has_tools,
+                system=prompt.system_prompt_prefix.strip(),
+                first=first,
+                latest=latest,
+            )
         decision = self._keys.prompt_key(within, content, bucket=bucket)
         return MessageKeys(conversation, decision, source)
 
