@@ -42,6 +42,12 @@ def to_faults(error: ValidationError, *, model: type[BaseModel]) -> Iterator[Dia
 
 
 def _message(details: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
+    value = details["input"]
+    reference = isinstance(value, str) and "${" in value and path[:1] != ("llm",)
+    return _finding(details, path, model) + ("; `${...}` is replaced in `llm` only" * reference)
+
+
+def _finding(details: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         key = path[-1] if isinstance(path[-1], str) else str(path[-1])
