@@ -42,6 +42,7 @@ class EngineState(StrEnum):
     FLAG_OFF = "flag_off"
     CIRCUIT_OPEN = "circuit_open"
     CIRCUIT_HALF_OPEN = "circuit_half_open"
+    NO_KEY = "no_key"
     UNRECOGNISED = "unrecognised"
 
 

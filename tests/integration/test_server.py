@@ -149,14 +149,26 @@ async def test_describe_warns_of_an_engine_that_is_switched_on_without_a_key(
     }
     peer = await start(policy=policy_text(engines=engines), environment=environment)
     asked = describe_routing_pb2.DescribeRoutingRequest()
-    told = {w.path: w.message for w in (await peer.stub.DescribeRouting(asked)).warnings}
+    found = await peer.stub.DescribeRouting(asked)
+    told = {w.path: w.message for w in found.warnings}
     assert "MORPH_API_KEY holds no key" in told["engines.morph"]
     assert "NO_KEY holds no key" in told["engines.decision_models.judge"]
+    states = describe_routing_pb2.EngineState
+    assert {engine.name: states.Name(engine.state) for engine in found.engines} == {
+        "morph": "ENGINE_STATE_NO_KEY",
+        "judge": "ENGINE_STATE_NO_KEY",
+        "local": "ENGINE_STATE_READY",
+    }
 
     environment = {"POINTSMAN_MORPH_ROUTER_ENABLED": "true", "MORPH_API_KEY": "key"}
     peer = await start(policy=policy_text(engines=engines), environment=environment)
-    paths = {w.path for w in (await peer.stub.DescribeRouting(asked)).warnings}
-    assert not paths & {"engines.morph", "engines.decision_models.judge"}
+    found = await peer.stub.DescribeRouting(asked)
+    assert not {w.path for w in found.warnings} & {"engines.morph", "engines.decision_models.judge"}
+    assert {engine.name: states.Name(engine.state) for engine in found.engines} == {
+        "morph": "ENGINE_STATE_READY",
+        "judge": "ENGINE_STATE_FLAG_OFF",
+        "local": "ENGINE_STATE_READY",
+    }
 
 
 async def test_a_reload_changes_what_the_next_call_gets_and_keeps_the_cache(

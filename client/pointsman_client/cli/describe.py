@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pointsman_client.cli.common import Called, add_connection, parser_of, run
 from pointsman_client.description import (
     EngineDescription,
+    EngineState,
     ModelDescription,
     PurposeDescription,
     RoutingDescription,
@@ -89,18 +90,15 @@ def _price(price: float | None) -> str:
 
 
 def _engines(found: RoutingDescription) -> Iterator[Row]:
-    warned = {warning.path for warning in found.warnings}
-    for engine in found.engines:
-        paths = {f"engines.{engine.name}", f"engines.decision_models.{engine.name}"}
-        yield _engine(engine, usable=not paths & warned)
+    return map(_engine, found.engines)
 
 
-def _engine(engine: EngineDescription, *, usable: bool) -> Row:
+def _engine(engine: EngineDescription) -> Row:
     calls = f"{engine.in_flight} of {engine.max_in_flight}" if engine.max_in_flight else "-"
     failures = ", ".join(f"{stage} {count}" for stage, count in sorted(engine.failures.items()))
     leaves = "yes" if engine.third_party else "no"
-    state = str(engine.state or "-") if usable else "not usable (see warning)"
-    return engine.name, state, leaves, calls, failures or "none"
+    state = "no key (see warning)" if engine.state is EngineState.NO_KEY else engine.state or "-"
+    return engine.name, str(state), leaves, calls, failures or "none"
 
 
 def _purposes(found: RoutingDescription) -> Iterator[Row]:

@@ -38,6 +38,7 @@ class EngineState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENGINE_STATE_FLAG_OFF: _ClassVar[EngineState]
     ENGINE_STATE_CIRCUIT_OPEN: _ClassVar[EngineState]
     ENGINE_STATE_CIRCUIT_HALF_OPEN: _ClassVar[EngineState]
+    ENGINE_STATE_NO_KEY: _ClassVar[EngineState]
 MODE_UNSPECIFIED: Mode
 MODE_OFF: Mode
 MODE_SHADOW: Mode
@@ -55,6 +56,7 @@ ENGINE_STATE_READY: EngineState
 ENGINE_STATE_FLAG_OFF: EngineState
 ENGINE_STATE_CIRCUIT_OPEN: EngineState
 ENGINE_STATE_CIRCUIT_HALF_OPEN: EngineState
+ENGINE_STATE_NO_KEY: EngineState
 
 class DescribeRoutingRequest(_message.Message):
     __slots__ = ()

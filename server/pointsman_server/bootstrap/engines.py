@@ -68,10 +68,9 @@ class EnginePart:
     def describe(self, switches: SwitchValues, *, failures: Mapping[str, int]) -> EngineDescription:
         """Whether it is called at this moment; `failures` by stage."""
         breaker, bounded = self.breaker, self.bounded
-        state = _STATES[breaker.state] if breaker else EngineState.READY
         return EngineDescription(
             name=self.name,
-            state=state if switches.permits(self.source) else EngineState.FLAG_OFF,
+            state=self._state(switches),
             consecutive_failures=breaker.consecutive_failures if breaker else 0,
             third_party=self.third_party,
             probing=breaker.probing if breaker else False,
@@ -79,6 +78,13 @@ class EnginePart:
             max_in_flight=bounded.limit if bounded else 0,
             failures=failures,
         )
+
+    def _state(self, switches: SwitchValues) -> EngineState:
+        if not switches.permits(self.source):
+            return EngineState.FLAG_OFF
+        if self.problem(switches) is not None:
+            return EngineState.NO_KEY
+        return _STATES[self.breaker.state] if self.breaker else EngineState.READY
 
     def problem(self, switches: SwitchValues) -> Problem | None:
         """Return the reason for which each call fails although the engine is switched on."""

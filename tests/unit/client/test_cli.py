@@ -414,10 +414,12 @@ def test_describe_shows_what_is_in_force(
 ) -> None:
     fake.description = described()
     fake.description.engines.add(name="local")
+    fake.description.engines.add(name="judge", state="ENGINE_STATE_NO_KEY")
     fake.description.warnings.add(path="catalog.a", message="has no scores")
     assert describe(["--address", fake.target]) == 0
     printed = capsys.readouterr().out
-    for text in ("t/large", "capability_heavy", "vendor/a", "5", "local", "has no scores", "v1"):
+    for text in ("t/large", "capability_heavy", "vendor/a", "5", "local", "has no scores", "v1",
+                 "no key (see warning)"):  # fmt: skip
         assert text in printed
     assert describe(["--address", fake.target, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["policy_version"] == "v1"

@@ -208,6 +208,8 @@ const (
 	EngineState_ENGINE_STATE_CIRCUIT_OPEN EngineState = 3
 	// Its circuit lets a single probe through.
 	EngineState_ENGINE_STATE_CIRCUIT_HALF_OPEN EngineState = 4
+	// It is switched on and has no key, so that each call fails; a warning has the reason.
+	EngineState_ENGINE_STATE_NO_KEY EngineState = 5
 )
 
 // Enum value maps for EngineState.
@@ -218,6 +220,7 @@ var (
 		2: "ENGINE_STATE_FLAG_OFF",
 		3: "ENGINE_STATE_CIRCUIT_OPEN",
 		4: "ENGINE_STATE_CIRCUIT_HALF_OPEN",
+		5: "ENGINE_STATE_NO_KEY",
 	}
 	EngineState_value = map[string]int32{
 		"ENGINE_STATE_UNSPECIFIED":       0,
@@ -225,6 +228,7 @@ var (
 		"ENGINE_STATE_FLAG_OFF":          2,
 		"ENGINE_STATE_CIRCUIT_OPEN":      3,
 		"ENGINE_STATE_CIRCUIT_HALF_OPEN": 4,
+		"ENGINE_STATE_NO_KEY":            5,
 	}
 )
 
@@ -1134,13 +1138,14 @@ const file_pointsman_v1_describe_routing_proto_rawDesc = "" +
 	"\x1fORGANIZATION_POLICY_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cORGANIZATION_POLICY_EXCLUDED\x10\x01\x12\"\n" +
 	"\x1eORGANIZATION_POLICY_LOCAL_ONLY\x10\x02\x12\x1f\n" +
-	"\x1bORGANIZATION_POLICY_ALLOWED\x10\x03*\xa1\x01\n" +
+	"\x1bORGANIZATION_POLICY_ALLOWED\x10\x03*\xba\x01\n" +
 	"\vEngineState\x12\x1c\n" +
 	"\x18ENGINE_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ENGINE_STATE_READY\x10\x01\x12\x19\n" +
 	"\x15ENGINE_STATE_FLAG_OFF\x10\x02\x12\x1d\n" +
 	"\x19ENGINE_STATE_CIRCUIT_OPEN\x10\x03\x12\"\n" +
-	"\x1eENGINE_STATE_CIRCUIT_HALF_OPEN\x10\x04B\xad\x01\n" +
+	"\x1eENGINE_STATE_CIRCUIT_HALF_OPEN\x10\x04\x12\x17\n" +
+	"\x13ENGINE_STATE_NO_KEY\x10\x05B\xad\x01\n" +
 	"\x10com.pointsman.v1B\x14DescribeRoutingProtoP\x01Z2example.com/pointsman/gen/pointsman/v1;pointsmanv1\xa2\x02\x03PXX\xaa\x02\fPointsman.V1\xca\x02\fPointsman\\V1\xe2\x02\x18Pointsman\\V1\\GPBMetadata\xea\x02\rPointsman::V1b\x06proto3"
 
 var (
