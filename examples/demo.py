@@ -101,17 +101,18 @@ async def main(address: str | None) -> int:
         first = await first_act(client, run=run)
         again = await second_act(client, run=run)
         described = await client.describe()
+    heading("3  A remote router in front, and then it is gone")
     async with (
         morph_api() as (morph, morph_url),
         server(morph_url) as (_, both_address),
         RoutingClient(both_address, decide_timeout=5) as client,
     ):
-        heading("3  A remote router in front, and then it is gone")
         there = [await remote(client, ask, run=run) for ask in ASKS[:2]]
         await stop(morph)
+        print("The router stops. The embedded engine decides; no request fails or waits for long.")
         gone = [await remote(client, ask, run=run) for ask in ASKS[2:4]]
-    print(f"\nMode {described.mode}: every decision above is recorded, none is served yet;")
-    print("gateways keep their static pick until the policy file says `mode: serve`.")
+    print(f"\nMode {described.mode}: every decision above is recorded, none is served yet.")
+    print("Gateways keep their static pick until the policy file says `mode: serve`.")
     return verdict(
         *unrouted(first),
         *one_model(first),
@@ -123,8 +124,9 @@ async def main(address: str | None) -> int:
 
 LEGEND = """
 effort 1: any model answers it well. effort 5: the best models often fail.
-conf: the probability that the difficulty is right. A request that could be harder counts as harder.
-A turn such as "yes, go on" keeps the model of its conversation."""
+sure: the probability that the difficulty is right. A request that could be harder counts as harder.
+A turn such as "yes, go on" keeps the model of its conversation.
+The static pick is the model that a gateway's own rules would take for every request of the tier."""
 
 
 def verdict(*problems: str) -> int:
@@ -171,7 +173,7 @@ def heading(title: str) -> None:
     print(f"\n{title}\n")
 
 
-HEADINGS = ("request", "effort", "difficulty", "conf", *(t.partition("/")[2] for t in STATIC_PICKS))
+HEADINGS = ("request", "effort", "difficulty", "sure", *(t.partition("/")[2] for t in STATIC_PICKS))
 WIDTHS = (44, 6, 10, 4, 14, 17, 17)
 ROW = "{:<44} {:>6} {:<10} {:>4}  {:<14} {:<17} {:<17}"
 
@@ -208,6 +210,7 @@ async def first_act(client: RoutingClient, *, run: str) -> list[Decided]:
         decided.append(choices)
     print(timing(decided, started=started))
     print(LEGEND)
+    print(cost_of(FRONTIER, decided))
     return decided
 
 
@@ -221,25 +224,55 @@ async def second_act(client: RoutingClient, *, run: str) -> list[Decided]:
     return decided
 
 
+def cost_of(tier: str, decided: Sequence[Decided]) -> str:
+    """Compare the decided models of a tier with its static pick, by the catalog's prices."""
+    pick, chosen, static = STATIC_PICKS[tier], 0.0, 0.0
+    for choices in decided:
+        result = choices[tier].result
+        decision = result.decision if result else None
+        costs = {m.model: m.estimated_cost for m in decision.ranking} if decision else {}
+        cost, usual = costs.get(decision.model) if decision else None, costs.get(pick)
+        if cost is not None and usual is not None:
+            chosen, static = chosen + cost, static + usual
+    name = tier.partition("/")[2]
+    if not static:
+        return f"The cost of {name}'s decisions is not known: the policy file has no prices."
+    cost_share = f"{chosen / static:.0%}"
+    return (
+        f"By the catalog's prices, {name}'s decisions cost {cost_share} of its static pick: the"
+        " hard requests,\nwhich cost most, keep the strongest model."
+    )
+
+
 def timing(decided: Sequence[Decided], *, started: float) -> str:
     """Tell how long the decisions took."""
     count = sum(map(len, decided))
     each = (time.perf_counter() - started) * 1000 / count
-    return f"{count} decisions, {each:.1f} ms each with client and network"
+    return f"{count} decisions, {each:.1f} ms each, client and network included"
 
 
 def row(ask: Ask, choices: Decided) -> str:
     """Format one line of the table."""
-    title = ask.title or ask.prompt
-    title = title if len(title) <= 44 else title[:43] + "…"
+    title = titled(ask)
     picks = [picked(choice) for choice in choices.values()]
     result = choices[FRONTIER].result
     decision = result.decision if result else None
     if ask.continues or decision is None:
         return ROW.format(title, "", "turn" if ask.continues else "-", "", *picks)
     effort = "" if decision.effort is None else f"{decision.effort:.1f}"
-    sure = "" if decision.confidence is None else f"{decision.confidence:.2f}"
+    sure = "" if decision.confidence is None else share(decision.confidence)
     return ROW.format(title, effort, decision.difficulty or "-", sure, *picks)
+
+
+def titled(ask: Ask) -> str:
+    """Give the request in the width of its column."""
+    title = ask.title or ask.prompt
+    return title if len(title) <= WIDTHS[0] else title[: WIDTHS[0] - 1] + "…"
+
+
+def share(probability: float) -> str:
+    """Give a probability in percent; no engine is certain."""
+    return f"{probability:.0%}" if probability <= 0.99 else ">99%"
 
 
 def picked(choice: Choice) -> str:
@@ -258,8 +291,9 @@ async def remote(client: RoutingClient, ask: Ask, *, run: str) -> Choice:
         static_pick=STATIC_PICKS[FRONTIER],
     )  # fmt: skip
     milliseconds = (time.perf_counter() - started) * 1000
-    title = (ask.title or ask.prompt)[:44]
-    print(f"{title:<44} decided by {source_of(choice)}: {picked(choice)}, {milliseconds:.1f} ms")
+    print(
+        f"{titled(ask):<44} decided by {source_of(choice)}: {picked(choice)}, {milliseconds:.1f} ms"
+    )
     return choice
 
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ import httpx
 import pytest
 from e2e.parts.collector import Collector
 from e2e.parts.envoy import validate
-from e2e.parts.ext_proc import EXAMPLE, STATIC_PICK, ExtProc, example_envoy, ext_proc
+from e2e.parts.ext_proc import EXAMPLE, ROOT, STATIC_PICK, ExtProc, example_envoy, ext_proc
 from e2e.parts.pointsman import MorphApi, Service, pointsman_serve, policy_document
-from e2e.parts.processes import until
+from e2e.parts.processes import program, until
 from e2e.parts.upstream import Upstream, scripted_upstream, stream_events
+from support.ports import free_port
 
 pytestmark = pytest.mark.part("Envoy ext_proc")
 
@@ -341,6 +343,29 @@ def test_one_trace_holds_envoy_and_the_decision(
             what="Envoy's span of the request",
         )
         assert collector.ancestors(decided, until=ingress)[-1] == ingress
+
+
+@pytest.mark.scenario("the page's stand-in provider answers with the decided model")
+def test_the_stand_in_provider_answers_with_the_decided_model(
+    folder: Path, processor: ExtProc
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    command = (sys.executable, str(ROOT / "examples" / "provider.py"), "--listen", address)
+    with (
+        program(command, name="provider", folder=folder) as provider,
+        example_envoy(
+            folder / "stand-in",
+            processor=processor.address,
+            provider=address,
+            provider_of_claude=address,
+        ) as url,
+    ):
+        provider.said(r"listens on \S+")
+        answer = Client(url).ask(chat()).json()
+        assert answer["model"] == "openai/gpt-5.5"
+        assert answer["choices"][0]["message"]["content"] == "This is openai/gpt-5.5."
+        message = Client(url).ask(APIS["messages"][1], "/v1/messages").json()
+        assert message["content"][0]["text"].startswith("This is ")
 
 
 @pytest.mark.scenario("serve: Pointsman hangs, is killed, comes back")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from e2e.parts.language_clients import ROOT, SERVICES, copy_of, run_tests, same_files
+from e2e.parts.language_clients import ROOT, SERVICES, copy_of, plaintext, run_tests, same_files
 from e2e.parts.pointsman import MorphApi
 from e2e.parts.toolchain import need, run
 
@@ -44,6 +45,22 @@ def test_the_module_is_true(built: Path) -> None:
 def test_the_committed_stubs_are_those_of_the_contract(built: Path) -> None:
     run(["buf", "generate"], directory=built)
     assert same_files(built / "gen", CLIENT / "gen")
+
+
+@pytest.mark.scenario("the README's program runs by the README's commands")
+def test_the_program_of_the_readme_runs(
+    built: Path, folder: Path, morph: MorphApi, tmp_path: Path
+) -> None:
+    morph.always("gpt-5.5")
+    page = (CLIENT / "README.md").read_text()
+    [code] = re.findall(r"```go\n(package main\n.*?)```", page, re.DOTALL)
+    [commands] = re.findall(r"```sh\n(go mod init.*?)```", page, re.DOTALL)
+    with plaintext(folder, morph) as environment:
+        code = code.replace("127.0.0.1:50051", environment["POINTSMAN_ADDRESS"])
+        (tmp_path / "main.go").write_text(code)
+        script = commands.replace("/path/to/pointsman/client/go", str(built))
+        said = run_tests(["sh", "-euc", script], directory=tmp_path, environment={})
+    assert said == "openai/gpt-5.5 routed\n"
 
 
 @pytest.mark.scenario("every failure gives the static pick")

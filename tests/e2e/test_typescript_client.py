@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,7 @@ from e2e.parts.language_clients import (
     ROOT,
     SERVICES,
     copy_of,
+    plaintext,
     run_tests,
     same_files,
 )
@@ -81,6 +83,24 @@ def test_the_package_can_be_installed(built: Path, tmp_path: Path) -> None:
     options = ["--strict", "--module", "nodenext", "--target", "es2022", "--types", "node"]
     run([built / "node_modules" / ".bin" / "tsc", *options, "program.ts"], directory=tmp_path)
     run(["node", "program.js"], directory=tmp_path)
+
+
+@pytest.mark.scenario("the README's program runs")
+def test_the_program_of_the_readme_runs(
+    built: Path, folder: Path, morph: MorphApi, tmp_path: Path
+) -> None:
+    morph.always("gpt-5.5")
+    page = (CLIENT / "README.md").read_text()
+    [code] = re.findall(r"```ts\n(import .*?)```", page, re.DOTALL)
+    run(["npm", "run", "build"], directory=built)
+    packages = tmp_path / "node_modules"
+    packages.mkdir()
+    (packages / "pointsman-client").symlink_to(built)
+    with plaintext(folder, morph) as environment:
+        code = code.replace("127.0.0.1:50051", environment["POINTSMAN_ADDRESS"])
+        (tmp_path / "main.mjs").write_text(f"{code}\nawait client.close();\n")
+        said = run_tests(["node", "main.mjs"], directory=tmp_path, environment={})
+    assert said == "openai/gpt-5.5 routed\n"
 
 
 @pytest.mark.scenario("every failure gives the static pick")

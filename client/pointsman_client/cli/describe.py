@@ -34,7 +34,7 @@ def shown(found: RoutingDescription) -> str:
         _table([], _head(found)),
         _table([("tier", "policy", "stickiness", "default candidates")], _tiers(found)),
         _table([_MODEL_HEAD], _models(found)),
-        _table([("engine", "state", "prompts leave", "calls", "failures")], _engines(found)),
+        _table([("engine", "state", "prompts leave", "in flight", "failures")], _engines(found)),
         _table([("purpose", "serves it", "then")], _purposes(found)),
         _table([("warning", "")], ((each.path, each.message) for each in found.warnings)),
         _table(

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from pointsman_client.cli.hints import dropped_text, reason_text
 from pointsman_client.results import Classification, Decision, DroppedCandidate, RouteResult
 
+_NEARLY = 0.99
+"""Above it, a share would be rounded to a certainty that no engine has."""
+
 _Row = tuple[str, str]
 
 
@@ -88,7 +91,10 @@ def _listed(title: str, *, rows: list[_Row]) -> str:
 def _sure(label: str | None, *, confidence: float | None) -> str:
     if label is None:
         return "-"
-    return label if confidence is None else f"{label} ({confidence:.0%} sure)"
+    if confidence is None:
+        return label
+    share = f"{confidence:.0%}" if confidence <= _NEARLY else f">{_NEARLY:.0%}"
+    return f"{label} ({share} sure)"
 
 
 def _aligned(rows: Iterable[_Row]) -> str:

@@ -50,9 +50,8 @@ def explain_effort(labels: Labels, choice: EffortChoice) -> str:
     """Explain a choice by effort: effort, the two anchors, the price."""
     best, chosen = choice.ranked[0], choice.chosen
     kind = "heavy" if choice.heavy else "routine" if choice.judged < _ROUTINE else "moderate"
-    parts = [
-        f"effort {labels.effort:.1f} of 5, judged as {choice.judged:.1f}: {kind} {labels.domain}"
-    ]
+    size = f"effort {labels.effort:.1f} of 5, taken as {choice.judged:.1f} in case it is harder"
+    parts = [f"{size}: {kind} {labels.domain}"]
     at = DOMAINS.index(labels.domain)
 
     def anchored(scored: Scored) -> str:

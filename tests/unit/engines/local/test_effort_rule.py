@@ -193,7 +193,7 @@ async def test_an_answer_carries_effort_and_a_reason_in_words(rules: LocalRules)
     assert answer.effort == pytest.approx(3.99)
     assert answer.model == "example/strong"
     assert answer.explanation == (
-        "effort 4.0 of 5, judged as 4.4: heavy coding;"
+        "effort 4.0 of 5, taken as 4.4 in case it is harder: heavy coding;"
         " strong (routine 0.93, heavy 0.70) is the strongest;"
         " middle (routine 0.93, heavy 0.60) falls short at 20% of its price"
     )
@@ -203,7 +203,9 @@ async def test_a_cheaper_pick_says_what_it_saves(rules: LocalRules) -> None:
     answer = await engine(estimate(SURE[1]), rules=rules).decide(query())
     assert answer.model == "example/cheap"
     assert answer.explanation is not None
-    assert answer.explanation.startswith("effort 1.0 of 5, judged as 1.4: routine coding; cheap (")
+    assert answer.explanation.startswith(
+        "effort 1.0 of 5, taken as 1.4 in case it is harder: routine coding; cheap ("
+    )
     assert answer.explanation.endswith("at 1% of its price")
 
 
