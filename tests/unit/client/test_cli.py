@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
@@ -21,21 +20,13 @@ from pointsman.v1 import route_decision_pb2 as pb
 from pointsman_client import Reason
 from pointsman_client.cli import decide, describe
 from pointsman_client.testing import FakeService, Refusal, not_routed, routed
+from support.threaded_fake import threaded_fake
 
 
 @pytest.fixture
 def fake() -> Iterator[FakeService]:
-    """A fake service on a loop of its own: the command runs one itself."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    service = FakeService()
-    asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result()
-    yield service
-    asyncio.run_coroutine_threadsafe(service.__aexit__(None, None, None), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with threaded_fake() as service:
+        yield service
 
 
 def run(fake: FakeService, *argv: str) -> int:

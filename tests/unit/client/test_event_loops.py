@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 
 import pytest
 from pointsman_client import MirrorCounts, RoutingClient
 from pointsman_client.testing import FakeService, routed
+from support.threaded_fake import threaded_fake
 
 ASK = {"user_id": "u", "tier": "t", "static_pick": "vendor/a"}
 
 
 @pytest.fixture
 def fake() -> Iterator[FakeService]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    service = FakeService()
-    asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result(10)
-    service.always(routed("vendor/b"))
-    yield service
-    asyncio.run_coroutine_threadsafe(service.__aexit__(None, None, None), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    with threaded_fake() as service:
+        service.always(routed("vendor/b"))
+        yield service
 
 
 @pytest.mark.parametrize("transport", ["unary", "stream", "batch"])

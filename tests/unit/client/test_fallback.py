@@ -1,19 +1,11 @@
-"""`run_with_fallback`: which attempt is made when, and what is told of it."""
+"""`run_with_fallback`: which attempt is made when."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing
-from typing import Any
 
 import httpx
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pointsman_client import (
     Attempt,
     NoAttempts,
@@ -23,54 +15,8 @@ from pointsman_client import (
     failed_attempts,
 )
 from pointsman_client import run_affinity as runs_module
-from pointsman_client.fallback.asynchronous import run_attempts, stream_attempts
-from pointsman_client.routes import ResolvedRoute
 from pointsman_client.testing import FakeService, Refusal, resolved
-
-REQUEST = httpx.Request("POST", "https://llm.example")
-SECRET = "canary-in-the-text-of-an-error"
-
-
-def status(code: int) -> httpx.HTTPStatusError:
-    response = httpx.Response(code, request=REQUEST)
-    return httpx.HTTPStatusError(SECRET, request=REQUEST, response=response)
-
-
-class Calls:
-    """An LLM per profile that fails as it is told to, in order, and then answers."""
-
-    def __init__(self, **failures: Exception | list[Exception]) -> None:
-        self.made: list[str] = []
-        self._failures = {
-            p: list(f) if isinstance(f, list) else [f] * 1_000 for p, f in failures.items()
-        }
-
-    async def __call__(self, attempt: Attempt) -> str:
-        self.made.append(attempt.profile)
-        left = self._failures.get(attempt.profile)
-        if left:
-            raise left.pop(0)
-        return f"answer of {attempt.profile}"
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Any]]]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
-    yield lambda: list(exporter.get_finished_spans())
-    provider.shutdown()
-
-
-def route(*profiles: str, **facts: Any) -> ResolvedRoute:
-    attempts = tuple(Attempt(profile=p, provider="acme", model=p) for p in profiles)
-    return ResolvedRoute(**{"purpose": "plan", "run_id": "r-1", "attempts": attempts, **facts})
-
-
-async def run(found: ResolvedRoute, call: Any, **bounds: Any) -> Any:
-    whole = {"runs": runs_module.RunAffinity(), "deadline": None, "attempt_timeout": None, **bounds}
-    return await run_attempts(found, call, **whole)
+from support.llm_calls import SECRET, Calls, route, run, status
 
 
 async def test_the_first_attempt_that_answers_is_the_answer() -> None:
@@ -224,81 +170,6 @@ async def test_only_so_many_runs_are_remembered() -> None:
     assert [a.profile for a in runs.order(route("a", "b", run_id="r-2"))] == ["b", "a"]
 
 
-def events(spans: list[Any]) -> list[tuple[str, Any, Any]]:
-    [whole] = [s for s in spans if s.name == "pointsman.run_with_fallback"]
-    return [
-        (e.name, e.attributes.get("pointsman.profile"), e.attributes.get("error.type"))
-        for e in whole.events
-    ]
-
-
-async def test_a_fallback_is_told_as_events_and_lines(
-    spans: Callable[[], list[Any]], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, "pointsman_client")
-
-    await run(route("a", "b", "c"), Calls(a=status(429), b=status(503)))
-
-    assert events(spans()) == [
-        ("pointsman.fallback.candidate_failed", "a", "http_429"),
-        ("pointsman.fallback.triggered", "b", "http_429"),
-        ("pointsman.fallback.candidate_failed", "b", "http_503"),
-        ("pointsman.fallback.succeeded", "c", None),
-    ]
-    assert [(r.levelname, r.event) for r in caplog.records] == [  # type: ignore[attr-defined]
-        ("WARNING", "fallback_candidate_failed"),
-        ("WARNING", "fallback_triggered"),
-        ("WARNING", "fallback_candidate_failed"),
-        ("INFO", "fallback_succeeded"),
-    ]
-    assert SECRET not in caplog.text + repr([s.to_json() for s in spans()])
-    assert "r-1" not in caplog.text + repr([s.to_json() for s in spans()])
-
-
-async def test_each_attempt_has_its_span(spans: Callable[[], list[Any]]) -> None:
-    await run(route("a", "b"), Calls(a=status(429)))
-
-    first, second = [s for s in spans() if s.name == "pointsman.attempt"]
-    [whole] = [s for s in spans() if s.name == "pointsman.run_with_fallback"]
-    assert first.attributes["pointsman.profile"] == "a"
-    assert first.attributes["error.type"] == "http_429"
-    assert first.status.status_code is trace.StatusCode.ERROR
-    assert second.status.status_code is trace.StatusCode.UNSET
-    assert {s.parent.span_id for s in (first, second)} == {whole.context.span_id}
-    assert whole.status.status_code is trace.StatusCode.UNSET
-
-
-async def test_nothing_left_is_told_as_exhausted(
-    spans: Callable[[], list[Any]], caplog: pytest.LogCaptureFixture
-) -> None:
-    with pytest.raises(httpx.HTTPStatusError):
-        await run(route("a", "b"), Calls(a=status(429), b=status(503)))
-
-    assert events(spans())[-1] == ("pointsman.fallback.exhausted", None, "http_503")
-    assert caplog.records[-1].levelname == "ERROR"
-    assert SECRET not in caplog.text
-
-
-async def test_an_error_that_is_not_eligible_is_not_told_as_exhausted(
-    spans: Callable[[], list[Any]],
-) -> None:
-    with pytest.raises(httpx.HTTPStatusError):
-        await run(route("a", "b"), Calls(a=status(400)))
-
-    [(name, _, kind)] = events(spans())
-    assert (name, kind) == ("pointsman.fallback.candidate_failed", "http_400")
-
-
-async def test_a_first_attempt_that_answers_is_no_line_of_note(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO, "pointsman_client")
-
-    await run(route("a"), Calls())
-
-    assert caplog.records == []
-
-
 async def test_the_client_resolves_and_goes_down_the_route(
     fake: FakeService, client: RoutingClient
 ) -> None:
@@ -363,94 +234,3 @@ async def test_an_unknown_purpose_is_raised_whatever_the_alternatives(
 
     assert raised.value.reason == "UNKNOWN_PURPOSE"
     assert calls.made == []
-
-
-# ---------------------------------------------------------------- streams
-
-
-class Chunks:
-    """An SDK's stream: an async iterable that is closed apart from its iterator."""
-
-    def __init__(self, *chunks: str | Exception) -> None:
-        self.chunks = chunks
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        for chunk in self.chunks:
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield chunk
-
-    async def close(self) -> None:
-        self.closed = True
-
-
-def streams(**chunks: Chunks) -> Callable[[Attempt], Chunks]:
-    return lambda attempt: chunks[attempt.profile]
-
-
-async def streamed(found: ResolvedRoute, call: Any, **bounds: Any) -> list[str]:
-    whole = {"runs": runs_module.RunAffinity(), "deadline": None, "attempt_timeout": None, **bounds}
-    return [chunk async for chunk in stream_attempts(found, call, **whole)]
-
-
-@pytest.mark.parametrize(
-    "first", [httpx.ReadError("x"), None], ids=["fails before its first chunk", "is empty"]
-)
-async def test_a_stream_without_a_first_chunk_leads_to_the_next_profile(
-    first: Exception | None,
-) -> None:
-    a, b = Chunks(*([first] if first else [])), Chunks("1", "2")
-    runs = runs_module.RunAffinity()
-    found = route("a", "b")
-
-    assert await streamed(found, streams(a=a, b=b), runs=runs) == ["1", "2"]
-    assert a.closed
-    assert b.closed
-    assert [each.profile for each in runs.order(found)] == ["b", "a"]
-
-
-async def test_an_error_after_the_first_chunk_is_raised_as_it_is() -> None:
-    a, b = Chunks("1", httpx.ReadError("x")), Chunks("2")
-    with pytest.raises(httpx.ReadError):
-        await streamed(route("a", "b"), streams(a=a, b=b))
-    assert a.closed
-
-
-async def test_a_call_may_await_before_it_streams() -> None:
-    async def call(attempt: Attempt) -> Chunks:
-        if attempt.profile == "a":
-            raise TimeoutError
-        return Chunks(attempt.profile)
-
-    assert await streamed(route("a", "b"), call) == ["b"]
-
-
-async def test_a_slow_first_chunk_is_cut_off() -> None:
-    async def slow(attempt: Attempt) -> AsyncIterator[str]:
-        if attempt.profile == "a":
-            await asyncio.sleep(30)
-        yield attempt.profile
-
-    assert await streamed(route("a", "b"), slow, attempt_timeout=0.05) == ["b"]
-
-
-async def test_leaving_a_stream_closes_it() -> None:
-    a = Chunks("1", "2")
-    bounds: Any = {"deadline": None, "attempt_timeout": None}
-    stream = stream_attempts(route("a"), streams(a=a), runs=runs_module.RunAffinity(), **bounds)
-    async with aclosing(stream) as chunks:
-        assert await anext(chunks) == "1"
-    assert a.closed
-
-
-async def test_a_stream_in_the_form_for_answers_is_a_loud_mistake() -> None:
-    async def call(_: Attempt) -> AsyncIterator[str]:
-        async def chunks() -> AsyncIterator[str]:
-            raise httpx.ReadError("x")
-            yield ""
-
-        return chunks()
-
-    with pytest.raises(TypeError, match="stream_with_fallback"):
-        await run(route("a", "b"), call)

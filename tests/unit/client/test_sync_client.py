@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from pointsman_client import (
     failed_attempts,
 )
 from pointsman_client.testing import FakeService, Refusal, resolved, routed
+from support.threaded_fake import threaded_fake
 
 ASK = {
     "user_id": "u",
@@ -37,17 +37,8 @@ ASK = {
 
 @pytest.fixture
 def fake() -> Iterator[FakeService]:
-    """A fake service on the loop of a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    service = FakeService()
-    asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result(10)
-    yield service
-    asyncio.run_coroutine_threadsafe(service.__aexit__(None, None, None), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    with threaded_fake() as service:
+        yield service
 
 
 @pytest.fixture
