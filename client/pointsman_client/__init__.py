@@ -54,8 +54,10 @@ from pointsman_client.fallback import FailedAttempt, NoAttempts, failed_attempts
 from pointsman_client.gateway import (
     MirrorPlan,
     MirrorSkip,
+    TierRequest,
     plan_mirror,
     routing_from,
+    tier_request,
     usable_id,
 )
 from pointsman_client.mirror import Mirror, MirrorCounts, MirrorLimits
@@ -164,6 +166,7 @@ __all__ = [
     "SwitchReason",
     "SyncRoutingClient",
     "TierDescription",
+    "TierRequest",
     "Tls",
     "TokenFile",
     "Transport",
@@ -181,5 +184,6 @@ __all__ = [
     "read_generate_content",
     "routing_from",
     "split_user_id",
+    "tier_request",
     "usable_id",
 ]

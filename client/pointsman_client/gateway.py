@@ -7,13 +7,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Unpack
 
+from pointsman_client.bodies.identity import Identity
 from pointsman_client.bodies.ids import usable_id
 from pointsman_client.bodies.normalise import read_body
 from pointsman_client.errors import UnusableBody
-from pointsman_client.model import ApiKind, RouteRequest, Routing
+from pointsman_client.model import ApiKind, NormalisedPrompt, RouteRequest, Routing
 from pointsman_client.request_builder import RequestFields, build_request
+from pointsman_client.served_models import ConversationKey, Served, ServedModels, conversation_key
 
-__all__ = ["MirrorPlan", "MirrorSkip", "plan_mirror", "routing_from", "usable_id"]
+__all__ = [
+    "MirrorPlan",
+    "MirrorSkip",
+    "TierRequest",
+    "plan_mirror",
+    "routing_from",
+    "tier_request",
+    "usable_id",
+]
+
+_ANONYMOUS = "anonymous"
+"""The user of requests that name none."""
 
 
 class MirrorSkip(StrEnum):
@@ -55,6 +68,50 @@ def routing_from(
     if candidates is None:
         return None
     return Routing(tier=tier, candidates=tuple(candidates), static_pick=static_pick)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierRequest:
+    """A client's request for a tier, in terms of the service."""
+
+    fields: RequestFields
+    """Arguments of `decide` and `mirror`, without candidates and static pick."""
+    key: ConversationKey | None
+    """The conversation, for `ServedModels.note`; `None` if nothing identifies it."""
+    last: Served | None
+    """The model that the conversation got last."""
+
+
+def tier_request(
+    identity: Identity,
+    *,
+    tier: str,
+    prompt: NormalisedPrompt,
+    served: ServedModels,
+    side: bool = False,
+) -> TierRequest:
+    """Describe a request for a tier.
+
+    A `side` request (counting tokens, compacting) is no turn of its conversation: the service
+    answers with the model that it knows, and remembers nothing.
+    """
+    user = identity.user_id or _ANONYMOUS
+    key = conversation_key(identity, user_id=user, tier=tier, prompt=prompt)
+    last = served.last(key)
+    fields = RequestFields(
+        user_id=user,
+        session_id=identity.session_id,
+        agent_id=identity.agent_id,
+        organization_id=identity.organization_id,
+        tier=tier,
+        requested_model=tier,
+    )
+    if last is not None and last.unknown_to_service:
+        # Only a model that the service cannot know: another process may have served since.
+        fields["incumbent_model"] = last.model
+    if side:
+        fields |= RequestFields(dry_run=True, max_output_tokens=1)
+    return TierRequest(fields=fields, key=key, last=last)
 
 
 def plan_mirror(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypedDict
+from typing import Any
 
 from pointsman_client import (
     Identity,
     RoutingClient,
     Served,
     ServedModels,
-    conversation_key,
+    TierRequest,
     in_trace_of,
+    tier_request,
 )
 
 from pointsman_extproc.body import Body
@@ -24,26 +25,10 @@ from pointsman_extproc.settings import Settings
 from pointsman_extproc.unread import cut_off, path_with, refused, salvaged
 from pointsman_extproc.verdict import Passed, Verdict
 
-ANONYMOUS = "anonymous"
 _READING_SHARE = 0.6
 """Of the time that a request may wait, how much reading its body may take."""
 _LEAST_WAIT = 0.02
 """Seconds that are left for a decision in any case."""
-_PROBE = 1
-"""Output tokens of a request that is no turn: the service answers with the model it knows."""
-
-
-class _Asked(TypedDict):
-    user_id: str
-    session_id: str | None
-    organization_id: str | None
-    agent_id: str | None
-    client_request_id: str | None
-    tier: str
-    candidates: tuple[str, ...]
-    static_pick: str | None
-    requested_model: str
-    body_bytes: int
 
 
 class Chooser:
@@ -108,35 +93,33 @@ class Chooser:
             why = Passed.UNKNOWN_API if unknown else Passed.UNREADABLE
             return self._served(head, body, reading=reading, model=pick, why=why)
         identity = _merged(head.identity, reading.identity)
-        asked = self._asked(head, identity=identity, tier=tier, size=len(body))
-        key = conversation_key(identity, user_id=asked["user_id"], tier=tier, prompt=prompt)
-        last = self._conversations.last(key)
+        request = tier_request(
+            identity,
+            tier=tier,
+            prompt=prompt,
+            served=self._conversations,
+            side=purpose is Purpose.SIDE,
+        )
+        last = request.last
         if purpose is Purpose.SIDE and last:
             return self._served(head, body, reading=reading, model=last.model, why=Passed.SIDE)
-        # Only a model that the service cannot know: another processor may have served a turn since.
-        incumbent = last.model if last and last.unknown_to_service else None
+        asked = self._asked(request, head, size=len(body))
         with in_trace_of(head.trace):
-            if purpose is Purpose.SIDE:
-                # No turn of the conversation: nothing may remember it.
-                choice = await self._routing.decide(
-                    prompt, timeout=wait, dry_run=True, max_output_tokens=_PROBE, **asked
-                )
-            else:
-                choice = await self._routing.decide(
-                    prompt, timeout=wait, incumbent_model=incumbent, **asked
-                )
+            choice = await self._routing.decide(prompt, timeout=wait, **asked)
         model = pick if is_tier(choice.model, self._settings.tiers) else choice.model
         if purpose is Purpose.TURN:
-            self._conversations.note(key, Served(model, choice.result is None))
+            self._conversations.note(request.key, Served(model, choice.result is None))
         return self._served(head, body, reading=reading, model=model, why=choice.why)
 
     def _mirrored(self, head: Head, *, reading: Reading, tier: str, size: int) -> Verdict:
         if reading.prompt is None:
             return Verdict(why=Passed.UNREADABLE)
         identity = _merged(head.identity, reading.identity)
-        asked = self._asked(head, identity=identity, tier=tier, size=size)
+        request = tier_request(
+            identity, tier=tier, prompt=reading.prompt, served=self._conversations
+        )
         with in_trace_of(head.trace):
-            taken = self._routing.mirror(reading.prompt, **asked)
+            taken = self._routing.mirror(reading.prompt, **self._asked(request, head, size=size))
         return Verdict(why=Passed.MIRRORED if taken else Passed.DROPPED)
 
     def _served(self, head: Head, body: Body, *, reading: Reading, model: str, why: str) -> Verdict:
@@ -150,19 +133,15 @@ class Chooser:
             decoded=head.encoding is not Encoding.IDENTITY,
         )
 
-    def _asked(self, head: Head, *, identity: Identity, tier: str, size: int) -> _Asked:
-        return _Asked(
-            user_id=identity.user_id or ANONYMOUS,
-            session_id=identity.session_id,
-            organization_id=identity.organization_id,
-            agent_id=identity.agent_id,
-            client_request_id=head.client_request_id,
-            tier=tier,
-            candidates=tuple(self._settings.candidates.get(tier, ())),
-            static_pick=self._settings.tiers[tier],
-            requested_model=tier,
-            body_bytes=size,
-        )
+    def _asked(self, request: TierRequest, head: Head, *, size: int) -> dict[str, Any]:
+        tier = request.fields["tier"] or ""
+        return {
+            **request.fields,
+            "client_request_id": head.client_request_id,
+            "candidates": tuple(self._settings.candidates.get(tier, ())),
+            "static_pick": self._settings.tiers[tier],
+            "body_bytes": size,
+        }
 
 
 def _merged(first: Identity, second: Identity) -> Identity:

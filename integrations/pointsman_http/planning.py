@@ -21,17 +21,14 @@ from pointsman_client import (
     Served,
     ServedModels,
     UnusableBody,
-    conversation_key,
     identify,
     read_body,
+    tier_request,
 )
 
 from pointsman_http.bodies import Api, api_of, document_of, with_model
 from pointsman_http.response_ids import ResponseIdReader
 
-ANONYMOUS = "anonymous"
-_PROBE = 1
-"""Output tokens of a request that is no turn: the service answers with the model it knows."""
 _NOBODY = Identity()
 _IDS: ContextVar[Identity] = ContextVar("pointsman_http_ids", default=_NOBODY)
 _log = logging.getLogger("pointsman_http")
@@ -153,33 +150,21 @@ class Planner:
             document, headers=headers, sources=self._sources, chains=self._chains, prompt=prompt
         )
         identity = _over(found)
-        user = identity.user_id or ANONYMOUS
-        key = conversation_key(identity, user_id=user, tier=tier, prompt=prompt)
-        last = self._served.last(key)
-        fields: dict[str, Any] = {
-            "user_id": user,
-            "session_id": identity.session_id,
-            "agent_id": identity.agent_id,
-            "organization_id": identity.organization_id,
-            "tier": tier,
+        asked = tier_request(identity, tier=tier, prompt=prompt, served=self._served, side=api.side)
+        own = {
             "candidates": self._candidates.get(tier, ()),
             "static_pick": static_pick,
-            "requested_model": tier,
             "body_bytes": len(raw),
-            # Only a model that the service cannot know: another process may have served since.
-            "incumbent_model": last.model if last and last.unknown_to_service else None,
         }
-        if api.side:
-            fields |= {"dry_run": True, "max_output_tokens": _PROBE}
         return Plan(
             tier=tier,
             static_pick=static_pick,
             raw=raw,
             document=document,
             prompt=prompt,
-            fields=fields,
-            key=None if api.side else key,
-            known=last.model if api.side and last else None,
+            fields={**asked.fields, **own},
+            key=None if api.side else asked.key,
+            known=asked.last.model if api.side and asked.last else None,
         )
 
     def without_question(self, plan: Plan) -> Routed | None:

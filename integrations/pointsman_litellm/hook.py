@@ -16,9 +16,9 @@ from pointsman_client import (
     RoutingClient,
     Served,
     ServedModels,
-    conversation_key,
     in_trace_of,
     routing_from,
+    tier_request,
 )
 
 from pointsman_litellm.call_data import (
@@ -32,9 +32,6 @@ from pointsman_litellm.call_data import (
 from pointsman_litellm.offers import Offers
 from pointsman_litellm.proxy_models import has_model
 
-ANONYMOUS = "anonymous"
-_PROBE = 1
-"""Output tokens of a call that is no turn: the service answers with the model it knows."""
 _MOST_CALLS = 10_000
 _log = logging.getLogger("pointsman_litellm")
 
@@ -168,29 +165,21 @@ class PointsmanHook(CustomLogger):  # type: ignore[misc]  # LiteLLM is not there
             chains=self._chains,
             prompt=prompt,
         )
-        user = identity.user_id or ANONYMOUS
-        conversation = conversation_key(identity, user_id=user, tier=tier, prompt=prompt)
-        last = self._models.last(conversation)
-        asked: dict[str, Any] = {
-            "user_id": user,
-            "session_id": identity.session_id,
-            "agent_id": identity.agent_id,
-            "organization_id": identity.organization_id,
-            "tier": tier,
-            "static_pick": pick,
-            "requested_model": tier,
-            "incumbent_model": last.model if last and last.unknown_to_service else None,
-        }
-        if call_type in SIDE_CALLS:
-            if not self._serves:
-                return ""
-            if last and has_model(last.model):
-                return self._served(tier, last.model, why="side")
-            asked |= {"dry_run": True, "max_output_tokens": _PROBE}
+        side = call_type in SIDE_CALLS
+        request = tier_request(identity, tier=tier, prompt=prompt, served=self._models, side=side)
+        last = request.last
+        if side and not self._serves:
+            return ""
+        if side and last and has_model(last.model):
+            return self._served(tier, last.model, why="side")
         offered = await self._offers.for_tier(tier, key=key)
         if offered is not None and not offered:
             return self._served(tier, pick, why="no_candidate") if self._serves else ""
-        asked["candidates"] = offered or ()
+        asked: dict[str, Any] = {
+            **request.fields,
+            "static_pick": pick,
+            "candidates": offered or (),
+        }
         if not self._serves:
             self._routing.mirror(prompt, **asked)
             return ""
@@ -200,10 +189,10 @@ class PointsmanHook(CustomLogger):  # type: ignore[misc]  # LiteLLM is not there
             _log.warning("decided model not in the proxy: %s: add it to model_list", tier)
             decided = pick or ""
         model = self._served(tier, decided, why=choice.why)
-        if call_type not in SIDE_CALLS and model:
+        if model and not side:
             served = Served(model, choice.result is None or model != choice.model)
-            self._models.note(conversation, served)
-            self._remember(data, _Call(conversation, identity.session_id, served))
+            self._models.note(request.key, served)
+            self._remember(data, _Call(request.key, identity.session_id, served))
         return model
 
     def _served(self, tier: str, model: str | None, *, why: str) -> str:

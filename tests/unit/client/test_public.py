@@ -23,7 +23,7 @@ normalise plan_mirror read_body routing_from
 Attempt FailedAttempt NoAttempts ProfileDescription ProfileShare PurposeDescription ResolvedRoute
 UnusableResponse failed_attempts in_trace_of usable_id
 BodySession BodyUser Identity IdentitySources ResponseChains identify read_generate_content
-ConversationKey Served ServedModels conversation_key split_user_id
+ConversationKey Served ServedModels conversation_key split_user_id TierRequest tier_request
 AsyncRoutingClient SyncRoutingClient
 """.split()  # noqa: SIM905  # a paragraph is easier to review than a column
 
