@@ -7,7 +7,6 @@ standard `OTEL_*` variables.
 from __future__ import annotations
 
 import os
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -15,14 +14,9 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pointsman_server.lib.durations import seconds_of_text
-from pointsman_server.lib.host_port import parse_host_port
+from pointsman_server.lib.host_port import SOCKET_PATH_BYTES, UNIX, is_loopback, parse_host_port
 
 PREFIX = "POINTSMAN_"
-UNIX = "unix:"
-"""Starts the address of a Unix socket: `unix:/run/pointsman.sock`."""
-SOCKET_PATH_BYTES = 107
-"""Bytes of a socket's path on Linux (unix(7))."""
-
 Listener: TypeAlias = Literal["rpc", "admin", "http", "metrics"]
 Duration: TypeAlias = Annotated[float, BeforeValidator(seconds_of_text)]
 """Seconds as a number, or text with a unit: `250ms`, `5s`, `1m`."""
@@ -164,12 +158,4 @@ def socket_path(address: str) -> str:
 
 def stays_here(address: str) -> bool:
     """Whether an address is loopback. Of names, only `localhost` is."""
-    if address.startswith(UNIX):
-        return True
-    host, _ = parse_host_port(address)
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        return host.lower() == "localhost"
-    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    return (mapped or ip).is_loopback
+    return address.startswith(UNIX) or is_loopback(parse_host_port(address)[0])

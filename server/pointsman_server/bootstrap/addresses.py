@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pointsman_server.core.errors import SettingInvalid
-from pointsman_server.lib.host_port import HIGHEST_PORT, parse_host_port
+from pointsman_server.lib.host_port import HIGHEST_PORT, UNIX, parse_host_port
 from pointsman_server.settings import (
-    UNIX,
     Listener,
     Settings,
     socket_path,

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from pointsman_server.bootstrap.addresses import check_addresses
 from pointsman_server.core.errors import SettingInvalid
-from pointsman_server.lib.host_port import parse_host_port
-from pointsman_server.settings import UNIX, Settings
+from pointsman_server.lib.host_port import UNIX, parse_host_port
+from pointsman_server.settings import Settings
 from pointsman_server.supervisor.protocol import Plan, plan_text
 
 MARGIN = 10.0

@@ -16,9 +16,8 @@ from pointsman_server.bootstrap.addresses import (
 )
 from pointsman_server.bootstrap.unix_socket import claimed
 from pointsman_server.core.errors import SettingInvalid, SourceUnreadable
-from pointsman_server.lib.host_port import parse_host_port
+from pointsman_server.lib.host_port import UNIX, parse_host_port
 from pointsman_server.settings import (
-    UNIX,
     Settings,
     socket_path,
 )

@@ -19,10 +19,11 @@ from pointsman_server.bootstrap.start_warnings import named_variables, speaks, w
 from pointsman_server.bootstrap.system import SystemResources
 from pointsman_server.bootstrap.worker_link import SupervisorLink
 from pointsman_server.core.description import Description
+from pointsman_server.lib.host_port import UNIX
 from pointsman_server.lib.service_manager import STOPPING, notify, ready, reloading
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.watcher import PolicyWatcher
-from pointsman_server.settings import UNIX, Settings
+from pointsman_server.settings import Settings
 from pointsman_server.supervisor.protocol import WorkerAssignment, WorkerReady
 from pointsman_server.telemetry import Telemetry, build_telemetry
 from pointsman_server.transport.call import CallRunner

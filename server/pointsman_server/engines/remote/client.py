@@ -6,10 +6,10 @@ import httpx
 
 from pointsman_server.core.engine_rules import RemoteRules
 from pointsman_server.engines.remote.transport import KeptAliveTransport
+from pointsman_server.lib.host_port import UNIX
 
 RESPONSE_BYTES = 64 * 1024
 """The longest response body that is read."""
-UNIX_SCHEME = "unix:"
 _UNIX_HOST = "http://localhost"
 """The host in requests to a Unix domain socket."""
 
@@ -34,7 +34,7 @@ def build_client(rules: RemoteRules) -> httpx.AsyncClient:
     transport = KeptAliveTransport(
         connections=rules.max_connections,
         connect_retries=rules.connect_retries,
-        unix_socket=rules.url.removeprefix(UNIX_SCHEME) if _is_unix(rules.url) else None,
+        unix_socket=rules.url.removeprefix(UNIX) if _is_unix(rules.url) else None,
     )
     return client_over(transport)
 
@@ -80,4 +80,4 @@ async def post(
 
 
 def _is_unix(url: str) -> bool:
-    return url.startswith(UNIX_SCHEME)
+    return url.startswith(UNIX)

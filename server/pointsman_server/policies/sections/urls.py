@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
+from pointsman_server.lib.host_port import SOCKET_PATH_BYTES, UNIX, is_loopback
 from pointsman_server.policies.sections.scalars import Scalar
 
-UNIX_SCHEME = "unix:"
 _LONGEST = 2_048
-_LONGEST_SOCKET = 107
-"""Bytes of a socket's path on Linux (unix(7))."""
 
 
 def base_url() -> Scalar:
@@ -33,12 +30,12 @@ def engine_url() -> Scalar:
     http = base_url()
 
     def checked(value: object) -> object:
-        if not isinstance(value, str) or not value.startswith(UNIX_SCHEME):
+        if not isinstance(value, str) or not value.startswith(UNIX):
             return http.checked(value)
-        path = value.removeprefix(UNIX_SCHEME)
-        if not path.startswith("/") or not path.isprintable() or len(path) > _LONGEST_SOCKET:
+        path = value.removeprefix(UNIX)
+        if not path.startswith("/") or not path.isprintable() or len(path) > SOCKET_PATH_BYTES:
             raise ValueError(
-                f"must be `unix:` and the absolute path of a socket, at most {_LONGEST_SOCKET}"
+                f"must be `unix:` and the absolute path of a socket, at most {SOCKET_PATH_BYTES}"
                 " characters"
             )
         return value
@@ -49,7 +46,7 @@ def engine_url() -> Scalar:
 
 def is_third_party(url: str) -> bool:
     """Whether requests to `url` may leave this machine."""
-    return not url.startswith(UNIX_SCHEME) and is_abroad(urlsplit(url).hostname or "")
+    return not url.startswith(UNIX) and is_abroad(urlsplit(url).hostname or "")
 
 
 def is_plain_http_abroad(url: str) -> bool:
@@ -60,12 +57,7 @@ def is_plain_http_abroad(url: str) -> bool:
 
 def is_abroad(host: str) -> bool:
     """Tell whether `host` is, or may be, another machine."""
-    if host == "localhost":
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return True
+    return not is_loopback(host)
 
 
 def split(value: object) -> SplitResult:
