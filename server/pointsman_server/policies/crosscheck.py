@@ -12,11 +12,12 @@ from pointsman_server.core.model import Source
 from pointsman_server.core.policy_file import VIRTUAL_PREFIX
 from pointsman_server.policies.diagnostics import Diagnostic, meant, named, shown
 from pointsman_server.policies.sections.engines import BUILT_IN
+from pointsman_server.policies.yaml_tree import mapping_in
 
 
 def cross_faults(document: object) -> Iterator[Diagnostic]:
     """Find names that another section does not know, and sources that another must give."""
-    tiers, catalog = _mapping(document, "tiers"), _mapping(document, "catalog")
+    tiers, catalog = mapping_in(document, "tiers"), mapping_in(document, "catalog")
     yield from _missing_sections(document)
     for name, tier in tiers.items():
         yield from _unknown_candidates(name, tier, tiers=tiers, catalog=catalog)
@@ -36,7 +37,7 @@ def _missing_sections(document: object) -> Iterator[Diagnostic]:
     """
     if not isinstance(document, Mapping):
         return
-    purposes_alone = bool(_mapping(_mapping(document, "llm"), "routes")) and (
+    purposes_alone = bool(mapping_in(mapping_in(document, "llm"), "routes")) and (
         "tiers" not in document
     )
     if not purposes_alone:
@@ -47,14 +48,14 @@ def _missing_sections(document: object) -> Iterator[Diagnostic]:
 
 def _figures_beyond_their_unit(document: object) -> Iterator[Diagnostic]:
     """Find axis figures above 1 whose benchmark counts in shares: per cent, or a rating."""
-    benchmarks = _mapping(document, "benchmarks")
-    for public_id, model in _mapping(document, "catalog").items():
-        axes = _mapping(model, "axes")
+    benchmarks = mapping_in(document, "benchmarks")
+    for public_id, model in mapping_in(document, "catalog").items():
+        axes = mapping_in(model, "axes")
         given: list[tuple[tuple[str, ...], object]] = [(("routine",), axes.get("routine"))]
-        given += [(("heavy", axis), figure) for axis, figure in _mapping(axes, "heavy").items()]
+        given += [(("heavy", axis), figure) for axis, figure in mapping_in(axes, "heavy").items()]
         for path, figure in given:
             axis = path[-1]
-            unit = _mapping(benchmarks, axis).get("unit", "share")
+            unit = mapping_in(benchmarks, axis).get("unit", "share")
             if _above_one(figure) and unit == "share":
                 message = f"must be a share from 0 to 1, unless `benchmarks.{axis}.unit` is `elo`"
                 yield Diagnostic(("catalog", public_id, "axes", *path), message)
@@ -80,8 +81,8 @@ def _unknown_candidates(
 
 
 def _engine_names(document: object) -> Iterator[Diagnostic]:
-    engines = _mapping(document, "engines")
-    models = _mapping(engines, "decision_models")
+    engines = mapping_in(document, "engines")
+    models = mapping_in(engines, "decision_models")
     for name in models:
         if name in BUILT_IN:
             message = "is the name of a built-in engine; choose another"
@@ -91,7 +92,7 @@ def _engine_names(document: object) -> Iterator[Diagnostic]:
     for at, name in enumerate(order if isinstance(order, list) else ()):
         if isinstance(name, str) and name not in known:
             yield Diagnostic(("engines", "order", at), _unknown_engine(name, known))
-    classifier = _mapping(document, "classification").get("engine", Source.LOCAL.value)
+    classifier = mapping_in(document, "classification").get("engine", Source.LOCAL.value)
     labelling = (Source.LOCAL.value, *models)
     if isinstance(classifier, str) and classifier not in labelling:
         yield Diagnostic(("classification", "engine"), _unknown_engine(classifier, labelling))
@@ -102,14 +103,9 @@ def _unknown_engine(name: str, known: Sequence[str]) -> str:
 
 
 def _redis_switches(document: object) -> Iterator[Diagnostic]:
-    sources = _mapping(document, "flags").get("sources")
-    url = _mapping(document, "cache").get("url", "memory://")
+    sources = mapping_in(document, "flags").get("sources")
+    url = mapping_in(document, "cache").get("url", "memory://")
     # Nobody but the cache says which server it is.
     if isinstance(sources, list) and "redis" in sources and str(url).startswith("memory:"):
         message = "names `redis`, which is the server of `cache.url`; that is in this process"
         yield Diagnostic(("flags", "sources"), message)
-
-
-def _mapping(document: object, key: str) -> Mapping[str, object]:
-    found = document.get(key) if isinstance(document, dict) else None
-    return found if isinstance(found, dict) else {}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pointsman_server.core.routes import DEFAULT_PROFILE, PURPOSES
 from pointsman_server.policies.diagnostics import Diagnostic, KeyPath, meant, named, shown
+from pointsman_server.policies.yaml_tree import mapping_in
 
 _TARGETS = ("profile", "candidates", "tier")
 """A route names exactly one of these, or none for the profile `default`."""
@@ -18,20 +19,20 @@ _NEEDED = ("provider", "model")
 
 def llm_faults(document: object) -> Iterator[Diagnostic]:
     """Everything wrong between the keys of `llm`."""
-    llm = _mapping(document, "llm")
-    own, purposes = _mapping(llm, "profiles"), llm.get("purposes")
+    llm = mapping_in(document, "llm")
+    own, purposes = mapping_in(llm, "profiles"), llm.get("purposes")
     yield from _profiles(llm, own)
     known = (*PURPOSES, *(purposes if isinstance(purposes, list) else ()))
     has_default = all(llm.get(key) for key in _NEEDED)
     names = (*((DEFAULT_PROFILE,) if has_default else ()), *own)
-    for purpose, route in _mapping(llm, "routes").items():
+    for purpose, route in mapping_in(llm, "routes").items():
         path: KeyPath = ("llm", "routes", purpose)
         if purpose not in known:
             hint = meant(purpose, [k for k in known if isinstance(k, str)])
             message = f"unknown purpose `{shown(purpose)}`"
             yield Diagnostic(path, f"{message}{hint or '; declare further ones in `llm.purposes`'}")
         yield from _route(route, path, names)
-        yield from _tier(route, path, _mapping(document, "tiers"))
+        yield from _tier(route, path, mapping_in(document, "tiers"))
 
 
 def _profiles(llm: Mapping[str, object], own: Mapping[str, object]) -> Iterator[Diagnostic]:
@@ -91,8 +92,3 @@ def _tier(route: object, path: KeyPath, tiers: Mapping[str, object]) -> Iterator
     tier = route.get("tier") if isinstance(route, dict) else None
     if isinstance(tier, str) and tier not in tiers:
         yield Diagnostic((*path, "tier"), f"there is no tier `{shown(tier)}`{meant(tier, tiers)}")
-
-
-def _mapping(document: object, key: str) -> Mapping[str, object]:
-    found = document.get(key) if isinstance(document, dict) else None
-    return found if isinstance(found, dict) else {}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pointsman_server.core.errors import PolicyInvalid, Problem
 from pointsman_server.lib.watched_file import LIST_BYTES, FileUnreadable, read_file
+from pointsman_server.policies.diagnostics import render_path
 
 Models = str | list[str]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -96,5 +97,4 @@ def read_tests(path: Path) -> TestFile:
 
 
 def _problem(error: Any) -> Problem:
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"])
-    return Problem(path.lstrip("."), error["msg"].removeprefix("Value error, "))
+    return Problem(render_path(error["loc"]), error["msg"].removeprefix("Value error, "))

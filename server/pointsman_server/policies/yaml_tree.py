@@ -202,6 +202,12 @@ class _Walk:
         return BROKEN
 
 
+def mapping_in(document: object, key: str) -> Mapping[str, object]:
+    """The mapping under `key` of a parsed text; an empty one if there is none."""
+    found = document.get(key) if isinstance(document, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def _syntax_message(error: yaml.YAMLError) -> str:
     """Describe PyYAML's error and its location, without its excerpt of the file."""
     if not isinstance(error, yaml.MarkedYAMLError):

@@ -41,7 +41,7 @@ class EffortSection(Section):
 
     def to_core(self) -> EffortQuestion:
         """Give the section as a core value."""
-        return EffortQuestion(instructions=self.instructions, levels=self.levels)
+        return EffortQuestion(**self.model_dump())
 
 
 class DomainSection(Section):

@@ -76,7 +76,7 @@ def boolean() -> Scalar:
 
 
 def reference() -> Scalar:
-    """Describe where a secret is found: `${NAME}`, or nothing. `references` checks the form."""
+    """Describe where a secret is found: `${NAME}`, or nothing. `env_references` checks the form."""
 
     def checked(value: object) -> str:
         if not isinstance(value, str):

@@ -30,7 +30,7 @@ class BreakerSection(Section):
 
     def to_core(self) -> BreakerRules:
         """Give the section as a core value."""
-        return BreakerRules(failures=self.failures, pause=self.pause, slow=self.slow)
+        return BreakerRules(**self.model_dump())
 
 
 class RemoteSection(Section):

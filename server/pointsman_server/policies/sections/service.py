@@ -64,19 +64,7 @@ class CacheSection(Section):
 
     def to_core(self) -> CacheRules:
         """Give the section as a core value."""
-        return CacheRules(
-            url=self.url,
-            max_entries=self.max_entries,
-            ttl=self.ttl,
-            fallback_ttl=self.fallback_ttl,
-            timeout=self.timeout,
-            recheck=self.recheck,
-            max_connections=self.max_connections,
-            username=self.username,
-            password_env=self.password_env,
-            password_file=self.password_file,
-            ca_file=self.ca_file,
-        )
+        return CacheRules(**self.model_dump())
 
 
 class FlagsSection(Section):
@@ -102,14 +90,10 @@ class FlagsSection(Section):
 
     def to_core(self) -> FlagRules:
         """Give the section as a core value; switches that are unset are left out."""
-        values = {
-            "morph_router_enabled": self.morph_router_enabled,
-            "decision_model_enabled": self.decision_model_enabled,
-            "decision_log_sample_rate": self.decision_log_sample_rate,
-        }
+        values = self.model_dump(exclude={"sources", "memory"}, exclude_none=True)
         return FlagRules(
             sources=self.sources,
-            values=MappingProxyType({k: v for k, v in values.items() if v is not None}),
+            values=MappingProxyType(values),
             memory=self.memory,
         )
 
@@ -145,10 +129,4 @@ class DecisionLogSection(Section):
 
     def to_core(self) -> LogRules:
         """Give the section as a core value."""
-        return LogRules(
-            stdout=self.stdout,
-            file=self.file,
-            file_max_bytes=self.file_max_bytes,
-            file_backups=self.file_backups,
-            known_modes=frozenset(self.known_modes),
-        )
+        return LogRules(**self.model_dump() | {"known_modes": frozenset(self.known_modes)})

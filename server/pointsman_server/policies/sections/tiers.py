@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -19,6 +20,7 @@ PolicyName = Literal["balanced", "capability_heavy", "cost_efficient", "domain_s
 StickinessName = Literal["exact", "conversation", "adaptive"]
 
 _SWITCHING = SwitchRules()
+_SWITCHING_KEYS = {field.name for field in fields(SwitchRules)}
 
 
 class TierSection(Section):
@@ -54,11 +56,5 @@ class TierSection(Section):
             policy=self.policy,
             stickiness=Stickiness(self.stickiness or stickiness),
             default_candidates=self.candidates,
-            switching=SwitchRules(
-                upgrade_confidence=self.upgrade_confidence,
-                turns_ahead=self.turns_ahead,
-                saving_margin=self.saving_margin,
-                context_lock_tokens=self.context_lock_tokens,
-                answer_tokens=self.answer_tokens,
-            ),
+            switching=SwitchRules(**self.model_dump(include=_SWITCHING_KEYS)),
         )
