@@ -16,7 +16,7 @@ from pointsman_server.transport.call import CallInfo, CallRunner, RpcError
 from pointsman_server.transport.decode import to_request
 from pointsman_server.transport.encode import to_response
 from pointsman_server.transport.ports import Service
-from pointsman_server.transport.wire_parsing import checked
+from pointsman_server.transport.wire_parsing import whole
 
 Done: TypeAlias = bytes | RpcError
 """A `RouteDecisionResponse` as it is sent, or the status in its place."""
@@ -61,7 +61,7 @@ class DecisionHandler:
         """The answer, for which the call's `deadline` holds and `within`, in seconds, if given."""
 
         async def body(deadline: float | None) -> bytes:
-            request = to_request(checked(pending.message))
+            request = to_request(whole(pending.message, pb.RouteDecisionRequest))
             deciding = pending.service.decider.decide(
                 request,
                 deadline=deadline,

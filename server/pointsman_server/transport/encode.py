@@ -18,11 +18,10 @@ from pointsman_server.core.model import (
     Head,
     Outcome,
     Reason,
-    Source,
     SwitchReason,
     Verdict,
 )
-from pointsman_server.transport.fast_path.answer_codec import ranked
+from pointsman_server.transport.fast_path.answer_codec import answer_fields
 
 
 def _names(values: type[StrEnum], wire: EnumTypeWrapper, prefix: str) -> dict[StrEnum, str]:
@@ -32,7 +31,6 @@ def _names(values: type[StrEnum], wire: EnumTypeWrapper, prefix: str) -> dict[St
 
 _OUTCOMES = _names(Verdict, pb.Outcome, "OUTCOME")
 _REASONS = _names(Reason, pb.Reason, "REASON")
-_SOURCES = _names(Source, pb.Source, "SOURCE")
 _SWITCHES = _names(SwitchReason, pb.SwitchReason, "SWITCH_REASON")
 _DROPS = _names(DropReason, pb.DropReason, "DROP_REASON")
 _CONVERSATIONS = _names(ConversationSource, pb.ConversationSource, "CONVERSATION_SOURCE")
@@ -68,28 +66,16 @@ def _decision(decision: Decision) -> dict[str, Any]:
     answer = decision.answer
     switch = decision.switch_reason
     return {
-        "source": _SOURCES[answer.source],
-        "model": answer.model,
-        "router_model": answer.router_model,
+        **answer_fields(answer),
         "policy": decision.policy,
-        "difficulty": answer.difficulty,
-        "confidence": answer.confidence,
-        "ambiguity": answer.ambiguity,
-        "ambiguity_confidence": answer.ambiguity_confidence,
-        "domain": answer.domain,
-        "domain_confidence": answer.domain_confidence,
         "cached": answer.cached,
         "sticky": decision.sticky,
         "switch_reason": _SWITCHES[switch] if switch else None,
         "fallback_models": decision.fallback_models,
-        "ranking": [ranked(r) for r in answer.ranking],
         "propensity": decision.propensity,
         "conversation_source": _CONVERSATIONS[decision.conversation_source],
         "candidate_count": decision.candidate_count,
         "dropped": _dropped(decision.dropped),
-        "explanation": answer.explanation,
-        "reasoning_effort": answer.reasoning_effort,
-        "effort": answer.effort,
     }
 
 

@@ -31,9 +31,7 @@ def to_resolve_request(message: pb.ResolveRouteRequest) -> ResolveRequest:
     fields = Fields()
     purpose = fields.identifier("purpose", message.purpose)
     run_id = fields.identifier("run_id", message.run_id)
-    override = None
-    if message.HasField("profile_override"):
-        override = fields.identifier("profile_override", message.profile_override)
+    override = fields.optional_identifier("", message, "profile_override")
     ask = _ask(message, fields)
     fields.check()
     return ResolveRequest(purpose=purpose, run_id=run_id, profile_override=override, ask=ask)
@@ -46,11 +44,6 @@ def _ask(message: pb.ResolveRouteRequest, fields: Fields) -> RouteRequest | None
     """
     if not (message.HasField("prompt") or message.HasField("caller")):
         return None
-    resolved = incumbent = None
-    if message.HasField("resolved_model"):
-        resolved = fields.identifier("resolved_model", message.resolved_model)
-    if message.HasField("incumbent_model"):
-        incumbent = fields.identifier("incumbent_model", message.incumbent_model)
     has_constraints = message.HasField("constraints")
     return RouteRequest(
         prompt=prompt_of(message, fields),
@@ -60,8 +53,8 @@ def _ask(message: pb.ResolveRouteRequest, fields: Fields) -> RouteRequest | None
             candidate_models=fields.identifiers(
                 "candidate_models", message.candidate_models, most=CANDIDATES
             ),
-            resolved_model=resolved,
-            incumbent_model=incumbent,
+            resolved_model=fields.optional_identifier("", message, "resolved_model"),
+            incumbent_model=fields.optional_identifier("", message, "incumbent_model"),
         ),
         data_policy=fields.choice(
             "data_policy", message.data_policy, DATA_POLICIES, DataPolicy.UNSPECIFIED

@@ -29,14 +29,32 @@ _ITEM_FIELDS, _BATCH_FIELDS = 16, 2 * BATCH_REQUESTS
 _ITEM_TEXTS, _BATCH_REQUEST = (1, 4, 5), 1
 
 
-def parsed(wire: bytes) -> pb.RouteDecisionRequest | None:
-    """The message of these bytes; `None` where they are none, or too many."""
-    if len(wire) > REQUEST_BYTES:
-        return None
-    try:
-        return pb.RouteDecisionRequest.FromString(wire)
-    except DecodeError:
-        return None
+def reader(kind: type[M]) -> Callable[[bytes], M | None]:
+    """Return a reader of messages of a kind; it gives `None` for other or too many bytes.
+
+    gRPC answers UNKNOWN to a reader that raises, and quotes the error.
+    """
+
+    def read(wire: bytes) -> M | None:
+        if len(wire) > REQUEST_BYTES:
+            return None
+        try:
+            return kind.FromString(wire)
+        except DecodeError:
+            return None
+
+    return read
+
+
+def whole(message: M | None, kind: type[M]) -> M:
+    """The message of a `reader`. Raises `InvalidRequest` if it could not be parsed."""
+    if message is None:
+        expected = f"must be a {kind.DESCRIPTOR.name} of at most {REQUEST_BYTES} bytes"
+        raise _invalid("request", expected)
+    return message
+
+
+parsed = reader(pb.RouteDecisionRequest)
 
 
 def parsed_batch(wire: bytes) -> Iterable[tuple[pb.RouteDecisionRequest | None, int]]:
@@ -95,41 +113,6 @@ def _beside_request(wire: bytes) -> bytes:
     if sum(end - start for _, start, end in texts) > ITEM_BYTES - REQUEST_BYTES:
         return b""
     return b"".join(field(number, wire[start:end]) for number, start, end in texts)
-
-
-def checked(message: pb.RouteDecisionRequest | None) -> pb.RouteDecisionRequest:
-    """`message`, if there is one. Raises `InvalidRequest`."""
-    if message is None:
-        raise _invalid("request", _must_be("RouteDecisionRequest"))
-    return message
-
-
-def _must_be(kind: str) -> str:
-    return f"must be a {kind} of at most {REQUEST_BYTES} bytes"
-
-
-def reader(kind: type[M]) -> Callable[[bytes], M | None]:
-    """Reads a message of a kind, `None` where the bytes are none, or too many.
-
-    gRPC answers UNKNOWN to a reader that raises, and quotes the error.
-    """
-
-    def read(wire: bytes) -> M | None:
-        if len(wire) > REQUEST_BYTES:
-            return None
-        try:
-            return kind.FromString(wire)
-        except DecodeError:
-            return None
-
-    return read
-
-
-def whole(message: M | None, kind: type[M]) -> M:
-    """The message of a `reader`. Raises `InvalidRequest` if it could not be parsed."""
-    if message is None:
-        raise _invalid("request", _must_be(kind.DESCRIPTOR.name))
-    return message
 
 
 def _invalid(path: str, description: str) -> InvalidRequest:

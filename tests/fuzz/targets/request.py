@@ -37,7 +37,7 @@ def read(data: bytes) -> None:
 
 def _decided(message: pb.RouteDecisionRequest | None) -> None:
     try:
-        request = decode.to_request(parse.checked(message))
+        request = decode.to_request(parse.whole(message, pb.RouteDecisionRequest))
     except InvalidRequest as error:
         _told(error)
         return

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 from struct import Struct
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from pointsman.v1 import route_decision_pb2 as pb
 
 from pointsman_server.core.decision_record import CachedDecisionDetail
@@ -66,9 +66,9 @@ def detail_of(wire: bytes) -> CachedDecisionDetail:
     except DecodeError:
         return CachedDecisionDetail(None, None, None)
     return CachedDecisionDetail(
-        confidence=kept.confidence if kept.HasField("confidence") else None,
-        ambiguity=kept.ambiguity if kept.HasField("ambiguity") else None,
-        domain=kept.domain if kept.HasField("domain") else None,
+        confidence=_optional(kept, "confidence"),
+        ambiguity=_optional(kept, "ambiguity"),
+        domain=_optional(kept, "domain"),
     )
 
 
@@ -78,21 +78,7 @@ class WireCodec:
     @staticmethod
     def dump(answer: EngineAnswer) -> bytes:
         """`answer` as bytes; scores keep four decimals."""
-        kept = pb.Decision(
-            source=pb.Source.Name(SOURCES[answer.source]),
-            model=answer.model,
-            router_model=answer.router_model,
-            difficulty=answer.difficulty,
-            confidence=answer.confidence,
-            ambiguity=answer.ambiguity,
-            ambiguity_confidence=answer.ambiguity_confidence,
-            domain=answer.domain,
-            domain_confidence=answer.domain_confidence,
-            ranking=[ranked(r) for r in answer.ranking],
-            explanation=answer.explanation,
-            effort=answer.effort,
-            reasoning_effort=answer.reasoning_effort,
-        )
+        kept = pb.Decision(**answer_fields(answer))
         pick = (answer.pick or "").encode()
         head = _HEAD.pack(_STAND_IN * answer.stand_in | _UNASKED * answer.unasked, len(pick))
         return template_key_of(answer) + head + pick + kept.SerializeToString()
@@ -115,20 +101,16 @@ class WireCodec:
             source=source,
             model=kept.model,
             router_model=kept.router_model,
-            difficulty=kept.difficulty if kept.HasField("difficulty") else None,
-            confidence=kept.confidence if kept.HasField("confidence") else None,
-            ambiguity=kept.ambiguity if kept.HasField("ambiguity") else None,
-            ambiguity_confidence=(
-                kept.ambiguity_confidence if kept.HasField("ambiguity_confidence") else None
-            ),
-            domain=kept.domain if kept.HasField("domain") else None,
-            domain_confidence=(
-                kept.domain_confidence if kept.HasField("domain_confidence") else None
-            ),
+            difficulty=_optional(kept, "difficulty"),
+            confidence=_optional(kept, "confidence"),
+            ambiguity=_optional(kept, "ambiguity"),
+            ambiguity_confidence=_optional(kept, "ambiguity_confidence"),
+            domain=_optional(kept, "domain"),
+            domain_confidence=_optional(kept, "domain_confidence"),
             ranking=tuple(_read(r) for r in kept.ranking),
-            explanation=kept.explanation if kept.HasField("explanation") else None,
-            effort=kept.effort if kept.HasField("effort") else None,
-            reasoning_effort=(kept.reasoning_effort if kept.HasField("reasoning_effort") else None),
+            explanation=_optional(kept, "explanation"),
+            effort=_optional(kept, "effort"),
+            reasoning_effort=_optional(kept, "reasoning_effort"),
             cached=True,
             stand_in=bool(raw[TEMPLATE_KEY_BYTES] & _STAND_IN),
             unasked=bool(raw[TEMPLATE_KEY_BYTES] & _UNASKED),
@@ -136,8 +118,26 @@ class WireCodec:
         )
 
 
-def ranked(model: RankedModel) -> dict[str, object]:
-    """One candidate as an engine saw it: the fields of a `RankedCandidate`."""
+def answer_fields(answer: EngineAnswer) -> dict[str, Any]:
+    """The fields of a decision that are its answer; scores keep four decimals."""
+    return {
+        "source": SOURCES[answer.source],
+        "model": answer.model,
+        "router_model": answer.router_model,
+        "difficulty": answer.difficulty,
+        "confidence": answer.confidence,
+        "ambiguity": answer.ambiguity,
+        "ambiguity_confidence": answer.ambiguity_confidence,
+        "domain": answer.domain,
+        "domain_confidence": answer.domain_confidence,
+        "ranking": [_ranked(r) for r in answer.ranking],
+        "explanation": answer.explanation,
+        "effort": answer.effort,
+        "reasoning_effort": answer.reasoning_effort,
+    }
+
+
+def _ranked(model: RankedModel) -> dict[str, object]:
     # Nested messages are passed as mappings: protobuf copies a message by encoding it.
     score = None if model.score is None else round(model.score, SCORE_DECIMALS)
     return {"model": model.model, "score": score, "estimated_cost": model.estimated_cost}
@@ -146,6 +146,10 @@ def ranked(model: RankedModel) -> dict[str, object]:
 def _read(message: pb.RankedCandidate) -> RankedModel:
     return RankedModel(
         model=message.model,
-        score=message.score if message.HasField("score") else None,
-        estimated_cost=message.estimated_cost if message.HasField("estimated_cost") else None,
+        score=_optional(message, "score"),
+        estimated_cost=_optional(message, "estimated_cost"),
     )
+
+
+def _optional(message: Message, field: str) -> Any:
+    return getattr(message, field) if message.HasField(field) else None
