@@ -45,6 +45,7 @@ from pointsman_server.core.model import (
     SwitchValues,
 )
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.router import Router
 from pointsman_server.engines.local.turns import LexicalTurnReader
 from pointsman_server.policies.loader import load
 from pointsman_server.transport.fast_path.answer_codec import WireCodec
@@ -234,7 +235,7 @@ def _decider(rules: PolicyFile, clock: _Clock, engine: _Engine) -> Decider:
         rules, engines={"morph": engine, "local": engine}, cache=cache, codec=codec, clock=clock
     )
     ids = iter(range(10**9))
-    return Decider(
+    router = Router(
         rules=rules,
         planner=Planner(rules),
         engine=chain,
@@ -249,11 +250,14 @@ def _decider(rules: PolicyFile, clock: _Clock, engine: _Engine) -> Decider:
             writes=None,
         ),
         reader=LexicalTurnReader(),
+        clock=clock,
+        new_id=lambda: str(next(ids)),
+    )
+    return Decider(
+        router=router,
         switches=_Switches(),
         classification=_NoLabels(),
         keys=Keys(b"simulation"),
-        clock=clock,
-        new_id=lambda: str(next(ids)),
     )
 
 

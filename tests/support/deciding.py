@@ -14,6 +14,7 @@ from pointsman_server.core.keys import Keys
 from pointsman_server.core.model import (
     Constraints,
 )
+from pointsman_server.core.router import Router
 from pointsman_server.engines.local.turns import LexicalTurnReader
 
 from support.builders import (
@@ -51,7 +52,7 @@ def world(*script, flag_on=True, classification=None, gate=None, **file):
 
 
 def decider_over(parts):
-    return Decider(
+    router = Router(
         rules=parts.rules,
         engine=parts.engine,
         planner=Planner(parts.rules),
@@ -66,11 +67,14 @@ def decider_over(parts):
             writes=None,
         ),
         reader=LexicalTurnReader(),
+        clock=parts.clock,
+        new_id=DecisionIds(clock=parts.clock, entropy=os.urandom),
+    )
+    return Decider(
+        router=router,
         switches=parts.switches,
         classification=parts.classification,
         keys=KEYS,
-        clock=parts.clock,
-        new_id=DecisionIds(clock=parts.clock, entropy=os.urandom),
         observers=[parts.observer],
     )
 

@@ -16,6 +16,7 @@ from pointsman_server.core.decider import Decider
 from pointsman_server.core.keys import Keys
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.resolver import Resolver
+from pointsman_server.core.router import Router
 from pointsman_server.engines.local import LocalEngine
 from pointsman_server.engines.local.turn_reader import LocalTurnReader
 from pointsman_server.flags import RememberedSwitches
@@ -35,12 +36,12 @@ class RuntimeParts:
     decider: Decider
     resolver: Resolver
     fast_path: FastPath
-    log_draws: Callable[[float], bool]
+    log_samples: Callable[[float], bool]
 
     def log_sampled(self) -> bool | None:
         """Whether the decision log wants the next call; `None` while its rate is not known."""
         switches = self.switches
-        return None if switches.remembered() is None else self.log_draws(switches.sample_rate)
+        return None if switches.remembered() is None else self.log_samples(switches.sample_rate)
 
     def engine(self, name: str) -> EnginePart | None:
         """The engine of this name, if the policy file has one."""
@@ -79,12 +80,17 @@ def wire(
         writes=cache.writes,
     )
     planner = Planner(rules)
-    decider = Decider(
+    router = Router(
         rules=rules,
         planner=planner,
         engine=chain,
         memory=memory,
         reader=LocalTurnReader(local.quick_estimate),
+        clock=ambient.clock,
+        new_id=new_id,
+    )
+    decider = Decider(
+        router=router,
         switches=switches,
         # Classification is independent of the deciding engine.
         classification=BackgroundClassifier(
@@ -94,8 +100,6 @@ def wire(
             remote=next((e.classifier for e in engines if e.name == rules.classify_engine), None),
         ),
         keys=keys,
-        clock=ambient.clock,
-        new_id=new_id,
         observers=telemetry.observers,
     )
     resolver = Resolver(

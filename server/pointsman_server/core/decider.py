@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from pointsman_server.core.candidate_plan import Planner
 from pointsman_server.core.case import Ended
 from pointsman_server.core.decision_record import LazyDecisionRecord
 from pointsman_server.core.eligible_engines import EligibleEngines, eligible_engines, may_classify
@@ -17,16 +16,7 @@ from pointsman_server.core.model import (
     RouteRequest,
     Verdict,
 )
-from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.core.ports import (
-    ClassificationLeg,
-    Clock,
-    ConversationMemory,
-    DecisionEngine,
-    DecisionObserver,
-    Switches,
-    TurnReader,
-)
+from pointsman_server.core.ports import ClassificationLeg, DecisionObserver, Switches
 from pointsman_server.core.preparation import Prepared, Recalled
 from pointsman_server.core.replay import slot_after
 from pointsman_server.core.router import OFF_REASONS, Router
@@ -41,35 +31,19 @@ class Decider:
     def __init__(
         self,
         *,
-        rules: PolicyFile,
-        planner: Planner,
-        engine: DecisionEngine,
-        memory: ConversationMemory,
-        reader: TurnReader,
+        router: Router,
         switches: Switches,
         classification: ClassificationLeg,
         keys: Keys,
-        clock: Clock,
-        new_id: Callable[[], str],
         observers: Sequence[DecisionObserver] = (),
     ) -> None:
-        self._rules = rules
-        self._planner = planner
-        self._memory = memory
-        self._router = Router(
-            rules=rules,
-            planner=planner,
-            engine=engine,
-            memory=memory,
-            reader=reader,
-            clock=clock,
-            new_id=new_id,
-        )
+        self._router = router
+        self._rules = router.rules
+        self._memory = router.memory
+        self._clock = router.clock
         self._switches = switches
         self.classification = classification
         self._keys = keys
-        self._clock = clock
-        self._new_id = new_id
         self.observers = tuple(observers)
 
     async def decide(
@@ -129,7 +103,7 @@ class Decider:
             raise Ended(Verdict.OFF, engines.reason)
         plan = None
         if engines.reason not in OFF_REASONS:
-            plan = self._planner.plan(routing, request.constraints, engines.names)
+            plan = self._router.planner.plan(routing, request.constraints, engines.names)
         conversation, source = self._keys.conversation(request)
         key = None
         if plan is not None and plan.fingerprint and not request.dry_run:
@@ -159,7 +133,7 @@ class Decider:
         return Outcome(
             verdict=end.verdict,
             serve_model=end.serve or request.static_pick or "",
-            decision_id=self._new_id(),
+            decision_id=self._router.new_id(),
             policy_version=self._rules.version,
             reason=end.reason,
             failures=end.failures,

@@ -59,6 +59,7 @@ class DecisionFormat(StrEnum):
 EFFORTS: Final = 5
 """Levels of the effort scale."""
 DOMAINS: Final = ("general", "summary", "coding", "design", "data")
+"""Domains of requests, in the order of the wire and of artefacts."""
 
 
 _TRIVIAL: Final = (

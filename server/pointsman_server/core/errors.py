@@ -46,6 +46,22 @@ class InvalidRequest(PointsmanError):
         super().__init__("; ".join(f"{v.field}: {v.description}" for v in self.violations))
 
 
+class Violations:
+    """Collects the bad fields of a request while it is read; the first does not hide the others."""
+
+    def __init__(self) -> None:
+        self._violations: list[FieldViolation] = []
+
+    def bad(self, field: str, description: str) -> None:
+        """Note that `field` is out of bounds."""
+        self._violations.append(FieldViolation(field, description))
+
+    def check(self) -> None:
+        """Raise `InvalidRequest` if anything was noted."""
+        if self._violations:
+            raise InvalidRequest(self._violations)
+
+
 class UnknownPurpose(PointsmanError):
     """The policy file has no such purpose. The name is the caller's text and is not stored."""
 

@@ -97,9 +97,7 @@ class Keys:
         self._mac = blake2b(digest_size=KEY_BYTES, key=sha256(secret).digest())
 
     def _digest(self, *parts: str | bytes | int | None) -> bytes:
-        mac = self._mac.copy()
-        mac.update(encode(parts))
-        return mac.digest()
+        return self._digest_of(encode(parts))
 
     def _digest_of(self, raw: bytes) -> bytes:
         mac = self._mac.copy()

@@ -40,13 +40,13 @@ class Router:
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
-        self._rules = rules
-        self._planner = planner
+        self.rules = rules
+        self.planner = planner
+        self.memory = memory
+        self.clock = clock
+        self.new_id = new_id
         self._engine = engine
-        self._memory = memory
         self._reader = reader
-        self._clock = clock
-        self._new_id = new_id
 
     async def route(
         self, request: RouteRequest, prepared: Prepared, known: Recalled, deadline: float | None
@@ -65,7 +65,7 @@ class Router:
         stays = self._stays(case, turn, reading)
         if stays is not None:
             if stays.answer.unasked and prepared.key is not None:
-                await self._memory.hold(prepared.key, stays.answer)
+                await self.memory.hold(prepared.key, stays.answer)
             return self._routed(case, stays), stays
         if turn.decides_nothing:
             raise Ended(Verdict.SKIPPED, turn.reason)
@@ -79,8 +79,8 @@ class Router:
             raise Ended(Verdict.OFF, reason)
         if plan is None:
             raise Ended(Verdict.SKIPPED, Reason.UNKNOWN_TIER)
-        plan = self._planner.fenced(plan, request, slot, engines=prepared.engines.names)
-        served = is_served(prepared.conversation, self._rules)
+        plan = self.planner.fenced(plan, request, slot, engines=prepared.engines.names)
+        served = is_served(prepared.conversation, self.rules)
         incumbent = incumbent_of(request, slot, plan.selection.eligible, served=served)
         case = Case(request, prepared, known, plan, prompt, incumbent)
         if prompt is None and not case.may_stay:
@@ -88,7 +88,7 @@ class Router:
         if plan.default is None:
             few = Reason.INSUFFICIENT_CANDIDATES
             few = Reason.PROVIDER_FENCE if plan.fenced_out else few
-            is_sole = served and not names_concrete_model(request, self._rules)
+            is_sole = served and not names_concrete_model(request, self.rules)
             sole = plan.sole.public_id if plan.sole and is_sole else None
             raise Ended(Verdict.SKIPPED, few, dropped=plan.selection.dropped, serve=sole)
         if reason is not None and not case.may_stay:
@@ -102,13 +102,13 @@ class Router:
             case.plan,
             cached,
             slot,
-            rules=self._rules,
+            rules=self.rules,
             conversation=case.conversation,
         )
         if again is None or slot is None:
             return None
         weighed = Weighed(cached, sticky=True, effort=slot.effort, compared=slot.compared)
-        return replace(again, decision_id=self._new_id()), weighed
+        return replace(again, decision_id=self.new_id()), weighed
 
     def _read(self, case: Case) -> TurnReading | None:
         """The reading of the latest prompt; `None` without text, or where every turn is a task."""
@@ -128,7 +128,7 @@ class Router:
         names = case.prepared.engines.names
         if not names:
             return incumbent.stays(Stay.NOBODY_TO_ASK)
-        if not (case.is_adaptive and self._rules.is_third_party(names[0])):
+        if not (case.is_adaptive and self.rules.is_third_party(names[0])):
             return None
         why = nothing_moves(
             incumbent,
@@ -143,20 +143,20 @@ class Router:
         self, case: Case, turn: Turn, reading: TurnReading | None, deadline: float | None
     ) -> tuple[Outcome, Weighed]:
         """The engines' answer, weighed; where all fail, the conversation's model."""
-        asked = self._clock.monotonic()
+        asked = self.clock.monotonic()
         estimate = reading.estimate if reading else None
         try:
             until = answer_by(deadline, now=asked)
             answer = await self._engine.decide(case.query(until, turn, estimate=estimate))
         except (EngineFailed, EnginesFailed) as error:
-            waited = self._clock.monotonic() - asked
+            waited = self.clock.monotonic() - asked
             if case.is_adaptive and case.incumbent is not None:
                 stays = case.incumbent.stays(Stay.ENGINES_FAILED, failures=error.failures)
                 return self._routed(case, stays, waited=waited), stays
             raise Ended(
                 Verdict.FAILED, Reason.ENGINES_FAILED, failures=error.failures, seconds=waited
             ) from None
-        waited = 0.0 if answer.cached else self._clock.monotonic() - asked
+        waited = 0.0 if answer.cached else self.clock.monotonic() - asked
         return await self._settled(case, answer, waited=waited)
 
     async def _settled(
@@ -169,11 +169,11 @@ class Router:
             plan=case.plan,
             slot=case.known.slot,
             incumbent=case.incumbent,
-            loss=self._rules.local.quality_loss.get(case.plan.tier.policy, 0.0),
+            loss=self.rules.local.quality_loss.get(case.plan.tier.policy, 0.0),
         )
         key = case.prepared.key
         if key is not None and weighed.answer is not answer and answer.difficulty != NEEDS_INFO:
-            await self._memory.hold(key, replayed(weighed))
+            await self.memory.hold(key, replayed(weighed))
         return self._routed(case, weighed, waited=waited), weighed
 
     def _routed(self, case: Case, weighed: Weighed, *, waited: float = 0.0) -> Outcome:
@@ -181,10 +181,10 @@ class Router:
             case.request,
             case.plan,
             weighed.answer,
-            rules=self._rules,
+            rules=self.rules,
             conversation=case.conversation,
             sticky=weighed.sticky,
             switch=weighed.switch,
-            decision_id=self._new_id(),
+            decision_id=self.new_id(),
             engine_seconds=waited,
         )

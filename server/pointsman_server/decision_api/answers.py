@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from pointsman_server.core.engine_rules import DOMAINS
+
 REVERSED = "_reversed"
 
 
@@ -42,9 +44,6 @@ class PromptReader(Protocol):
     def estimate(self, prompt: str) -> PromptEstimate:
         """Estimate `prompt`: any string."""
         ...
-
-
-DOMAINS = ("general", "summary", "coding", "design", "data")
 
 
 def yes_no(name: str, estimate: PromptEstimate) -> float | None:

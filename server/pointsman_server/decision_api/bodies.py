@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman_server.core.errors import FieldViolation, InvalidRequest
 from pointsman_server.core.model import PROMPT_CODE_POINTS
+from pointsman_server.http_api.fields import JsonObject
 from pointsman_server.http_api.limits import ID_CODE_POINTS, Limits
 
 
@@ -32,24 +32,12 @@ class Body:
     questions: tuple[Question, ...]
 
 
-class Checker:
-    """Collects every bad field of one body; `finish` raises for them all."""
+class Checker(JsonObject):
+    """Checks the fields of one body; `check` raises for all bad ones."""
 
     def __init__(self, raw: object, *, limits: Limits) -> None:
-        if not isinstance(raw, Mapping):
-            raise InvalidRequest([FieldViolation("body", "must be a JSON object")])
-        self.raw: Mapping[str, Any] = raw
+        super().__init__(raw)
         self._limits = limits
-        self._bad: list[FieldViolation] = []
-
-    def bad(self, field: str, description: str) -> None:
-        """Note a bad field."""
-        self._bad.append(FieldViolation(field, description))
-
-    def finish(self) -> None:
-        """Raise `InvalidRequest` if any field was bad."""
-        if self._bad:
-            raise InvalidRequest(self._bad)
 
     def name(self, field: str, value: object) -> str:
         """Read a required name."""
@@ -86,7 +74,7 @@ class Checker:
 
 def body_of(checker: Checker, *, model: str, text: str, questions: list[Question]) -> Body:
     """Give the body once every field was read. Raises `InvalidRequest`."""
-    checker.finish()
+    checker.check()
     return Body(
         model=model,
         prompt=text[:PROMPT_CODE_POINTS],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from aiohttp import web
 
 from pointsman_server.decision_api import decisions, systemone
@@ -23,19 +25,11 @@ class Endpoints:
 
     async def systemone(self, request: web.Request) -> web.Response:
         """`POST /v1/systemone`: TypeSafe's System One."""
-        body = systemone.read_body(
-            await read_json(request, limits=self._limits), limits=self._limits
-        )
-        estimate = self._reader.estimate(body.prompt)
-        return json_response(systemone.response(body, estimate))
+        return await self._answer(request, systemone)
 
     async def decisions(self, request: web.Request) -> web.Response:
         """`POST /v1/decisions`: OpenAI's Decisions."""
-        body = decisions.read_body(
-            await read_json(request, limits=self._limits), limits=self._limits
-        )
-        estimate = self._reader.estimate(body.prompt)
-        return json_response(decisions.response(body, estimate))
+        return await self._answer(request, decisions)
 
     async def models(self, _: web.Request) -> web.Response:
         """`GET /v1/models`: the one model, for clients of both formats."""
@@ -46,3 +40,8 @@ class Endpoints:
         }
         listed = {"id": MODEL, "object": "model", "created": _CREATED, "owned_by": "pointsman"}
         return json_response({"models": [described], "object": "list", "data": [listed]})
+
+    async def _answer(self, request: web.Request, wire: ModuleType) -> web.Response:
+        given = await read_json(request, limits=self._limits)
+        body = wire.read_body(given, limits=self._limits)
+        return json_response(wire.response(body, self._reader.estimate(body.prompt)))

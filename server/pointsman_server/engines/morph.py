@@ -11,6 +11,7 @@ import json
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.model import EngineAnswer, EngineQuery, Source
 from pointsman_server.engines.remote.json_answers import decode_json, label, share
 
@@ -18,7 +19,6 @@ NAME = "morph"
 PATH = "/v1/router/multimodel"
 DIFFICULTIES = frozenset({"easy", "medium", "hard", "needs_info"})
 AMBIGUITIES = frozenset({"low", "med", "high"})
-DOMAINS = frozenset({"general", "summary", "coding", "design", "data"})
 _CONTEXTS = 1_024
 
 

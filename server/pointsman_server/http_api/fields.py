@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
-from pointsman_server.core.errors import FieldViolation, InvalidRequest
+from pointsman_server.core.errors import Violations
 from pointsman_server.http_api.limits import ID_CODE_POINTS
 
 
-class Fields:
-    """One JSON object. Readers return a stand-in for a bad field; `finish` raises for them all.
+class JsonObject(Violations):
+    """The JSON object of a body. Raises `InvalidRequest` for any other value."""
+
+    def __init__(self, raw: object) -> None:
+        super().__init__()
+        if not isinstance(raw, Mapping):
+            self.bad("body", "must be a JSON object")
+            self.check()
+        self.raw = cast("Mapping[str, Any]", raw)
+
+
+class Fields(JsonObject):
+    """One JSON object. Readers return a stand-in for a bad field; `check` raises for them all.
 
     A field that is absent and one that is `null` are the same. Fields that nobody reads are
     ignored, as a drop-in must. No message quotes a value.
     """
 
-    def __init__(self, raw: object) -> None:
-        if not isinstance(raw, Mapping):
-            raise InvalidRequest([FieldViolation("body", "must be a JSON object")])
-        self._raw: Mapping[str, Any] = raw
-        self._bad: list[FieldViolation] = []
-
-    def bad(self, field: str, description: str) -> None:
-        """Remember a bad field."""
-        self._bad.append(FieldViolation(field, description))
-
-    def finish(self) -> None:
-        """Raise `InvalidRequest` if any field was bad."""
-        if self._bad:
-            raise InvalidRequest(self._bad)
-
     def prompt(self, field: str, *, at_most: int) -> str:
         """A required text with something in it, trimmed; `at_most` counts code points."""
-        value = self._raw.get(field)
+        value = self.raw.get(field)
         if not isinstance(value, str):
             self.bad(field, "must be a string")
             return ""
@@ -47,7 +43,7 @@ class Fields:
 
     def choice(self, field: str, *, of: Collection[str], default: str) -> str:
         """One of a few words."""
-        value = self._raw.get(field)
+        value = self.raw.get(field)
         if value is None:
             return default
         if not isinstance(value, str) or value not in of:
@@ -57,12 +53,12 @@ class Fields:
 
     def name(self, field: str) -> str | None:
         """The name of a model; `None` where there is none."""
-        value = self._raw.get(field)
+        value = self.raw.get(field)
         return None if value is None else self._name(field, value)
 
     def names(self, field: str, *, at_most: int) -> tuple[str, ...] | None:
         """A list of 1 to `at_most` names, each once; `None` where there is no list."""
-        value = self._raw.get(field)
+        value = self.raw.get(field)
         if value is None:
             return None
         if not isinstance(value, list):

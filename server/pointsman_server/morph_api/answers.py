@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.model import Classification, EngineAnswer, Head
 
 LABELS = {
     "difficulty": ("easy", "medium", "hard", "needs_info"),
     "ambiguity": ("low", "med", "high"),
-    "domain": ("general", "summary", "coding", "design", "data"),
+    "domain": DOMAINS,
 }
 """The labels of each head; a label's place is its `class_id`. Source: the vendor's reference."""
 

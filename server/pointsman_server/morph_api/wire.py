@@ -52,7 +52,7 @@ def provider_body(raw: object, *, limits: Limits) -> ProviderBody:
         prompt=fields.prompt("input", at_most=limits.input_code_points)[:PROMPT_CODE_POINTS],
         policy=MODES[fields.choice("mode", of=MODES, default="balanced")],
     )
-    fields.finish()
+    fields.check()
     return body
 
 
@@ -66,7 +66,7 @@ def route_body(raw: object, *, limits: Limits) -> RouteBody:
         policy=fields.choice("policy", of=POLICIES, default="balanced"),
         default_model=fields.name("default_model"),
     )
-    fields.finish()
+    fields.check()
     return body
 
 
@@ -77,6 +77,6 @@ def classify_body(raw: object, *, limits: Limits) -> ClassifyBody:
     asked = fields.names("classes", at_most=limits.models)
     if asked is not None and not set(asked) <= set(HEADS):
         fields.bad("classes", f"must be some of {', '.join(HEADS)}")
-    fields.finish()
+    fields.check()
     heads = tuple(head for head in HEADS if asked is None or head in asked)
     return ClassifyBody(prompt=prompt, heads=heads)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from pointsman_server.core.errors import FieldViolation, InvalidRequest
+from pointsman_server.core.errors import Violations
 
 IDENTIFIER_CODE_POINTS = 256
 NAMED_ENTRIES = 4
@@ -16,20 +16,8 @@ NAMED_ENTRIES = 4
 T = TypeVar("T")
 
 
-class Fields:
-    """Collects violations while a request is read; the first one does not hide the others."""
-
-    def __init__(self) -> None:
-        self._violations: list[FieldViolation] = []
-
-    def bad(self, field: str, description: str) -> None:
-        """Note that `field` is out of bounds."""
-        self._violations.append(FieldViolation(field, description))
-
-    def check(self) -> None:
-        """Raise `InvalidRequest` if anything was noted."""
-        if self._violations:
-            raise InvalidRequest(self._violations)
+class Fields(Violations):
+    """Reads fields of a message, and notes those that are out of bounds."""
 
     def identifier(self, field: str, text: str) -> str:
         """A trimmed, non-blank text of at most 256 code points."""
@@ -39,13 +27,16 @@ class Fields:
         return trimmed
 
     def optional_identifier(self, path: str, message: Message, field: str) -> str | None:
-        """The same for a field that may be absent: absent is fine, blank is not."""
+        """The same for a field that may be absent: absent is fine, blank is not.
+
+        `path` is the message's own; empty: the request itself.
+        """
         if not message.HasField(field):
             return None
         trimmed: str = getattr(message, field).strip()
         # A path is put together only where there is something to say of it.
         if not 0 < len(trimmed) <= IDENTIFIER_CODE_POINTS:
-            self._misnamed(f"{path}.{field}", trimmed)
+            self._misnamed(f"{path}.{field}" if path else field, trimmed)
         return trimmed
 
     def identifiers(self, field: str, texts: Iterable[str], *, most: int) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The values that a decision is made of: frozen, slotted, free of any library.
 
-They cross every room. A value that reaches this module is already validated and bounded
-(`transport.mapping` and `policies.schema` do that); nothing here checks again.
+They cross every room. `transport.decode` and `policies.schema` validate and bound them; nothing
+here checks again.
 """
 
 from pointsman_server.core.model._catalog import (

@@ -51,7 +51,7 @@ class RankedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFailure:
-    """One engine that could not answer, and the stage of `contract.md` at which it failed."""
+    """One engine that could not answer, and the stage at which it failed (docs/engines.md)."""
 
     engine: str
     stage: str

@@ -83,7 +83,7 @@ class Metrics(Collector):
         for dropped in dropped_of(outcome):
             self._dropped.add((dropped.reason,))
 
-    def counts_kept(self, mark: CachedDecisionLabels) -> Callable[[float], None]:
+    def counts_cached(self, mark: CachedDecisionLabels) -> Callable[[float], None]:
         """Return the counter of cached decisions with these labels; it takes the seconds.
 
         The cells are looked up once per set of labels: an enum in a key is hashed in Python, for
@@ -193,14 +193,14 @@ class Metrics(Collector):
         yield Family(i.ENGINE_DURATION, self._engine_seconds)
         yield Family(i.ENGINE_FAILURES, self._engine_failures)
         yield Family(i.CACHE_LOOKUPS, self._lookups)
-        yield Family(i.CACHE_WRITE_FAILURES, _or_zero(self._write_failures))
+        yield Family(i.CACHE_WRITE_FAILURES, self._write_failures)
         yield Family(i.CACHE_SHARED_FAILURES, self._shared_failures)
         yield Family(i.CACHE_SHARED_REACHABLE, self._shared_states())
         yield Family(i.ENGINE_REFUSED, self._engine_refused)
         yield Family(i.CIRCUIT_TRANSITIONS, self._transitions)
         yield Family(i.CIRCUIT_PROBES, self._probes)
         yield Family(i.IN_FLIGHT, [((), self._in_flight)])
-        yield Family(i.SHED, _or_zero(self._shed))
+        yield Family(i.SHED, self._shed)
         yield Family(i.CALLS, self._calls)
         yield Family(i.POLICY_RELOADS, self._reloads)
         yield Family(i.POLICY_RELOADED, [((), int(self._reloaded))])
@@ -213,11 +213,6 @@ class Metrics(Collector):
     def _shared_states(self) -> Iterator[tuple[Key, float | Histogram]]:
         if self._shared_reachable is not None:
             yield (), int(self._shared_reachable)
-
-
-def _or_zero(counters: Counters) -> list[tuple[Key, int]]:
-    """A counter without attributes is known to be 0 before its first event."""
-    return list(counters) or [((), 0)]
 
 
 def _cells(instrument: Instrument, read: Watched) -> list[tuple[Key, int]]:

@@ -23,7 +23,7 @@ _DECISION_ID = b"\x42\x24"  # field 8, 36 bytes
 class FastPathMeter(Protocol):
     """Counts answers of the fast path."""
 
-    def counts_kept(self, mark: CachedDecisionLabels) -> Callable[[float], None]:
+    def counts_cached(self, mark: CachedDecisionLabels) -> Callable[[float], None]:
         """The function to call for each cached decision with these labels, with its seconds."""
         ...
 
@@ -66,7 +66,7 @@ class ResponseTemplates:
             answer_at=answer_at(raw),
             decision_bytes=len(fields),
             rest=fields + to_rest(response) + _DECISION_ID,
-            count=self._meter.counts_kept(
+            count=self._meter.counts_cached(
                 CachedDecisionLabels(
                     source=decision.answer.source,
                     reason=outcome.reason,
