@@ -8,8 +8,9 @@ from operator import mul
 from typing import Final
 
 from pointsman_server.core.anchored_quality import UNKNOWN_ROUTINE, logit, low_figure, mixed_quality
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.model import CatalogModel
-from pointsman_server.engines.local.artefact import DOMAINS
+from pointsman_server.lib.bounded_map import BoundedMap
 
 FEWEST_MEASURED: Final = 2
 """Candidates with figures that the effort rule needs; with fewer it has nothing to compare."""
@@ -62,18 +63,13 @@ class AnchorBook:
     """Anchors of candidate lists, worked out once for each list."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, ...], PoolAnchors] = {}
+        self._kept: BoundedMap[tuple[int, ...], PoolAnchors] = BoundedMap(_MOST_KEPT)
 
     def pool(self, candidates: tuple[CatalogModel, ...]) -> PoolAnchors:
         """Give the anchors of `candidates`."""
         # Identities are safe keys: a cached entry holds references to its models.
         key = tuple(map(id, candidates))
-        found = self._kept.get(key)
-        if found is None:
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-            found = self._kept[key] = pool_anchors(candidates)
-        return found
+        return self._kept.get(key) or self._kept.remember(key, pool_anchors(candidates))
 
 
 def measured(candidates: Iterable[CatalogModel]) -> bool:

@@ -10,22 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.errors import ArtefactInvalid
 from pointsman_server.engines.local import features, hashing
-from pointsman_server.engines.local.container import Container, pack, unpack
+from pointsman_server.engines.local.container import Container, content_of, pack, unpack
 
 MAGIC: Final = b"POINTSMAN LOCAL 1\n"
 SHIPPED: Final = "local.bin"
 """The artefact's name beside this module, in the wheel."""
-
-DOMAINS: Final = ("general", "summary", "coding", "design", "data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +87,7 @@ def load(path: Path | None = None) -> Artefact:
 
     The same content gives the same artefact.
     """
-    try:
-        if path is None:
-            content = resources.files(__package__).joinpath(SHIPPED).read_bytes()
-        else:
-            content = path.read_bytes()
-    except OSError as error:
-        raise ArtefactInvalid(f"cannot be read: {type(error).__name__}") from error
-    return parse(content)
+    return parse(content_of(path, package=__package__, name=SHIPPED))
 
 
 @lru_cache(maxsize=2)

@@ -11,6 +11,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -60,6 +62,14 @@ def _arrays(described: list[list[Any]], content: memoryview) -> dict[str, NDArra
     if at != len(content):
         raise ValueError(at)
     return arrays
+
+
+def content_of(path: Path | None, *, package: str, name: str) -> bytes:
+    """The bytes of an artefact; `None`: the one in the wheel. Raises `ArtefactInvalid`."""
+    try:
+        return (resources.files(package) / name if path is None else path).read_bytes()
+    except OSError as error:
+        raise ArtefactInvalid(f"cannot be read: {type(error).__name__}") from error
 
 
 def pack(container: Container, *, magic: bytes) -> bytes:

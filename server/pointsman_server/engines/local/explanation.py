@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
-from pointsman_server.engines.local.artefact import DOMAINS
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.engines.local.choice import Scored
 from pointsman_server.engines.local.effort_rule import EffortChoice
 from pointsman_server.engines.local.labels import NEEDS_INFO, Labels, TopicLabels

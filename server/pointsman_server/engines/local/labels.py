@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from pointsman_server.engines.local.artefact import Artefact
-from pointsman_server.engines.local.calibration import Curve
+from pointsman_server.engines.local.curve import Curve
 from pointsman_server.engines.local.readers import RequestEstimate
 from pointsman_server.engines.local.reading import TextScores
 
@@ -41,7 +41,7 @@ class Labels:
     domain: str
     domain_confidence: float
     domains: tuple[float, ...]
-    """Probability of each of `artefact.DOMAINS`."""
+    """Probability of each of `core.engine_rules.DOMAINS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

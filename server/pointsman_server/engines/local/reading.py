@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.engines.local import features
-from pointsman_server.engines.local.artefact import DOMAINS, Artefact
+from pointsman_server.engines.local.artefact import Artefact
 from pointsman_server.engines.local.legibility import InputQuality, judge
 
 Floats = NDArray[np.floating]

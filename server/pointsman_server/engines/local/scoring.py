@@ -14,14 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import HEAVY_AXES, CatalogModel, EngineQuery
-from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.engine import LocalEngine, Verdict
 from pointsman_server.engines.local.labels import Labels, TopicLabels
 from pointsman_server.engines.local.readers import DIFFICULTIES
 from pointsman_server.engines.local.reading import TextScores
 from pointsman_server.engines.local.skills import SIZE_SCORE
+from pointsman_server.lib.bounded_map import BoundedMap
 
 _SHARES: Final = ("score", "capability", "routine")
 _PRICES: Final = ("input_price", "output_price")
@@ -50,15 +51,13 @@ class Scorer:
     def score(self, lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
         """Give one answer, plain JSON, for each line that is not blank. Bytes are UTF-8."""
         # Equal candidate lists become one tuple, so that their skills are worked out once.
-        known: dict[str, tuple[CatalogModel, ...]] = {}
+        known: BoundedMap[str, tuple[CatalogModel, ...]] = BoundedMap(_MOST_KEPT)
         for line in lines:
             if line.strip():
-                if len(known) >= _MOST_KEPT:
-                    known.clear()
                 yield self._answer(line, known)
 
     def _answer(
-        self, line: str | bytes, known: dict[str, tuple[CatalogModel, ...]]
+        self, line: str | bytes, known: BoundedMap[str, tuple[CatalogModel, ...]]
     ) -> dict[str, Any]:
         asked: Any = None
         try:
@@ -67,9 +66,7 @@ class Scorer:
             prompt = self._prompt(asked)
             named = asked.get("candidates", list(self.candidates))
             key = json.dumps(named, sort_keys=True)
-            if key not in known:
-                known[key] = self._models(named)
-            candidates = known[key]
+            candidates = known.get(key) or known.remember(key, self._models(named))
             policy = asked.get("policy", self.policy)
             head: dict[str, Any] = {"id": asked.get("id")}
             if len(candidates) < _FEWEST:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.engines.local.artefact import Artefact
+from pointsman_server.lib.bounded_map import BoundedMap
 
 _log = logging.getLogger(__name__)
 
@@ -76,28 +77,24 @@ class SkillBook:
             self._groups.setdefault(topic["broad"], []).append(at)
         # A fine topic may have its broad topic's name; then the name means the broad one.
         self._fine = {name: at for at, name in enumerate(artefact.topics)}
-        self._kept: dict[str, tuple[CatalogModel, Skill]] = {}
-        self._pools: dict[tuple[int, ...], CandidateSkills] = {}
+        self._kept: BoundedMap[str, tuple[CatalogModel, Skill]] = BoundedMap(_MOST_KEPT)
+        self._pools: BoundedMap[tuple[int, ...], CandidateSkills] = BoundedMap(_MOST_KEPT)
 
     def pool(self, candidates: tuple[CatalogModel, ...]) -> CandidateSkills:
         """The skills of a query's candidates."""
         # Identities are safe keys: a cached entry holds references to its models.
         key = tuple(map(id, candidates))
-        pool = self._pools.get(key)
-        if pool is None:
-            if len(self._pools) >= _MOST_KEPT:
-                self._pools.clear()
-            skills = tuple(self._skills(candidates))
-            logits = np.stack([skill.logits for skill in skills])
-            chances = 1.0 / (1.0 + np.exp(-logits))
-            pool = CandidateSkills(
-                candidates=candidates,
-                skills=skills,
-                chances=chances,
-                measured=all(skill.basis is Basis.TOPICS for skill in skills),
-            )
-            self._pools[key] = pool
-        return pool
+        return self._pools.get(key) or self._pools.remember(key, self._pool(candidates))
+
+    def _pool(self, candidates: tuple[CatalogModel, ...]) -> CandidateSkills:
+        skills = tuple(self._skills(candidates))
+        logits = np.stack([skill.logits for skill in skills])
+        return CandidateSkills(
+            candidates=candidates,
+            skills=skills,
+            chances=1.0 / (1.0 + np.exp(-logits)),
+            measured=all(skill.basis is Basis.TOPICS for skill in skills),
+        )
 
     def _skills(self, candidates: Sequence[CatalogModel]) -> list[Skill]:
         """A skill for each candidate; those of which nothing is known get the others' median."""
@@ -112,11 +109,7 @@ class SkillBook:
         kept = self._kept.get(model.public_id)
         if kept is not None and kept[0] is model:
             return kept[1]
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept.clear()
-        skill = self._work_out(model)
-        self._kept[model.public_id] = (model, skill)
-        return skill
+        return self._kept.remember(model.public_id, (model, self._work_out(model)))[1]
 
     def _work_out(self, model: CatalogModel) -> Skill:
         overall, basis = self._overall(model)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.model import EngineQuery, provider_of
 from pointsman_server.core.policy_file import PolicyFile
-from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.effort_rule import EffortRule
 from pointsman_server.engines.local.readers import RequestEstimate
 from pointsman_server.policies.loader import load

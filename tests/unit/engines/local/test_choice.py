@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.engines.local import artefact as files
-from pointsman_server.engines.local.calibration import Curve
 from pointsman_server.engines.local.choice import (
     Scored,
     best_first,
     choose,
     expected_cost,
 )
+from pointsman_server.engines.local.curve import Curve
 from pointsman_server.engines.local.outcome_rule import predicted_quality
 from pointsman_server.engines.local.reading import Reader
 from pointsman_server.engines.local.skills import SkillBook

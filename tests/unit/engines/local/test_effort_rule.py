@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman_server.core.anchored_quality import effort_bound, effort_weight
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.model import CatalogModel, EngineQuery
 from pointsman_server.core.policy_file import LocalRules
 from pointsman_server.engines.local import LocalEngine, effort_rule
@@ -45,7 +46,7 @@ def estimate(
 ) -> RequestEstimate:
     plain = RequestEstimate(
         effort=effort, difficulty="medium", difficulty_confidence=0.8, domains=domains,
-        domain=files.DOMAINS[domains.index(max(domains))], domain_confidence=0.9,
+        domain=DOMAINS[domains.index(max(domains))], domain_confidence=0.9,
         needs_info=0.05, turn=0.02,
     )  # type: ignore[arg-type]  # fmt: skip
     return replace(plain, **changes)
@@ -130,7 +131,7 @@ def test_a_missing_figure_counts_low_and_is_named() -> None:
     unmeasured = model("unmeasured", price=0.01, routine=0.93)
     pool = (*POOL, unmeasured)
     anchors = pool_anchors(pool).anchors
-    coding = files.DOMAINS.index("coding")
+    coding = DOMAINS.index("coding")
     assert anchors[3].heavy[coding] == 0.5
     assert anchors[3].missing[coding] == ("heavy coding",)
     assert anchors[0].missing[coding] == ()
@@ -153,7 +154,7 @@ def test_the_nearest_axis_that_is_measured_speaks_for_a_domain(
 ) -> None:
     pair = tuple(model(name, routine=0.9, heavy=given_axes) for name in "ab")
     anchor = pool_anchors(pair).anchors[0]
-    assert anchor.heavy[files.DOMAINS.index(domain)] == expected
+    assert anchor.heavy[DOMAINS.index(domain)] == expected
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import CatalogModel, EngineAnswer, EngineQuery, Source
 from pointsman_server.core.policy_file import LocalRules
-from pointsman_server.engines.local import LocalClassifier, LocalEngine
+from pointsman_server.engines.local import LocalEngine
 
 Pool = tuple[CatalogModel, ...]
 
@@ -194,8 +194,3 @@ async def test_the_explanation_holds_no_word_of_the_prompt(
 
 async def test_the_same_question_gets_the_same_answer(engine: LocalEngine, pool: Pool) -> None:
     assert await engine.decide(query(HARD, pool)) == await engine.decide(query(HARD, pool))
-
-
-def test_one_object_serves_both_ports(rules: LocalRules) -> None:
-    assert LocalClassifier is LocalEngine
-    assert LocalEngine.load(rules).version

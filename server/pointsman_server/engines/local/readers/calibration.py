@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.errors import ArtefactInvalid
-from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.readers.estimate import DIFFICULTIES, RequestEstimate
 
 _EASY, _MEDIUM, _HARD = DIFFICULTIES

@@ -24,7 +24,7 @@ class RequestEstimate:
     difficulty_confidence: float
     """Probability that `difficulty` is right."""
     domains: tuple[float, ...]
-    """Probability of each of `artefact.DOMAINS`."""
+    """Probability of each of `core.engine_rules.DOMAINS`."""
     domain: str
     """The most probable domain."""
     domain_confidence: float

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman_server.engines.local.artefact import DOMAINS
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.engines.local.readers import DIFFICULTIES
 from pointsman_server.engines.local.tuning.lines import LabelledRequest
 
@@ -42,7 +42,7 @@ class Heads:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
+class Targets:
     """The wanted outputs of requests."""
 
     above: Floats
@@ -50,9 +50,9 @@ class Labels:
     domain: NDArray[np.int64]
     """Index of the domain; -1: not labelled."""
 
-    def take(self, at: NDArray[np.int64]) -> Labels:
+    def take(self, at: NDArray[np.int64]) -> Targets:
         """Some of them."""
-        return Labels(above=self.above[at], domain=self.domain[at])
+        return Targets(above=self.above[at], domain=self.domain[at])
 
 
 _ABOVE: Final = {
@@ -62,9 +62,9 @@ _ABOVE: Final = {
 }
 
 
-def labels(requests: Sequence[LabelledRequest]) -> Labels:
+def targets(requests: Sequence[LabelledRequest]) -> Targets:
     """The labels of requests as arrays."""
-    return Labels(
+    return Targets(
         above=np.array(
             [
                 _ABOVE[r.difficulty]
@@ -93,7 +93,7 @@ class Settings:
     """Pull back to where they started, times the squared distance."""
 
 
-def fit(start: Heads, pooled: Floats, wanted: Labels, *, settings: Settings, seed: int) -> Heads:
+def fit(start: Heads, pooled: Floats, wanted: Targets, *, settings: Settings, seed: int) -> Heads:
     """Move the heads towards the labels by Adam; the same input gives the same heads."""
     generator = np.random.default_rng(seed)
     parts = [_Part(part, settings) for part in start.parts()]
@@ -130,7 +130,7 @@ class _Part:
 
 
 def _slopes(
-    parts: Sequence[NDArray[np.float64]], pooled: Floats, wanted: Labels
+    parts: Sequence[NDArray[np.float64]], pooled: Floats, wanted: Targets
 ) -> list[NDArray[np.float64]]:
     """The gradient of the mean loss."""
     middle, middle_bias, heads, heads_bias = parts

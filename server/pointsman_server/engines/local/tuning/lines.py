@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.errors import LinesInvalid
-from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.readers import DIFFICULTIES
 
 MOST_SHOWN: Final = 20

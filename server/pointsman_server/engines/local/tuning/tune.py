@@ -10,14 +10,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.errors import TooFewLines
-from pointsman_server.engines.local.artefact import DOMAINS
 from pointsman_server.engines.local.container import Container
 from pointsman_server.engines.local.readers import robustness
 from pointsman_server.engines.local.readers.calibration import Calibration
 from pointsman_server.engines.local.readers.default import DefaultReader
 from pointsman_server.engines.local.readers.estimate import RequestEstimate
-from pointsman_server.engines.local.tuning.heads import Heads, Labels, Settings, fit, labels, truth
+from pointsman_server.engines.local.tuning.heads import (
+    Heads,
+    Settings,
+    Targets,
+    fit,
+    targets,
+    truth,
+)
 from pointsman_server.engines.local.tuning.lines import LabelledRequest
 
 Floats = NDArray[np.float32]
@@ -70,7 +77,7 @@ def tune(start: Container, requests: Sequence[LabelledRequest], *, seed: int = 0
     reader = DefaultReader(start)
     texts = [reader.seen(request.prompt) for request in requests]
     pooled = np.stack([reader.network.pooled(text) for text in texts])
-    wanted = labels(requests)
+    wanted = targets(requests)
     held = np.array([_is_held_out(text) for text in texts])
     kept, out = np.flatnonzero(~held), np.flatnonzero(held)
     trial = _fitted(start, pooled[kept], wanted.take(kept), seed=seed)
@@ -96,7 +103,7 @@ def heads_of(container: Container) -> Heads:
     return Heads(**parts)
 
 
-def _fitted(start: Container, pooled: Floats, wanted: Labels, *, seed: int) -> Container:
+def _fitted(start: Container, pooled: Floats, wanted: Targets, *, seed: int) -> Container:
     origin = heads_of(start)
     found = fit(origin, pooled, wanted, settings=Settings(), seed=seed)
     calibration = _recalibrated(start, pooled, wanted, seed=seed)
@@ -113,7 +120,7 @@ def _fitted(start: Container, pooled: Floats, wanted: Labels, *, seed: int) -> C
 
 
 def _recalibrated(
-    start: Container, pooled: Floats, wanted: Labels, *, seed: int
+    start: Container, pooled: Floats, wanted: Targets, *, seed: int
 ) -> Mapping[str, Any]:
     """The calibration refitted to logits of heads that did not see the lines (two halves)."""
     origin, calibration = heads_of(start), dict(start.meta["calibration"])

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pointsman_server.engines.local.artefact import DOMAINS
+from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.engines.local.readers import DIFFICULTIES, DefaultReader, RequestEstimate
 
 

@@ -8,7 +8,7 @@ from pointsman_server.core.errors import TooFewLines
 from pointsman_server.engines.local.container import Container, pack, unpack
 from pointsman_server.engines.local.readers.default import MAGIC, DefaultReader, content_of
 from pointsman_server.engines.local.tuning import LabelledRequest, parse, tune
-from pointsman_server.engines.local.tuning.heads import Settings, fit, labels
+from pointsman_server.engines.local.tuning.heads import Settings, fit, targets
 from pointsman_server.engines.local.tuning.tune import heads_of
 
 THINGS = ("invoice", "parcel", "ticket", "contract", "refund", "badge", "meeting", "order")
@@ -64,7 +64,7 @@ def test_too_few_lines_and_lines_of_one_label_teach_nothing(shipped: Container) 
 
 
 def test_difficulties_alone_leave_open_what_they_do_not_say() -> None:
-    found = labels(
+    found = targets(
         parse(
             f'{{"prompt": "x", "difficulty": "{difficulty}"}}'
             for difficulty in ("easy", "medium", "hard")
@@ -77,7 +77,7 @@ def test_difficulties_alone_leave_open_what_they_do_not_say() -> None:
 def test_fitting_moves_only_what_labels_speak_of(shipped: Container) -> None:
     start = heads_of(shipped)
     pooled = np.random.default_rng(0).normal(0, 1, (64, start.middle.shape[0])).astype(np.float32)
-    wanted = labels(parse(['{"prompt": "x", "difficulty": "easy"}'] * 64))
+    wanted = targets(parse(['{"prompt": "x", "difficulty": "easy"}'] * 64))
     found = fit(start, pooled, wanted, settings=Settings(epochs=5), seed=0)
     before, after = start.logits(pooled), found.logits(pooled)
     assert after[:, 1].mean() < before[:, 1].mean()
