@@ -1,4 +1,4 @@
-"""aiocache's interface over bounded dictionaries in this process.
+"""aiocache's interface over bounded dictionaries in this process, without counters and locks.
 
 aiocache's own memory backend has no bound on entries and a timer for each; this one evicts the
 least recently used entries and reads the clock instead.
@@ -98,8 +98,6 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
     async def _get(self, key: Any, encoding: str | None = "utf-8", _conn: Any = None) -> Any:
         return self.peek(key)
 
-    _gets = _get
-
     async def _multi_get(
         self, keys: list[Any], encoding: str | None = "utf-8", _conn: Any = None
     ) -> list[Any]:
@@ -113,8 +111,6 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
         _cas_token: Any = None,
         _conn: Any = None,
     ) -> bool:
-        if _cas_token is not None and self.peek(key) != _cas_token:
-            return False
         self._put(key, value, ends=self._ends(ttl))
         return True
 
@@ -148,32 +144,10 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]  # aiocache is untype
     async def _exists(self, key: Any, _conn: Any = None) -> bool:
         return self.peek(key) is not None
 
-    async def _increment(self, key: Any, delta: int, _conn: Any = None) -> int:
-        value = self.peek(key)
-        if value is None:
-            await self._set(key, delta)
-            return delta
-        try:
-            count = int(value) + delta
-        except ValueError:  # aiocache's word for it is TypeError
-            raise TypeError("Value is not an integer") from None
-        entry = self._set_of(key)[key]
-        ends = _MOMENT.unpack_from(entry)[0] if type(entry) is bytes else entry[0]
-        self._put(key, count, ends=ends)
-        return count
-
-    async def _expire(self, key: Any, ttl: float, _conn: Any = None) -> bool:
-        value = self.peek(key)
-        # aiocache: 0 lifts the lifetime.
-        return value is not None and await self._set(key, value, ttl=ttl or None)
-
     async def _delete(self, key: Any, _conn: Any = None) -> int:
         there = self.peek(key) is not None
         self._set_of(key).pop(key, None)
         return int(there)
-
-    async def _redlock_release(self, key: Any, value: Any) -> int:
-        return await self._delete(key) if self.peek(key) == value else 0
 
     async def _clear(self, namespace: str | None = None, _conn: Any = None) -> bool:
         for entries in self._sets:

@@ -67,14 +67,6 @@ class FaultScript:
         self._count = 0
         self.load(steps)
 
-    @classmethod
-    def from_text(cls, text: str) -> FaultScript:
-        """A script from JSON text, as the command line gives it; blank: no steps yet."""
-        try:
-            return cls(json.loads(text) if text.strip() else ())
-        except ValueError:
-            raise InvalidRequest([FieldViolation("faults", "must be JSON")]) from None
-
     def load(self, steps: object) -> None:
         """Replace the steps that are left."""
         read = read_steps(steps)

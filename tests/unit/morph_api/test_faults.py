@@ -102,14 +102,6 @@ def test_every_bad_field_of_a_script_is_named(steps: object, named: list[str]) -
     assert bad_fields(steps) == named
 
 
-def test_a_script_comes_from_text() -> None:
-    assert statuses(FaultScript.from_text('[{"status": 503}]'), calls=1) == [503]
-    assert FaultScript.from_text("  ").steps_left == 0
-    for text in ("{", "7"):
-        with pytest.raises(InvalidRequest):
-            FaultScript.from_text(text)
-
-
 def test_calls_are_remembered_up_to_a_bound_and_counted_beyond_it() -> None:
     script = FaultScript()
     for _ in range(REMEMBERED_CALLS + 5):
