@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, TextIO, cast
 
-from pointsman_server.cli.options import CommandParser
+from pointsman_server.cli.options import parser_of
 from pointsman_server.core.errors import PolicyInvalid
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.lib.console import complain, discard_stdout, in_words
@@ -104,13 +104,12 @@ def _printed(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="pointsman report",
+    parser = parser_of(
+        "report",
         description="Report from the decision log how often and for which models decisions differ"
         " from the static\npicks, and what serving them would cost. See docs/report.md.",
-        epilog="example:\n  pointsman report decisions.jsonl\n\n"
+        example="pointsman report decisions.jsonl\n\n"
         "The report says nothing about the quality of answers.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="decision logs, gzip or not; -: standard input"

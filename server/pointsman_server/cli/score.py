@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
-from pointsman_server.cli.options import CommandParser
+from pointsman_server.cli.options import parser_of
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid
 from pointsman_server.core.model import PROMPT_CODE_POINTS
 from pointsman_server.core.policy_file import PolicyFile, ReaderKind
@@ -46,14 +46,13 @@ def score(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="pointsman score",
+    parser = parser_of(
+        "score",
         description="Score prompts with the embedded engine. In: JSON lines with `prompt` and,"
         " optionally, `id`,\n`candidates`, `policy`. Out: a line for each, with all heads, every"
         " candidate's score and the pick,\nor with an `error`. See docs/local-engine.md.",
-        epilog='example:\n  echo \'{"id": 1, "prompt": "What is 17 * 23?"}\' | pointsman score\n\n'
+        example='echo \'{"id": 1, "prompt": "What is 17 * 23?"}\' | pointsman score\n\n'
         "Exit status 1 says that some line had an error.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: stdin")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
-from pointsman_server.cli.options import CommandParser
+from pointsman_server.cli.options import parser_of
 from pointsman_server.core.errors import LinesInvalid, PointsmanError
 from pointsman_server.engines.local.container import pack, unpack
 from pointsman_server.engines.local.readers.default import MAGIC, content_of
@@ -65,14 +65,13 @@ def _shown(figure: float) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="pointsman train",
+    parser = parser_of(
+        "train",
         description="Fine-tune the default reader's heads on labelled requests. In: JSON lines with"
         " `prompt`,\n`effort` (1-5) or `difficulty` (easy, medium, hard) and, optionally, `domain`."
         "\nA quarter of the lines is held out to compare the reader before and after. See"
         " docs/local-engine.md.",
-        epilog="example:\n  pointsman train labelled.jsonl --out reader.bin\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        example="pointsman train labelled.jsonl --out reader.bin",
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: stdin")
     parser.add_argument(

@@ -73,12 +73,14 @@ def _install(handler: logging.Handler, level: str) -> Callable[[], None]:
     return undo
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object per line."""
-
+class _Redacting(logging.Formatter):
     def __init__(self, redaction: Redaction) -> None:
         super().__init__()
         self._redaction = redaction
+
+
+class JsonLines(_Redacting):
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """`record` as a line without its feed."""
@@ -97,12 +99,8 @@ class JsonLines(logging.Formatter):
         return json.dumps(fields, separators=(",", ":"))
 
 
-class TextLines(logging.Formatter):
+class TextLines(_Redacting):
     """Lines for people."""
-
-    def __init__(self, redaction: Redaction) -> None:
-        super().__init__()
-        self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
         """`record` as one line, with an error's locations on separate lines."""

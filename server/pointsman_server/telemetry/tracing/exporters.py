@@ -1,7 +1,7 @@
 """Exporters of spans. They are imported only where one is configured.
 
 Certificates and compression are left to the exporters, which read their standard variables from
-the process's environment; `environment` has checked them.
+the process's environment; `config` has checked them.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.telemetry.attributes import ERROR_TYPE
 from pointsman_server.telemetry.config import SamplerRules
 
-_SAMPLED_ROOT_KEY = create_key("pointsman-drawn")
+_SAMPLED_ROOT_KEY = create_key("pointsman-sampled-root")
 SAMPLED_ROOT = Context({_SAMPLED_ROOT_KEY: True})
 """The context of a sampled root span."""
 RECORDED = Decision.RECORD_AND_SAMPLE
@@ -191,8 +191,8 @@ class HeadSampler(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """Whether a span is recorded."""
-        drawn = parent_context is not None and _SAMPLED_ROOT_KEY in parent_context
-        sampler = ALWAYS_ON if drawn else self._standard
+        sampled = parent_context is not None and _SAMPLED_ROOT_KEY in parent_context
+        sampler = ALWAYS_ON if sampled else self._standard
         return sampler.should_sample(
             parent_context, trace_id, name, kind, attributes, links, trace_state
         )

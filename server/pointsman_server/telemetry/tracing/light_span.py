@@ -107,7 +107,7 @@ class CallSpans:
 
 
 class LightSpan(ReadableSpan):
-    """A started call and, after `kept`, the finished span of a cached decision."""
+    """A started call and, after `end_cached`, the finished span of a cached decision."""
 
     # Attributes of an SDK span that all of these share; its constructor is not called.
     _kind = SpanKind.SERVER

@@ -82,7 +82,7 @@ class SpanEncoder:
             ):
                 resource, scope = span.resource, span.instrumentation_scope
                 encoded = grouped.setdefault(resource, {}).setdefault(scope, [])
-            written = self._kept(span) if isinstance(span, LightSpan) else self._span(span)
+            written = self._cached(span) if isinstance(span, LightSpan) else self._span(span)
             encoded.append(tagged(b"\x12", written))
             if number % AT_ONCE == 0:
                 self._yield()
@@ -158,7 +158,7 @@ class SpanEncoder:
             )
         )
 
-    def _kept(self, span: LightSpan) -> bytes:
+    def _cached(self, span: LightSpan) -> bytes:
         """The same for a cached decision, which has no events, no links and no losses."""
         alike, method, parent = span.alike, span.name, span.parent
         known = self._alike.get((id(alike), method))
