@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pointsman_server.engines.local.artefact import DOMAINS, Artefact
+from pointsman_server.core.engine_rules import DOMAINS
+from pointsman_server.engines.local.artefact import Artefact
 from pointsman_server.engines.local.reading import Reader, TextScores
 from sklearn.isotonic import IsotonicRegression
 

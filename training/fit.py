@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pointsman_server.engines.local.artefact import DOMAINS
+from pointsman_server.core.engine_rules import DOMAINS
 from scipy import sparse
 
 from training import heads
