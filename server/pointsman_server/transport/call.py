@@ -93,10 +93,7 @@ class CallRunner:
         self._turns = turns
 
     async def run(
-        self,
-        method: str,
-        context: Context,
-        body: Callable[[float | None], Awaitable[Answer]],
+        self, method: str, context: Context, body: Callable[[float | None], Awaitable[Answer]]
     ) -> Answer:
         """Return the body's answer; `body` gets the caller's deadline on the monotonic clock."""
         origin = self.origin(method, context)
