@@ -76,7 +76,7 @@ else:
 
 
 class FallbackEvents:
-    """Tells of one `run_with_fallback`."""
+    """Records the events of one `run_with_fallback`."""
 
     def __init__(self, span: _Span, purpose: str) -> None:
         self._span = span

@@ -19,12 +19,12 @@ except ImportError:
         return ()
 
     def current_trace() -> Any:
-        """Nothing to remember."""
+        """Return `None`: OpenTelemetry is not installed."""
         return None
 
     @contextmanager
     def in_trace(_trace: Any) -> Iterator[None]:
-        """Nothing to resume."""
+        """Do nothing: OpenTelemetry is not installed."""
         yield
 
     @contextmanager

@@ -46,7 +46,7 @@ _CONTENTS = ("messages", "input", "system", "instructions")
 
 @dataclass(slots=True)
 class Needs:
-    """Results of the walk."""
+    """Requirements found in a body."""
 
     inputs: set[Modality] = field(default_factory=set)
     text: TextMeter = field(default_factory=TextMeter)

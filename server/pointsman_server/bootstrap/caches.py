@@ -57,7 +57,7 @@ class CachePart:
         return _place(rules) == _place(self.rules)
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         await self.cache.aclose()
 
 

@@ -21,17 +21,17 @@ _log = logging.getLogger(__name__)
 
 
 class KnownSecrets:
-    """Calling it gives them all. Any thread may, whenever it writes a line."""
+    """The secrets known so far. Any thread may call it, for every line that it writes."""
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
 
     def __call__(self) -> tuple[str, ...]:
-        """The secrets, latest last."""
+        """Return the secrets, latest last."""
         return self._secrets
 
     def add(self, secret: str) -> None:
-        """Know another one; nothing for a blank one."""
+        """Add a secret; blank ones are ignored."""
         secret = secret.strip()
         if secret and secret not in self._secrets:
             self._secrets = (*self._secrets[1 - KNOWN_SECRETS :], secret)

@@ -66,7 +66,7 @@ class AiocacheDecisionCache:
         return value if found else None
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         await self.backend.close()
 
     def _failed(self, what: str, error: Exception) -> None:

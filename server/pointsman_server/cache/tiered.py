@@ -83,7 +83,7 @@ class TieredCache:
         return first.value if first is not None else None
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         await self._shared.aclose()
 
     async def _mine(self, key: bytes) -> CacheEntry | None:

@@ -18,7 +18,7 @@ class EngineMeter(Protocol):
     """Observer of every call; `stage` is `None` for an answer."""
 
     def __call__(self, engine: str, *, seconds: float, stage: str | None = None) -> None:
-        """Take note."""
+        """Record one call."""
         ...
 
 
@@ -46,7 +46,7 @@ class Instrumented:
         self._attributes = {"pointsman.engine": name, **(http or {})}
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
-        """The delegate's answer."""
+        """Return the delegate's answer."""
         started = self._clock.monotonic()
         stage: str | None = None
         with self._tracer.start_as_current_span(

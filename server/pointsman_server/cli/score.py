@@ -135,6 +135,6 @@ def watched(lines: Iterable[bytes], *, total: int | None, to: TextIO) -> Iterato
 
 
 def _size(lines: BinaryIO) -> int | None:
-    """Bytes to come; `None`: not known, as of a pipe."""
+    """Return the bytes left to read; `None` if nobody knows, as for a pipe."""
     found = os.fstat(lines.fileno())
     return found.st_size if stat.S_ISREG(found.st_mode) else None

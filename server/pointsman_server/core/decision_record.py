@@ -131,7 +131,7 @@ class DecisionRecord:
 
     @property
     def engine_seconds(self) -> float:
-        """Time spent waiting for engines; 0 without a call."""
+        """Seconds spent waiting for engines; 0 if none was called."""
         return self.outcome.engine_seconds
 
     @property

@@ -22,7 +22,7 @@ class DecisionIds:
         self._tails: list[str] = []
 
     def __call__(self) -> str:
-        """A fresh id."""
+        """Return a new id."""
         millisecond = int(self._time() * 1000)
         if millisecond != self._millisecond:
             self._millisecond, self._stamp = millisecond, stamp(millisecond)

@@ -60,7 +60,7 @@ class ResolutionObserver(Protocol):
     """Observer of every resolution. It must neither block nor raise."""
 
     def resolved(self, record: ResolutionRecord) -> None:
-        """Take note of `record`."""
+        """Observe `record`."""
         ...
 
 

@@ -150,7 +150,7 @@ def attempt_of(profile: Profile, *, share: float) -> Attempt:
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once, where it stands first."""
+    """Remove repeated names; each keeps its first place."""
     return tuple(dict.fromkeys(names))
 
 

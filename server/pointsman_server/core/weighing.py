@@ -183,7 +183,7 @@ def _stays(answer: EngineAnswer, incumbent: Incumbent, *, why: str) -> Weighed:
 
 
 def _raised(answer: EngineAnswer, incumbent: Incumbent, *, steps: int) -> Weighed:
-    """The incumbent at a higher reasoning effort, which counts as chosen for the harder prompt."""
+    """Keep the incumbent at a higher reasoning effort, as if chosen for the harder prompt."""
     levels = incumbent.model.reasoning_efforts
     why = "predicted quality is within the policy's bound"
     weighed = _stays(answer, incumbent, why=why)

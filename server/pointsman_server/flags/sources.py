@@ -16,7 +16,7 @@ class EnvironmentSource:
         self._environment = environment
 
     async def read(self, name: str) -> str | None:
-        """The variable's text; `None` where it is unset."""
+        """Return the variable's text; `None` if it is unset."""
         return self._environment.get(ENVIRONMENT_PREFIX + name.upper())
 
 
@@ -27,7 +27,7 @@ class PolicyFileSource:
         self._values = values
 
     async def read(self, name: str) -> str | None:
-        """The file's text; `None` where it has none."""
+        """Return the file's text; `None` if it has none."""
         return self._values.get(name)
 
 
@@ -41,7 +41,7 @@ class FirstOf:
         self._sources = tuple(sources)
 
     async def read(self, name: str) -> str | None:
-        """The first text found. Raises `SourceUnreadable`."""
+        """Return the first text found. Raises `SourceUnreadable`."""
         for source in self._sources:
             text = await source.read(name)
             if text is not None:

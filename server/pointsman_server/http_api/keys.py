@@ -28,7 +28,7 @@ class FixedKeys:
     keys: tuple[str, ...]
 
     def read(self) -> Sequence[str]:
-        """The keys as given."""
+        """Return the keys as given."""
         return self.keys
 
 

@@ -113,5 +113,5 @@ def _entry(arguments: tuple[object, ...]) -> object:
 
 
 def _unwrapped(annotation: object) -> object:
-    """Take off `Annotated[X, ...]`."""
+    """Return X of `Annotated[X, ...]`."""
     return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation

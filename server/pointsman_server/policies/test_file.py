@@ -76,7 +76,7 @@ class PolicyTest(_Section):
 
 
 class TestFile(_Section):
-    """The whole file."""
+    """A file of policy tests."""
 
     tests: Annotated[list[PolicyTest], Field(min_length=1, max_length=10_000)]
 

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def _nothing(_: object) -> None:
-    """Take no notice."""
+    """Ignore the changed keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

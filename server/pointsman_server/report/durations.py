@@ -34,7 +34,7 @@ class Durations:
 
     @property
     def total(self) -> float:
-        """All weights."""
+        """The sum of all weights."""
         return sum(self.counts.values())
 
     def quantile(self, share: float) -> float | None:

@@ -39,7 +39,7 @@ def number(fields: Mapping[str, object], name: str) -> float:
 
 
 def flag(fields: Mapping[str, object], name: str) -> bool:
-    """A boolean. Raises `Unreadable`."""
+    """Read a boolean. Raises `Unreadable`."""
     value = fields.get(name)
     if isinstance(value, bool):
         return value

@@ -17,7 +17,7 @@ Says = Literal["less", "more", "same", "unclear", "too_few", "no_prices"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """The input. All counted."""
+    """The lines that were read. All counted."""
 
     files: int
     lines: int
@@ -97,7 +97,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantiles:
-    """Milliseconds."""
+    """Quantiles of a duration in milliseconds."""
 
     p50: float | None
     p95: float | None
@@ -168,7 +168,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All figures."""
+    """All figures of a report."""
 
     read: Read
     assumed: Assumed

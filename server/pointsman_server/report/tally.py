@@ -35,7 +35,7 @@ class Tally(Generic[K]):
 
     @property
     def total(self) -> float:
-        """All amounts."""
+        """The sum of all amounts."""
         return sum(self._amounts.values()) + self.others
 
     def ranked(self) -> Mapping[K, float]:

@@ -47,7 +47,7 @@ class Basis:
 
 
 def judged(basis: Basis) -> Verdict:
-    """Judge a difference."""
+    """Say whether a difference is a saving."""
     if basis.no_price == 1:
         return Verdict(says="no_prices", text="No prices: the policy file has none for a decision.")
     says, text = _judged(basis)
@@ -114,6 +114,6 @@ def _number(count: int, effective: float, *, noun: str = "") -> str:
 
 
 def money(dollars: float) -> str:
-    """US dollars, for people."""
+    """Format US dollars for people."""
     sign, size = "-" if dollars < 0 else "", abs(dollars)
     return f"{sign}${size:,.4f}" if 0 < size < _SMALL else f"{sign}${size:,.2f}"

@@ -49,7 +49,7 @@ class WorkerReady:
 
 
 def dumped(told: WorkerAssignment | WorkerReady) -> bytes:
-    """One line."""
+    """Encode a message as one line."""
     return json.dumps(asdict(told)).encode() + b"\n"
 
 
@@ -64,7 +64,7 @@ def report_of(line: bytes) -> WorkerReady:
 
 
 def plan_text(plan: Plan) -> str:
-    """The plan as JSON."""
+    """Encode the plan as JSON."""
     return json.dumps(asdict(plan))
 
 

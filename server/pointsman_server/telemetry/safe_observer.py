@@ -23,7 +23,7 @@ class LoggedOnce(Generic[Record]):
         self._complained = False
 
     def __call__(self, record: Record) -> None:
-        """Tell it of `record`."""
+        """Pass `record` on."""
         try:
             self._tell(record)
         except Exception as error:  # noqa: BLE001  (the wall that this is)
@@ -49,5 +49,5 @@ class SafeResolutionObserver:
         self._tell: LoggedOnce[ResolutionRecord] = LoggedOnce(inside.resolved)
 
     def resolved(self, record: ResolutionRecord) -> None:
-        """Tell the one inside."""
+        """Pass the record to the wrapped observer."""
         self._tell(record)

@@ -110,7 +110,7 @@ class _Stream:
         return self._broken
 
     def end(self) -> None:
-        """Take nothing more."""
+        """Stop reading requests."""
         self._ended = True
         if self._reading is not None:
             self._reading.cancel()

@@ -46,7 +46,7 @@ class Question:
 
 
 def build_questions(rules: DecisionModelRules) -> tuple[Question, ...]:
-    """Build the four questions; with `average_orders`, effort and domain in both orders."""
+    """Build the four questions; `average_orders` adds effort and domain with reversed options."""
     texts = rules.questions
     effort = Question(
         name="effort",

@@ -173,7 +173,7 @@ def _options(low: bytes) -> tuple[int, int]:
 
 
 def _numbers(low: bytes) -> int:
-    """Runs of digits."""
+    """Count runs of digits."""
     is_digit = b"\0" + low.translate(_DIGITS)
     return is_digit.count(b"\0\1")
 

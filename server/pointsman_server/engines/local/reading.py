@@ -101,7 +101,7 @@ def _length_leverage(words: int) -> float:
 
 
 def softmax(scores: Floats) -> Floats:
-    """Scores as probabilities."""
+    """Convert scores to probabilities."""
     # The functions behind `max` and `sum`, in half the time.
     powers: Floats = np.exp(scores - np.maximum.reduce(scores))
     powers /= np.add.reduce(powers)

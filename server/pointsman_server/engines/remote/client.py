@@ -18,7 +18,7 @@ class _NoCookies(httpx.Cookies):
     """Looks for none: that takes a tenth of a call, mostly for parsing all headers as e-mail."""
 
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Take none."""
+        """Ignore the cookies of a response."""
 
 
 class _CookielessClient(httpx.AsyncClient):

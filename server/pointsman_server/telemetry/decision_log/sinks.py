@@ -23,7 +23,7 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go."""
+        """Release the sink."""
         ...
 
 
@@ -158,7 +158,7 @@ def _end_of_piece(lines: bytes, start: int) -> int:
 
 
 def build_sinks(rules: LogRules) -> tuple[Sink, ...]:
-    """Those that `rules` name."""
+    """Build the sinks that `rules` name."""
     sinks: list[Sink] = [DescriptorSink()] if rules.stdout else []
     if rules.file is not None:
         file = RotatingFile(

@@ -80,7 +80,7 @@ class Histogram:
         return sum(self.buckets)
 
     def record(self, value: float) -> None:
-        """Take `value` in."""
+        """Record `value`."""
         self.buckets[bisect_left(self.bounds, value)] += 1
         self.total += value
         # `min` and `max` would double the cost of this method.
@@ -91,7 +91,7 @@ class Histogram:
 
 
 class Histograms:
-    """Distributions by key."""
+    """Histograms by key."""
 
     __slots__ = ("_bounds", "_cells", "_limit")
 
@@ -109,7 +109,7 @@ class Histograms:
         return cell
 
     def record(self, key: Key, value: float) -> None:
-        """Take `value` into the distribution of `key`."""
+        """Record `value` in the histogram of `key`."""
         self.cell(key).record(value)
 
     def __iter__(self) -> Iterator[tuple[Key, Histogram]]:

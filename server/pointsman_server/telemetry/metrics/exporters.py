@@ -10,7 +10,7 @@ from pointsman_server.telemetry.config import GRPC, OTLP, OtlpTarget, SignalRule
 
 
 def build_metric_exporters(rules: SignalRules) -> tuple[MetricExporter, ...]:
-    """One for each that `rules` name."""
+    """Build an exporter for each name in `rules`."""
     return tuple(
         _otlp_metrics(rules.otlp)
         if name == OTLP and rules.otlp

@@ -34,7 +34,7 @@ class Redaction:
         self._secrets = secrets
 
     def __call__(self, text: str) -> str:
-        """`text` without secrets."""
+        """Return `text` without secrets."""
         for secret in self._secrets():
             if len(secret) >= _SHORTEST:
                 text = text.replace(secret, REDACTED)

@@ -16,7 +16,7 @@ from pointsman_server.telemetry.config import GRPC, OTLP, OtlpTarget, SignalRule
 
 
 def build_span_exporters(rules: SignalRules) -> tuple[SpanExporter, ...]:
-    """One for each that `rules` name."""
+    """Build an exporter for each name in `rules`."""
     return tuple(
         _otlp_spans(rules.otlp)
         if name == OTLP and rules.otlp

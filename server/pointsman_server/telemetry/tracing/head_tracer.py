@@ -198,7 +198,7 @@ class HeadSampler(Sampler):
         )
 
     def get_description(self) -> str:
-        """For people."""
+        """Describe the sampler for logs."""
         return f"Head{{{self._standard.get_description()}}}"
 
 

@@ -167,7 +167,7 @@ class LightSpan(ReadableSpan):
         return self._spans.alike(self._record)
 
     def own(self) -> dict[str, a.AttributeValue]:
-        """Attributes of this one."""
+        """Return the attributes that only this span has."""
         values = (self._decision_id, *self._detail())
         said = {
             name: value for name, value in zip(OF_ITS_OWN, values, strict=True) if value is not None

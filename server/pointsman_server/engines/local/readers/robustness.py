@@ -91,12 +91,12 @@ class Robustness:
 
     @property
     def mean_flipped(self) -> float:
-        """Over all harmless changes."""
+        """The mean share of flipped labels over all harmless changes."""
         return sum(self.flipped.values()) / len(self.flipped)
 
     @property
     def mean_raised(self) -> float:
-        """Over all triggers."""
+        """The mean share of raised labels over all triggers."""
         return sum(self.raised.values()) / len(self.raised)
 
 

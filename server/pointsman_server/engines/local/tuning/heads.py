@@ -37,7 +37,7 @@ class Heads:
         return found
 
     def parts(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """All arrays."""
+        """Return all arrays, in the order of the fields."""
         return self.middle, self.middle_bias, self.heads, self.heads_bias
 
 
@@ -51,7 +51,7 @@ class Targets:
     """Index of the domain; -1: not labelled."""
 
     def take(self, at: NDArray[np.int64]) -> Targets:
-        """Some of them."""
+        """Return the targets at these indices."""
         return Targets(above=self.above[at], domain=self.domain[at])
 
 
