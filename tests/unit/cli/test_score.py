@@ -49,7 +49,7 @@ def test_a_bad_line_is_answered_with_its_field_and_told_by_the_exit_status(tmp_p
     done = run(str(file))
     first, second, third = (json.loads(line) for line in done.stdout.splitlines())
     assert done.returncode == 1
-    assert first == {"id": 1, "error": "prompt: not a string"}
+    assert first == {"id": 1, "error": "prompt: missing"}
     assert "not JSON" in second["error"]
     assert third["model"]
     assert b"2 lines" in done.stderr

@@ -86,7 +86,9 @@ class Scorer:
     def _prompt(self, asked: Any) -> str:
         if not isinstance(asked, dict):
             raise _Unreadable("the line is not an object")
-        prompt = asked.get("prompt")
+        if "prompt" not in asked:
+            raise _Unreadable("prompt: missing")
+        prompt = asked["prompt"]
         if not isinstance(prompt, str):
             raise _Unreadable("prompt: not a string")
         if not isinstance(asked.get("policy", ""), str):
