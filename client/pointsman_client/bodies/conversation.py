@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from pointsman_client.bodies.preambles import ACKNOWLEDGED
 from pointsman_client.bodies.text import first_words, instructions, text_of
 from pointsman_client.errors import ErrorFacts, FieldViolation, UnusableBody
 from pointsman_client.model import ApiKind
@@ -60,6 +61,8 @@ class Conversation:
             if _holds_compaction(item):
                 return True
             if _is_the_models(item):
+                if text_of(item.get("content")).text.strip() in ACKNOWLEDGED:
+                    continue
                 return False
             if item.get("role") == "user" and text_of(item.get("content")).resets_context:
                 return True

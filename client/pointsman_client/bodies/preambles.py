@@ -105,6 +105,14 @@ TRAILERS = (
     Trailer(agent="aider", starts="# File editing rules:"),
 )
 
+ACKNOWLEDGED = frozenset(
+    {
+        # Gemini CLI and Qwen Code write it for the model, behind the summary of a compression.
+        "Got it. Thanks for the additional context!",
+    }
+)
+"""Answers that an agent writes itself: the model has not answered yet."""
+
 QUEUED = (
     "The user sent the following message:",
     "The user sent a new message while you were working:",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from pointsman_server.core.turn import TurnReading
+from pointsman_server.core.turn import NO_TASK_FROM, TurnReading
 from pointsman_server.engines.local.readers import RequestEstimate
 from pointsman_server.engines.local.turns import LexicalTurnReader
 
@@ -27,10 +27,23 @@ class LocalTurnReader:
         if reading is None or reading.turn or reading.needs_info or len(prompt) > LONGEST:
             return reading
         found = self._estimate(prompt)
-        is_task = self._lexical.is_surely_task(prompt)
+        is_task = self._lexical.is_surely_task(prompt) or (
+            found.turn >= NO_TASK_FROM and self._asks_before_a_colon(prompt)
+        )
         return TurnReading(
             turn=0.0 if is_task else found.turn,
             needs_info=0.0 if is_task else found.needs_info,
             effort=found.expected_effort,
             estimate=found,
+        )
+
+    def _asks_before_a_colon(self, prompt: str) -> bool:
+        """Whether a task stands before a colon, whatever the code or text behind it looks like."""
+        task, colon, rest = prompt.replace("\uff1a", ": ").partition(": ")
+        return (
+            bool(colon)
+            and not task.isdecimal()
+            and self._lexical.says_something(task)
+            and self._lexical.says_something(rest)
+            and self._estimate(task).turn < NO_TASK_FROM
         )

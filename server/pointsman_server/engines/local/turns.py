@@ -117,7 +117,7 @@ class LexicalTurnReader:
         if len(prompt) > _NAMED:
             return False
         rest, found = self._file.subn(self._without_file, prompt)
-        return found > 0 and rest.count(_GAP) > 0 and self._says_something(rest)
+        return found > 0 and rest.count(_GAP) > 0 and self.says_something(rest)
 
     def _without_file(self, match: re.Match[str]) -> str:
         # "ok.go on" lacks a blank.
@@ -138,7 +138,7 @@ class LexicalTurnReader:
         clauses = [clause for text in _CLAUSES.split(prompt) if (clause := _folded(text))]
         return all({clause, self._blunt(clause)} & self._nothing for clause in clauses)
 
-    def _says_something(self, text: str) -> bool:
+    def says_something(self, text: str) -> bool:
         """Whether a text has a word that is neither a particle nor of a phrase without a task."""
         return any(self._has_content(_folded(clause).split()) for clause in _BREAKS.split(text))
 
@@ -153,7 +153,7 @@ class LexicalTurnReader:
         return False
 
     def _is_json(self, prompt: str) -> bool:
-        return is_bare_json(prompt, asks=self._asks, says=self._says_something)
+        return is_bare_json(prompt, asks=self._asks, says=self.says_something)
 
     def _is_value(self, prompt: str) -> bool:
         """Whether it is a whole JSON value: then `read` found an instruction in it."""

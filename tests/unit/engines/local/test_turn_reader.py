@@ -25,6 +25,9 @@ def reader() -> LocalTurnReader:
         "ok thanks!",
         "go on",
         "yes, b.py",
+        "my answer: option b",
+        "One more thing: thanks",
+        "yes: continue with the second",
         "continue with b.py",
         "oui, dans b.py",
     ],
@@ -55,6 +58,8 @@ def test_a_turn_without_a_task(reader: LocalTurnReader, prompt: str) -> None:
         "no, use Postgres",
         "Sort b.py please, now.",
         "整理 b.py",
+        "Convert this class to a dataclass: class A: pass",
+        "Explain: while True: continue",
         '{"task": "sort imports"}',
     ],
 )
