@@ -36,7 +36,7 @@ def decision_api(argv: Sequence[str]) -> int:
         argv,
         port=8081,
         description="Serve POST /v1/systemone and /v1/decisions like a decision model, answered by"
-        " the embedded engine's reader: for demos and tests. See docs/decision-api.md.",
+        " the embedded\nengine's reader: for demos and tests. See docs/decision-api.md.",
     )
 
 
@@ -46,7 +46,9 @@ def _serve(endpoint: Endpoint, argv: Sequence[str], *, port: int, description: s
     parser = parser_of(
         command, description=description, example=f"KEY=secret pointsman {command} --key-env KEY"
     )
-    parser.add_argument("--listen", metavar="HOST:PORT", default=f"127.0.0.1:{port}")
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", default=f"127.0.0.1:{port}", help="default %(default)s"
+    )
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
     keys = parser.add_mutually_exclusive_group(required=True)
     keys.add_argument("--keys-file", metavar="FILE", type=Path, help="bearer keys, one a line")

@@ -18,7 +18,9 @@ def init(argv: Sequence[str]) -> int:
         description="Write a commented policy file to start from: the built-in one.",
         example="pointsman init policy.yaml && pointsman check policy.yaml",
     )
-    parser.add_argument("file", nargs="?", type=Path, default=Path("policy.yaml"))
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=Path("policy.yaml"), help="default: policy.yaml"
+    )
     parser.add_argument("--force", action="store_true", help="replace a file that exists")
     arguments = parser.parse_args(argv)
     text = (files("pointsman_server.policies") / "default.yaml").read_bytes()

@@ -39,7 +39,9 @@ def serve(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:50051")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
-    parser.add_argument("--admin-listen", metavar="HOST:PORT", help="reflection; '' for none")
+    parser.add_argument(
+        "--admin-listen", metavar="HOST:PORT", help="reflection and channelz; '' for none"
+    )
     parser.add_argument(
         "--http-listen", metavar="HOST:PORT", help="Connect, gRPC-Web and JSON; '' for none"
     )
