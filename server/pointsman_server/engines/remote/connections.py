@@ -6,7 +6,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -48,6 +47,8 @@ class BoundedResponses(ResponseHandler):
     too, so a server that sends nothing else would fill the memory and stall the event loop.
     """
 
+    used = False
+    """Whether a request was sent on the connection before."""
     _responses = 1
     _interim = 0
     _received = 0
@@ -103,20 +104,25 @@ class _ReuseTracking(aiohttp.BaseConnector):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._used: WeakSet[object] = WeakSet()
         factory: Any = partial(BoundedResponses, loop=self._loop)
         self._factory = factory
 
     async def connect(self, *args: Any, **kwargs: Any) -> Connection:
         attempt = current_attempt.get()
         connection = await super().connect(*args, **kwargs)
-        while attempt.fresh and connection.protocol in self._used:
+        while attempt.fresh and _is_used(connection):
             # A restart or a load balancer that broke the last one seldom breaks only one.
             connection.close()
             connection = await super().connect(*args, **kwargs)
-        attempt.reused = connection.protocol in self._used
-        self._used.add(connection.protocol)
+        attempt.reused = _is_used(connection)
+        if isinstance(connection.protocol, BoundedResponses):
+            connection.protocol.used = True
         return connection
+
+
+def _is_used(connection: Connection) -> bool:
+    protocol = connection.protocol
+    return isinstance(protocol, BoundedResponses) and protocol.used
 
 
 class BoundedTcpConnector(_ReuseTracking, aiohttp.TCPConnector):
