@@ -11,12 +11,19 @@ from contextlib import contextmanager
 import pytest
 
 STARTING = """
-import sys, time
+import asyncio, sys, time
 import pointsman_server.{module} as entry
 
 def starting(*_):
+    {doing}
+
+def sleep(*_):
     print("starting", flush=True)
     time.sleep(60)
+
+async def working():
+    asyncio.get_running_loop().call_soon(sleep)
+    await asyncio.sleep(60)
 
 entry.{step} = starting
 sys.exit(entry.main({arguments}))
@@ -31,9 +38,11 @@ FIRST_OF_A_CONTAINER = "import os; os.kill = lambda *_: None\n"
 
 
 @contextmanager
-def started(command: str, *, before: str = "") -> Iterator[subprocess.Popen[str]]:
+def started(
+    command: str, *, before: str = "", doing: str = "sleep()"
+) -> Iterator[subprocess.Popen[str]]:
     """A command that has not yet come to its event loop."""
-    script = before + STARTING.format(**COMMANDS[command])
+    script = before + STARTING.format(doing=doing, **COMMANDS[command])
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -61,6 +70,14 @@ def test_it_ends_the_first_process_of_a_container_too(command: str) -> None:
         process.terminate()
         _, said = process.communicate(timeout=60)
         assert process.returncode == 128 + signal.SIGTERM
+        assert not said
+
+
+def test_a_stop_in_a_callback_of_an_event_loop_ends_it() -> None:
+    with started("another command", doing="asyncio.run(working())") as process:
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGTERM
         assert not said
 
 

@@ -13,8 +13,12 @@ TERMINATED = 143
 """128 + SIGTERM, as a shell reports it."""
 
 
-class Terminated(BaseException):  # as KeyboardInterrupt: nothing that handles errors catches it
-    """The process got a SIGTERM."""
+class Terminated(SystemExit):
+    """The process got a SIGTERM.
+
+    An event loop lets a `SystemExit` of a callback through; it logs any other exception and goes
+    on.
+    """
 
 
 @contextlib.contextmanager
@@ -46,4 +50,4 @@ def end_terminated() -> int:
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+    raise Terminated(TERMINATED)
