@@ -108,19 +108,26 @@ class ConversationServer:
 
     def arm(self, turn: dict[str, Any], case: dict[str, Any]) -> Armed:
         """Prepare the engine for a turn; the request to send now."""
-        self._clock.advance(turn.get("advance_seconds", 1))
-        engine = turn.get("engine")
+        self.answers(turn.get("engine"), after=turn.get("advance_seconds", 1))
+        return Armed(wire=message(turn, case).SerializeToString())
+
+    def answers(self, engine: dict[str, Any] | None, *, after: float = 1) -> None:
+        """Have the engines give this answer, `after` seconds."""
+        self._clock.advance(after)
         self._local.answer, self._local.calls = engine, 0
         self._morph.forget()
         self._morph.script(morph_step(engine, self._router_ids))
-        return Armed(wire=message(turn, case).SerializeToString())
+
+    @property
+    def calls(self) -> int:
+        """Calls of an engine since then."""
+        return len(self._morph.calls) or self._local.calls
 
     def check(self, turn: dict[str, Any], found: Found) -> list[str]:
         """The differences between the results of a turn and the expected ones."""
         if found.answer is None:
             return [f"status: {found.status} instead of OK ({', '.join(found.bad_fields)})"]
-        calls = len(self._morph.calls) or self._local.calls
-        seen = observed(found.answer, calls=calls)
+        seen = observed(found.answer, calls=self.calls)
         return [
             f"{name}: {seen[name]!r} instead of {value!r}"
             for name, value in turn["expect"].items()
