@@ -67,8 +67,6 @@ class Oracle:
         return calls, decided
 
     def _decide(self, turn: Turn, candidates: tuple[str, ...]) -> int:
-        if len(candidates) == 1:
-            return 0
         incumbent = self.routed if self.routed in candidates else None
         words = " ".join(turn.words.split())
         cached, model = self.known.get(words, (None, ""))
@@ -76,6 +74,8 @@ class Oracle:
             self.compared = self.compared or self.band == HARD
             return 0
         cached = cached if model in candidates else None
+        if cached is None and len(candidates) == 1:
+            return 0
         if incumbent and cached is None and self._nothing_moves(turn, incumbent, candidates):
             self.known[words] = None, incumbent
             return 0
