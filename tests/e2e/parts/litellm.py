@@ -29,6 +29,8 @@ from litellm.proxy._types import UserAPIKeyAuth
 async def authenticate(request, api_key):
     return UserAPIKeyAuth(api_key=api_key, user_id="owner", models={models})
 """
+_START = 300.0
+"""Seconds for LiteLLM to start: up to a hundred on a busy machine."""
 _OURS = tuple(ROOT / folder for folder in ("protos", "client", "integrations"))
 # Without `site`: of this environment's packages it sees none.
 _LITELLM = (sys.executable, "-S", "-c", "from litellm import run_server; run_server()")
@@ -103,7 +105,7 @@ def litellm(
         directory=folder,
     ) as running:
         proxy = LiteLlm(running, f"http://127.0.0.1:{port}")
-        running.said("Application startup complete")
+        running.said("Application startup complete", patience=_START)
         until(lambda: _lives(proxy), what=lambda: f"LiteLLM to live; it said:\n{running.tail()}")
         yield proxy
 

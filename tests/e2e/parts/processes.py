@@ -33,7 +33,7 @@ class Program:
         lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join(lines[-_QUOTED_LINES:])
 
-    def said(self, pattern: str) -> re.Match[str]:
+    def said(self, pattern: str, *, patience: float = PATIENCE) -> re.Match[str]:
         """Wait until its output matches."""
         found: list[re.Match[str]] = []
 
@@ -44,7 +44,11 @@ class Program:
                 raise AssertionError(f"{self.name} ended early:\n{self.tail()}")
             return bool(found)
 
-        until(matches, what=lambda: f"{self.name} to say {pattern!r}; it said:\n{self.tail()}")
+        until(
+            matches,
+            what=lambda: f"{self.name} to say {pattern!r}; it said:\n{self.tail()}",
+            patience=patience,
+        )
         return found[0]
 
     def suspend(self) -> None:
@@ -96,9 +100,14 @@ def program(
         running.stop()
 
 
-def until(happened: Callable[[], object], *, what: str | Callable[[], str]) -> None:
+def until(
+    happened: Callable[[], object],
+    *,
+    what: str | Callable[[], str],
+    patience: float = PATIENCE,
+) -> None:
     """Wait until `happened()` is true; fail with `what` was expected."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not happened():
         if time.monotonic() > end:
             raise AssertionError(f"waited in vain for {what() if callable(what) else what}")
