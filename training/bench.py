@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pointsman_server.core.model import CatalogModel
 from pointsman_server.engines.local.artefact import Artefact
-from pointsman_server.engines.local.reading import Reader
+from pointsman_server.engines.local.reading import OutcomeReader
 from pointsman_server.engines.local.skills import SkillBook
 
 from training.heads import sigmoid
@@ -80,7 +80,7 @@ class Read:
 
 def read(artefact: Artefact, texts: list[str]) -> Read:
     """Read `texts` as the server would."""
-    reader = Reader(artefact)
+    reader = OutcomeReader(artefact)
     found = [reader.read(text) for text in texts]
     return Read(
         topics=np.array([r.topics for r in found], float),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.engines.local.artefact import Artefact
-from pointsman_server.engines.local.reading import Reader, TextScores
+from pointsman_server.engines.local.reading import OutcomeReader, TextScores
 from sklearn.isotonic import IsotonicRegression
 
 from training.augment import augmented
@@ -44,7 +44,7 @@ def curve(
 
 def calibrate(samples: Samples, artefact: Artefact) -> dict[str, Any]:
     """All curves and thresholds of an artefact's header."""
-    reader = Reader(artefact)
+    reader = OutcomeReader(artefact)
     outcomes = pool(samples.train, samples.topics)
     stems = [key for table in samples.train.values() for key in table.stems]
     kept = [calibrates(key) for key in stems]

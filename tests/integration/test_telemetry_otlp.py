@@ -14,8 +14,8 @@ from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import EngineFailure
 from pointsman_server.core.policy_file import LogRules
 from pointsman_server.telemetry import Telemetry, build_telemetry, tracing
+from pointsman_server.telemetry.metrics.accumulators import Histogram
 from pointsman_server.telemetry.metrics.catalog import EXPORT_FAILURES, SPANS_DROPPED
-from pointsman_server.telemetry.metrics.families import HistogramData
 from pointsman_server.telemetry.metrics.instrument import Instrument
 from support.otlp_sink import (
     PATIENCE,
@@ -255,6 +255,6 @@ def counted(built: Telemetry, instrument: Instrument) -> dict[str, float]:
             return {
                 str(point.attributes.get("pointsman.signal")): point.value
                 for point in reading.points
-                if not isinstance(point.value, HistogramData)
+                if not isinstance(point.value, Histogram)
             }
     raise AssertionError(f"{instrument.name} is not counted")

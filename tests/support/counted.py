@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pointsman_server.telemetry.metrics.accumulators import Histogram
 from pointsman_server.telemetry.metrics.catalog import IN_FLIGHT
-from pointsman_server.telemetry.metrics.families import HistogramData
 from pointsman_server.telemetry.metrics.instrument import Instrument
 from pointsman_server.telemetry.metrics.recorder import Metrics
 
@@ -13,7 +13,7 @@ def counted(metrics: Metrics, instrument: Instrument) -> dict[tuple[str | bool |
     [family] = [each for each in metrics.collect() if each.instrument is instrument]
     return {
         tuple(point.attributes.get(name) for name in instrument.attributes): int(
-            point.value.count if isinstance(point.value, HistogramData) else point.value
+            point.value.count if isinstance(point.value, Histogram) else point.value
         )
         for point in family.points
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -134,19 +135,13 @@ class ClassificationLeg(Protocol):
 
     def beside(
         self, prompt: Prompt, *, remote: bool = False
-    ) -> AbstractAsyncContextManager[ReadyClassification]:
-        """Start on entry; on exit cancel unfinished work. The value returns the result.
+    ) -> AbstractAsyncContextManager[Callable[[], Classification | None]]:
+        """Start on entry; on exit cancel unfinished work.
+
+        The value returns the classification if it is ready. It never waits and never raises.
 
         `remote`: the prompt may be sent to a remote classifier, if there is one.
         """
-        ...
-
-
-class ReadyClassification(Protocol):
-    """The classification, if it is ready by now."""
-
-    def __call__(self) -> Classification | None:
-        """Never waits, never raises."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TypeVar
 
 from pointsman_server.core.engine_rules import DecisionModelRules
@@ -14,6 +14,7 @@ from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.policies.overrides import Override
 
 _VERSION_DIGITS = 16
+_PROPERTIES = tuple(field.name for field in fields(CatalogModel) if field.name != "public_id")
 _T = TypeVar("_T")
 
 
@@ -68,21 +69,12 @@ def _canonical(value: object) -> str:
 
 
 def _model(model: CatalogModel) -> dict[str, object]:
-    return {
-        "router_id": model.router_id,
-        "input_price": model.input_price,
-        "output_price": model.output_price,
-        "cached_input_price": model.cached_input_price,
-        "context_window": model.context_window,
-        "inputs": None if model.inputs is None else sorted(model.inputs),
-        "tools": model.tools,
-        "experimental": model.experimental,
+    """All properties of a model; its public id is the key of the entry."""
+    found = {name: getattr(model, name) for name in _PROPERTIES}
+    inputs = None if model.inputs is None else sorted(model.inputs)
+    return found | {
+        "inputs": inputs,
         "topic_scores": dict(model.topic_scores),
-        "score": model.score,
-        "capability": model.capability,
-        "size": model.size,
-        "reasoning_efforts": model.reasoning_efforts,
-        "routine": model.routine,
         "heavy": dict(model.heavy),
     }
 

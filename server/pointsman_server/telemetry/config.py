@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from typing import Any
 
 from pointsman_server.core.errors import Problem
 from pointsman_server.telemetry.variables import (
@@ -44,6 +45,12 @@ class OtlpTarget:
     headers: Mapping[str, str]
     timeout: float
     """Seconds for one batch, retries included."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of OpenTelemetry's exporters."""
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        return {"endpoint": self.endpoint, "headers": headers, "timeout": self.timeout}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

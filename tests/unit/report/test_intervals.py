@@ -153,13 +153,13 @@ def test_a_variance_of_nothing_and_one_of_dust_give_the_same_interval_of_a_share
 def test_nineteen_of_twenty_intervals_hold_the_truth_over_drawn_lines_of_conversations(
     rates: tuple[float, ...],
 ) -> None:
-    # Conversations of one to twenty lines that are all alike: a third of them differ and save 2.
+    # Conversations of one to ten lines that are all alike: a third of them differ and save 2.
     dice, held, runs = random.Random(3), [0, 0], 300
     for _ in range(runs):
         sums, costs = Grouped(), Grouped()
-        for conversation in range(400):
+        for conversation in range(200):
             differs, rate = float(dice.random() < 1 / 3), rates[conversation % len(rates)]
-            for _ in range(dice.randint(1, 20)):
+            for _ in range(dice.randint(1, 10)):
                 if dice.random() < rate:
                     sums.add(differs, weight=1 / rate, group=conversation)
                     costs.add(-2 * differs, weight=1 / rate, group=conversation)

@@ -2,7 +2,8 @@ import pytest
 from pointsman_server.core.decision_record import DecisionRecord
 from pointsman_server.core.model import Dropped, DropReason, Mode, Reason, Verdict
 from pointsman_server.telemetry.metrics import catalog as i
-from pointsman_server.telemetry.metrics.families import OVERFLOW_ATTRIBUTE, HistogramData
+from pointsman_server.telemetry.metrics.accumulators import Histogram
+from pointsman_server.telemetry.metrics.families import OVERFLOW_ATTRIBUTE
 from pointsman_server.telemetry.metrics.instrument import Instrument
 from pointsman_server.telemetry.metrics.recorder import Metrics
 from support.records import cached, failed, fell_back, resolved, routed, skipped, switched, unrouted
@@ -69,7 +70,7 @@ def test_durations_tell_cached_answers_from_others(metrics: Metrics) -> None:
 
     assert set(spreads) == {("routed", "local", False), ("routed", "local", True)}
     spread = spreads["routed", "local", False]
-    assert isinstance(spread, HistogramData)
+    assert isinstance(spread, Histogram)
     assert (spread.count, spread.total, spread.lowest, spread.highest) == (
         1,
         0.0035,
@@ -86,9 +87,9 @@ def test_a_bucket_takes_its_upper_bound_in(metrics: Metrics, seconds: float, buc
 
     spread = points(metrics, i.ENGINE_DURATION)["local", None]
 
-    assert isinstance(spread, HistogramData)
-    assert spread.counts.index(1) == bucket
-    assert len(spread.counts) == len(spread.bounds) + 1
+    assert isinstance(spread, Histogram)
+    assert spread.buckets.index(1) == bucket
+    assert len(spread.buckets) == len(spread.bounds) + 1
 
 
 def test_a_dry_run_stays_out_of_all_figures_but_its_own(metrics: Metrics) -> None:
@@ -229,7 +230,7 @@ def test_cells_beyond_the_limit_share_one(metrics: Metrics) -> None:
         rest = [p for p in reading.points if OVERFLOW_ATTRIBUTE in p.attributes]
         assert len(rest) == 1
         value = rest[0].value
-        assert (value.count if isinstance(value, HistogramData) else value) == 500
+        assert (value.count if isinstance(value, Histogram) else value) == 500
 
 
 def test_a_reading_does_not_change_with_what_comes_after(metrics: Metrics) -> None:
@@ -238,5 +239,5 @@ def test_a_reading_does_not_change_with_what_comes_after(metrics: Metrics) -> No
     metrics.engine_call("local", seconds=0.1)
 
     reading = next(r for r in before if r.instrument is i.ENGINE_DURATION)
-    assert isinstance(reading.points[0].value, HistogramData)
+    assert isinstance(reading.points[0].value, Histogram)
     assert reading.points[0].value.count == 1

@@ -75,9 +75,9 @@ class DecisionModelCodec:
         estimate = self._estimate(body)
         if estimate is None:
             return None
-        verdict = self._rule.judge(query, estimate=estimate)
-        answer = answer_of(verdict, source=Source.DECISION_MODEL)
-        return replace(answer, explanation=f"{self._name}: {verdict.explanation}")
+        judgement = self._rule.judge(query, estimate=estimate)
+        answer = answer_of(judgement, source=Source.DECISION_MODEL)
+        return replace(answer, explanation=f"{self._name}: {judgement.explanation}")
 
     def classification(self, body: bytes) -> Classification | None:
         """Return the labels; `None` if `body` does not answer all questions."""

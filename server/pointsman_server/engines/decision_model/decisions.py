@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pointsman_server.engines.decision_model.questions import Kind, Probabilities, Question
+from pointsman_server.engines.decision_model.questions import Probabilities, Question, QuestionKind
 from pointsman_server.engines.remote.json_answers import chance
 
 PATH = "/v1/decisions"
@@ -39,9 +39,13 @@ def answers(record: object, questions: Sequence[Question]) -> dict[str, Probabil
     return found
 
 
-_TYPES = {Kind.SCALE: "score", Kind.CHOICE: "choice", Kind.YES_NO: "predicate"}
-_OPTION = {Kind.SCALE: "label", Kind.CHOICE: "value"}
-_OPTIONS = {Kind.SCALE: "levels", Kind.CHOICE: "choices"}
+_TYPES = {
+    QuestionKind.SCALE: "score",
+    QuestionKind.CHOICE: "choice",
+    QuestionKind.YES_NO: "predicate",
+}
+_OPTION = {QuestionKind.SCALE: "label", QuestionKind.CHOICE: "value"}
+_OPTIONS = {QuestionKind.SCALE: "levels", QuestionKind.CHOICE: "choices"}
 
 
 def _question(question: Question) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def _question(question: Question) -> dict[str, Any]:
         "name": question.name,
         "instructions": question.instructions,
     }
-    if question.kind is Kind.YES_NO:
+    if question.kind is QuestionKind.YES_NO:
         # A predicate has no criteria.
         sides = " ".join(f"It is {label} if {text}." for label, text in question.options)
         return record | {"instructions": f"{question.instructions} {sides}"}
@@ -68,7 +72,7 @@ def _answer(given: object, question: Question) -> Probabilities | None:
         return None
     if given.get("name") not in (None, question.name):
         return None
-    if question.kind is Kind.YES_NO:
+    if question.kind is QuestionKind.YES_NO:
         found = chance(given.get("probability"))
         return None if found is None else (found,)
     probabilities = given.get("probabilities")

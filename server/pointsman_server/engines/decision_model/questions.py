@@ -21,7 +21,7 @@ _REVERSED = "_reversed"
 Probabilities = tuple[float, ...]
 
 
-class Kind(Enum):
+class QuestionKind(Enum):
     """The kind of a question's options."""
 
     SCALE = auto()
@@ -34,7 +34,7 @@ class Question:
     """One typed question."""
 
     name: str
-    kind: Kind
+    kind: QuestionKind
     instructions: str
     options: tuple[tuple[str, str], ...]
     """Label and description, in order."""
@@ -50,13 +50,13 @@ def build_questions(rules: DecisionModelRules) -> tuple[Question, ...]:
     texts = rules.questions
     effort = Question(
         name="effort",
-        kind=Kind.SCALE,
+        kind=QuestionKind.SCALE,
         instructions=texts.effort.instructions,
         options=_levels(texts.effort.levels),
     )
     domain = Question(
         name="domain",
-        kind=Kind.CHOICE,
+        kind=QuestionKind.CHOICE,
         instructions=texts.domain.instructions,
         options=texts.domain.options(),
     )
@@ -137,7 +137,7 @@ def _levels(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 def _yes_no(name: str, texts: YesNoQuestion) -> Question:
     return Question(
         name=name,
-        kind=Kind.YES_NO,
+        kind=QuestionKind.YES_NO,
         instructions=texts.instructions,
         options=(("true", texts.yes), ("false", texts.no)),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pointsman_server.engines.decision_model.questions import Kind, Probabilities, Question
+from pointsman_server.engines.decision_model.questions import Probabilities, Question, QuestionKind
 from pointsman_server.engines.remote.json_answers import chance
 
 PATH = "/v1/systemone"
@@ -35,12 +35,12 @@ def answers(record: object, questions: Sequence[Question]) -> dict[str, Probabil
     return found if len(found) == len(read) else None
 
 
-_TYPES = {Kind.SCALE: "score", Kind.CHOICE: "choice", Kind.YES_NO: "noul"}
+_TYPES = {QuestionKind.SCALE: "score", QuestionKind.CHOICE: "choice", QuestionKind.YES_NO: "noul"}
 
 
 def _question(question: Question) -> dict[str, Any]:
     criteria: dict[str, str] | list[str] = dict(question.options)
-    if question.kind is Kind.SCALE:
+    if question.kind is QuestionKind.SCALE:
         criteria = [f"{label}: {text}" if text else label for label, text in question.options]
     return {
         "type": _TYPES[question.kind],
@@ -53,14 +53,14 @@ def _answer(given: object, question: Question) -> Probabilities | None:
     kind = _TYPES[question.kind]
     if not isinstance(given, dict) or given.get("type", kind) != kind:
         return None
-    if question.kind is Kind.YES_NO:
+    if question.kind is QuestionKind.YES_NO:
         found = chance(given.get("noul"))
         return None if found is None else (found,)
     probabilities = given.get("probabilities")
     if not isinstance(probabilities, dict):
         return None
     keys = question.labels
-    if question.kind is Kind.SCALE:
+    if question.kind is QuestionKind.SCALE:
         keys = tuple(str(position) for position in range(len(keys)))
     if not probabilities.keys() <= set(keys):
         return None

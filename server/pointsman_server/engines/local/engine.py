@@ -34,7 +34,7 @@ from pointsman_server.engines.local.outcome_rule import DOMAIN_SKILLS, OutcomeRu
 from pointsman_server.engines.local.readers import DefaultReader, RequestEstimate, RequestReader
 from pointsman_server.engines.local.readers.cascade import CascadeReader
 from pointsman_server.engines.local.readers.loading import load_reader
-from pointsman_server.engines.local.reading import Reader, TextScores
+from pointsman_server.engines.local.reading import OutcomeReader, TextScores
 
 NAME: Final = "local"
 
@@ -46,7 +46,7 @@ _MEETS: Final = {"difficulty": 0.5, "ambiguity": 0.5, "domain": 0.6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Judgement:
     """The engine's decision on one query."""
 
     labels: Labels
@@ -73,7 +73,7 @@ class LocalEngine:
         self._quick = (
             self._reader.default if isinstance(self._reader, CascadeReader) else self._reader
         )
-        self._outcome_reader = Reader(artefact)
+        self._outcome_reader = OutcomeReader(artefact)
         self._topics = TopicLabeller(artefact)
         self._effort_rule = EffortRule()
         self._outcome_rule = OutcomeRule(artefact)
@@ -97,7 +97,7 @@ class LocalEngine:
         """Labels the outcome heads' scores."""
         return self._topics
 
-    def judge(self, query: EngineQuery, *, estimate: RequestEstimate | None = None) -> Verdict:
+    def judge(self, query: EngineQuery, *, estimate: RequestEstimate | None = None) -> Judgement:
         """Decide, and keep everything that the decision was made of. Raises `EngineFailed`.
 
         `estimate` is of another reader, such as a decision model; `None`: this engine reads.
@@ -122,7 +122,7 @@ class LocalEngine:
         if kept is not None:
             chosen = next((s for s in ranked if s.model is query.default), ranked[0])
             why = explain_default(kept, labels=labels, default=chosen.model.public_id)
-        return Verdict(labels=labels, ranked=ranked, chosen=chosen, explanation=why)
+        return Judgement(labels=labels, ranked=ranked, chosen=chosen, explanation=why)
 
     async def decide(self, query: EngineQuery) -> EngineAnswer:
         """Pick one of the query's candidates. Raises `EngineFailed` for a policy without bound."""
@@ -148,9 +148,9 @@ class LocalEngine:
         return label(estimate, needs_info_threshold=self._rules.needs_info_threshold)
 
 
-def answer_of(verdict: Verdict, *, source: Source) -> EngineAnswer:
-    """Give a verdict as an engine's answer."""
-    labels, model = verdict.labels, verdict.chosen.model
+def answer_of(judgement: Judgement, *, source: Source) -> EngineAnswer:
+    """Give a judgement as an engine's answer."""
+    labels, model = judgement.labels, judgement.chosen.model
     return EngineAnswer(
         source=source,
         model=model.public_id,
@@ -165,9 +165,9 @@ def answer_of(verdict: Verdict, *, source: Source) -> EngineAnswer:
         difficulties=labels.probabilities,
         ranking=tuple(
             RankedModel(model=s.model.public_id, score=s.quality, estimated_cost=s.cost)
-            for s in verdict.ranked
+            for s in judgement.ranked
         ),
-        explanation=verdict.explanation,
+        explanation=judgement.explanation,
     )
 
 

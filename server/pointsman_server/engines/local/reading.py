@@ -52,7 +52,7 @@ class TextScores:
     words: int
 
 
-class Reader:
+class OutcomeReader:
     """Applies the heads of an artefact."""
 
     def __init__(self, artefact: Artefact) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from pointsman_server.core.engine_rules import DOMAINS
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import HEAVY_AXES, CatalogModel, EngineQuery
-from pointsman_server.engines.local.engine import LocalEngine, Verdict
+from pointsman_server.engines.local.engine import Judgement, LocalEngine
 from pointsman_server.engines.local.labels import Labels, TopicLabels
 from pointsman_server.engines.local.readers import DIFFICULTIES
 from pointsman_server.engines.local.reading import TextScores
@@ -74,10 +74,10 @@ class Scorer:
             query = EngineQuery(
                 prompt=prompt, candidates=candidates, policy=policy, default=candidates[0]
             )
-            verdict = self.engine.judge(query)
+            judgement = self.engine.judge(query)
         except (EngineFailed, ValueError, RecursionError) as error:
             return {"id": _id(asked), "error": _why(error)}
-        return head | self._heads(prompt, verdict.labels) | _pick(verdict, policy=policy)
+        return head | self._heads(prompt, judgement.labels) | _pick(judgement, policy=policy)
 
     def _heads(self, prompt: str, labels: Labels) -> dict[str, Any]:
         scores = self.engine.scores(prompt)
@@ -165,19 +165,19 @@ def describe(labels: Labels, *, scores: TextScores, topic: TopicLabels) -> dict[
     }
 
 
-def _pick(verdict: Verdict, *, policy: str) -> dict[str, Any]:
+def _pick(judgement: Judgement, *, policy: str) -> dict[str, Any]:
     return {
         "policy": policy,
-        "model": verdict.chosen.model.public_id,
+        "model": judgement.chosen.model.public_id,
         "ranking": [
             {
                 "model": scored.model.public_id,
                 "score": _round(scored.quality),
                 "estimated_cost": scored.cost,
             }
-            for scored in verdict.ranked
+            for scored in judgement.ranked
         ],
-        "explanation": verdict.explanation,
+        "explanation": judgement.explanation,
     }
 
 

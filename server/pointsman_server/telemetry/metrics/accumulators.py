@@ -79,6 +79,13 @@ class Histogram:
         """The number of recorded values."""
         return sum(self.buckets)
 
+    def snapshot(self) -> Histogram:
+        """Copy the numbers as of now."""
+        taken = Histogram(self.bounds)
+        taken.buckets = self.buckets.copy()
+        taken.total, taken.lowest, taken.highest = self.total, self.lowest, self.highest
+        return taken
+
     def record(self, value: float) -> None:
         """Record `value`."""
         self.buckets[bisect_left(self.bounds, value)] += 1

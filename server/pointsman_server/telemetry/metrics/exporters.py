@@ -20,15 +20,14 @@ def build_metric_exporters(rules: SignalRules) -> tuple[MetricExporter, ...]:
 
 
 def _otlp_metrics(target: OtlpTarget) -> MetricExporter:
-    headers = {key.lower(): value for key, value in target.headers.items()}
     if target.protocol == GRPC:
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415
             OTLPMetricExporter,
         )
 
-        return OTLPMetricExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+        return OTLPMetricExporter(**target.arguments)
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
         OTLPMetricExporter as OTLPHttpMetricExporter,
     )
 
-    return OTLPHttpMetricExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+    return OTLPHttpMetricExporter(**target.arguments)

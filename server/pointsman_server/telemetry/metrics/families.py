@@ -25,28 +25,12 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistogramData:
-    """A histogram's numbers; `counts` has one more element than `bounds`."""
-
-    bounds: tuple[float, ...]
-    counts: tuple[int, ...]
-    total: float
-    lowest: float
-    highest: float
-
-    @property
-    def count(self) -> int:
-        """The number of values that were recorded."""
-        return sum(self.counts)
-
-
 @dataclass(frozen=True, slots=True)
 class Point:
     """One cell: its attributes, those not set left out, and its number."""
 
     attributes: Mapping[str, str | bool]
-    value: float | HistogramData
+    value: float | Histogram
 
 
 class Family(Metric):
@@ -63,12 +47,12 @@ class Family(Metric):
         suffix = "_total" if kind is Kind.COUNTER else ""
         for point in self.points:
             labels = {underscored(k): _label(v) for k, v in point.attributes.items()}
-            if isinstance(point.value, HistogramData):
+            if isinstance(point.value, Histogram):
                 self._add_histogram(labels, point.value)
             else:
                 self.add_sample(name + suffix, labels, point.value)
 
-    def _add_histogram(self, labels: dict[str, str], data: HistogramData) -> None:
+    def _add_histogram(self, labels: dict[str, str], data: Histogram) -> None:
         for bound, below in _cumulated(data):
             self.add_sample(f"{self.name}_bucket", {**labels, "le": bound}, below)
         self.add_sample(f"{self.name}_sum", labels, data.total)
@@ -90,9 +74,9 @@ def underscored(name: str) -> str:
     return "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
 
 
-def _cumulated(data: HistogramData) -> Iterator[tuple[str, int]]:
+def _cumulated(data: Histogram) -> Iterator[tuple[str, int]]:
     below = 0
-    for bound, count in zip((*data.bounds, "+Inf"), data.counts, strict=True):
+    for bound, count in zip((*data.bounds, "+Inf"), data.buckets, strict=True):
         below += count
         yield str(bound), below
 
@@ -102,7 +86,7 @@ def _point(instrument: Instrument, key: Key, cell: float | Histogram) -> Point:
     if key is not OVERFLOW:
         pairs = zip(instrument.attributes, key, strict=True)
         attributes = {name: _plain(value) for name, value in pairs if value is not None}
-    return Point(attributes, _data(cell) if isinstance(cell, Histogram) else cell)
+    return Point(attributes, cell.snapshot() if isinstance(cell, Histogram) else cell)
 
 
 def _plain(value: str | bool) -> str | bool:
@@ -112,13 +96,3 @@ def _plain(value: str | bool) -> str | bool:
 
 def _label(value: str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def _data(cell: Histogram) -> HistogramData:
-    return HistogramData(
-        bounds=tuple(cell.bounds),
-        counts=tuple(cell.buckets),
-        total=cell.total,
-        lowest=cell.lowest,
-        highest=cell.highest,
-    )

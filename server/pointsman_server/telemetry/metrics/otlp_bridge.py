@@ -28,7 +28,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 
 from pointsman_server.telemetry.daemon_thread import in_daemon_thread, within
-from pointsman_server.telemetry.metrics.families import Family, HistogramData
+from pointsman_server.telemetry.metrics.accumulators import Histogram
+from pointsman_server.telemetry.metrics.families import Family
 from pointsman_server.telemetry.metrics.instrument import Kind
 
 logger = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ def _metric(family: Family, started: int, taken: int) -> Metric:
 
 def _numbers(family: Family, started: int, taken: int) -> Iterator[NumberDataPoint]:
     for point in family.points:
-        if not isinstance(point.value, HistogramData):
+        if not isinstance(point.value, Histogram):
             yield NumberDataPoint(
                 attributes=dict(point.attributes),
                 start_time_unix_nano=started,
@@ -169,14 +170,14 @@ def _numbers(family: Family, started: int, taken: int) -> Iterator[NumberDataPoi
 
 def _histograms(family: Family, started: int, taken: int) -> Iterator[HistogramDataPoint]:
     for point in family.points:
-        if isinstance(point.value, HistogramData):
+        if isinstance(point.value, Histogram):
             yield HistogramDataPoint(
                 attributes=dict(point.attributes),
                 start_time_unix_nano=started,
                 time_unix_nano=taken,
                 count=point.value.count,
                 sum=point.value.total,
-                bucket_counts=point.value.counts,
+                bucket_counts=point.value.buckets,
                 explicit_bounds=point.value.bounds,
                 min=point.value.lowest,
                 max=point.value.highest,

@@ -27,16 +27,15 @@ def build_span_exporters(rules: SignalRules) -> tuple[SpanExporter, ...]:
 
 
 def _otlp_spans(target: OtlpTarget) -> SpanExporter:
-    headers = {key.lower(): value for key, value in target.headers.items()}
     if target.protocol == GRPC:
         from pointsman_server.telemetry.tracing.otlp_grpc import QuickSpanExporter  # noqa: PLC0415
 
-        return QuickSpanExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+        return QuickSpanExporter(**target.arguments)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter as OTLPHttpSpanExporter,
     )
 
-    return OTLPHttpSpanExporter(endpoint=target.endpoint, headers=headers, timeout=target.timeout)
+    return OTLPHttpSpanExporter(**target.arguments)
 
 
 class CountingSpanExporter(SpanExporter):

@@ -13,7 +13,7 @@ from pointsman_server.engines.local.choice import (
 )
 from pointsman_server.engines.local.curve import Curve
 from pointsman_server.engines.local.outcome_rule import predicted_quality
-from pointsman_server.engines.local.reading import Reader
+from pointsman_server.engines.local.reading import OutcomeReader
 from pointsman_server.engines.local.skills import SkillBook
 
 LONG = "Which of these treaties ended the war, and why did it not last? " * 12
@@ -29,7 +29,7 @@ def spread(artefact: files.Artefact, text: str, *, measured: bool, **moved: floa
     known = [{"topic_scores": {"history": share}} for share in (0.6, 0.8)]
     pair = tuple(CatalogModel(public_id=str(at), router_id=str(at), **known[at]) for at in range(2))
     pool = replace(SkillBook(artefact).pool(pair), measured=measured)
-    reading = replace(Reader(artefact).read(text), **moved)
+    reading = replace(OutcomeReader(artefact).read(text), **moved)
     weak, strong = predicted_quality(reading, pool, with_difficulty=True)
     return strong - weak
 
@@ -53,7 +53,7 @@ def test_learnt_leverage_is_for_measured_skills_and_length_for_the_others(
 
 
 def test_a_longer_text_has_more_leverage_within_bounds(artefact: files.Artefact) -> None:
-    reader = Reader(artefact)
+    reader = OutcomeReader(artefact)
     found = [reader.read(LONG[:length]).length_leverage for length in (0, 200, 400, 700, 2_000)]
     assert found == sorted(set(found))
     assert found[0] == reader.read("Why?").length_leverage == -0.25

@@ -84,7 +84,7 @@ def truth(requests: Sequence[LabelledRequest]) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class FitSettings:
     """Bounds on the movement of the heads."""
 
     epochs: int = 30
@@ -93,7 +93,9 @@ class Settings:
     """Pull back to where they started, times the squared distance."""
 
 
-def fit(start: Heads, pooled: Floats, wanted: Targets, *, settings: Settings, seed: int) -> Heads:
+def fit(
+    start: Heads, pooled: Floats, wanted: Targets, *, settings: FitSettings, seed: int
+) -> Heads:
     """Move the heads towards the labels by Adam; the same input gives the same heads."""
     generator = np.random.default_rng(seed)
     parts = [_Part(part, settings) for part in start.parts()]
@@ -111,7 +113,7 @@ def fit(start: Heads, pooled: Floats, wanted: Targets, *, settings: Settings, se
 class _Part:
     """One array that Adam moves."""
 
-    def __init__(self, start: Floats, settings: Settings) -> None:
+    def __init__(self, start: Floats, settings: FitSettings) -> None:
         self.at = start.astype(np.float64)
         self._home = self.at.copy()
         self._settings = settings

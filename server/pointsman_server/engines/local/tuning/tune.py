@@ -18,8 +18,8 @@ from pointsman_server.engines.local.readers.calibration import Calibration
 from pointsman_server.engines.local.readers.default import DefaultReader
 from pointsman_server.engines.local.readers.estimate import RequestEstimate
 from pointsman_server.engines.local.tuning.heads import (
+    FitSettings,
     Heads,
-    Settings,
     Targets,
     fit,
     targets,
@@ -105,7 +105,7 @@ def heads_of(container: Container) -> Heads:
 
 def _fitted(start: Container, pooled: Floats, wanted: Targets, *, seed: int) -> Container:
     origin = heads_of(start)
-    found = fit(origin, pooled, wanted, settings=Settings(), seed=seed)
+    found = fit(origin, pooled, wanted, settings=FitSettings(), seed=seed)
     calibration = _recalibrated(start, pooled, wanted, seed=seed)
     arrays = dict(start.arrays) | {
         name: getattr(found, name) for name in ("middle", "middle_bias", "heads", "heads_bias")
@@ -128,7 +128,7 @@ def _recalibrated(
     logits = np.zeros((len(pooled), origin.heads.shape[1]), np.float32)
     for side in (0, 1):
         kept, rest = np.flatnonzero(half != side), np.flatnonzero(half == side)
-        found = fit(origin, pooled[kept], wanted.take(kept), settings=Settings(), seed=seed)
+        found = fit(origin, pooled[kept], wanted.take(kept), settings=FitSettings(), seed=seed)
         logits[rest] = found.logits(pooled[rest])
     calibration["above"] = [
         _platt(logits[:, level], wanted.above[:, level], before=tuple(pair))

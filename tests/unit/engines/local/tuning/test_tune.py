@@ -8,7 +8,7 @@ from pointsman_server.core.errors import TooFewLines
 from pointsman_server.engines.local.container import Container, pack, unpack
 from pointsman_server.engines.local.readers.default import MAGIC, DefaultReader, content_of
 from pointsman_server.engines.local.tuning import LabelledRequest, parse, tune
-from pointsman_server.engines.local.tuning.heads import Settings, fit, targets
+from pointsman_server.engines.local.tuning.heads import FitSettings, fit, targets
 from pointsman_server.engines.local.tuning.tune import heads_of
 
 THINGS = ("invoice", "parcel", "ticket", "contract", "refund", "badge", "meeting", "order")
@@ -78,7 +78,7 @@ def test_fitting_moves_only_what_labels_speak_of(shipped: Container) -> None:
     start = heads_of(shipped)
     pooled = np.random.default_rng(0).normal(0, 1, (64, start.middle.shape[0])).astype(np.float32)
     wanted = targets(parse(['{"prompt": "x", "difficulty": "easy"}'] * 64))
-    found = fit(start, pooled, wanted, settings=Settings(epochs=5), seed=0)
+    found = fit(start, pooled, wanted, settings=FitSettings(epochs=5), seed=0)
     before, after = start.logits(pooled), found.logits(pooled)
     assert after[:, 1].mean() < before[:, 1].mean()
     assert np.array_equal(start.heads[:, 9:], found.heads[:, 9:])
