@@ -117,6 +117,7 @@ async def test_another_api_gets_the_static_pick_and_is_counted(
         ("deflate", zlib.compress(json.dumps(chat()).encode())),
         ("deflate", zlib.compress(json.dumps(chat()).encode(), wbits=-15)),
     ],
+    ids=["gzip", "gzip in two members", "zlib", "bare deflate"],
 )  # fmt: skip
 async def test_a_compressed_body_is_decided_for(
     encoding: str, body: bytes, envoy: Any, fake: FakeService

@@ -140,7 +140,11 @@ def test_what_is_no_number_arrives_as_none():
     assert isnan(found.attributes[0].value.double_value)
 
 
-@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, object(), "\ud800"], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [2**63, -(2**63) - 1, object(), "\ud800"],
+    ids=["too large", "too small", "of no kind", "half a character"],
+)
 def test_a_value_that_cannot_be_sent_is_left_out_and_named_without_its_text(value, caplog):
     caplog.set_level(logging.WARNING)
     wire = SpanEncoder().encode([span(attributes={"bad": value, "good": 1})])
