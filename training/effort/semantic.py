@@ -48,7 +48,7 @@ def build(
     out: Path,
 ) -> None:
     """Write the files of the distribution into `out`."""
-    from training.effort.train import EVERYTHING, figures, version_of  # noqa: PLC0415
+    from training.effort.train import EVERYTHING, figures, keep, version_of  # noqa: PLC0415
     from training.effort.train import student as trained  # noqa: PLC0415
 
     rows, own, other = [], [], []
@@ -66,6 +66,7 @@ def build(
         key=lambda at: spearman(expected(at * encoder + (1 - at) * plain), effort),
     )
     mixed = share * encoder + (1 - share) * plain
+    keep(work / "held-semantic.npz", rows, mixed)
     calibration = calibrate(rows, mixed)
     first = dict(default.meta["calibration"])
     bound = unsure(shares_of(plain, first), mix_weights(rows))

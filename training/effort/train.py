@@ -138,6 +138,11 @@ def packed(
     return Container(meta={**meta, "aside_threshold": threshold}, arrays={**plain.arrays, **arrays})
 
 
+def keep(path: Path, rows: Sequence[Row], logits: Floats) -> None:
+    """Save the logits of held-out rows, for `training.tiers`."""
+    np.savez(path, ids=np.array([row.id for row in rows]), logits=logits)
+
+
 def figures(rows: Sequence[Row], logits: Floats, calibration: dict[str, Any]) -> dict[str, Any]:
     """Figures on held-out sources, for the header."""
     found = {**table(rows, logits), **asdict(labelled(rows, logits, calibration))}
@@ -173,13 +178,14 @@ def main() -> None:
         "--work", type=Path, default=Path("build/effort"), help="folder of finished parts"
     )
     parser.add_argument("--folds", type=int, nargs="*", default=list(range(FOLDS)))
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    parser.add_argument("--threads", type=int, default=2, help="of torch; 1 on a busy machine")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     work, recipe = arguments.work, StudentRecipe()
     work.mkdir(parents=True, exist_ok=True)
     found = material(arguments.data, width=recipe.width, work=work)
     rows, logits = held_out(found, recipe=recipe, folds=arguments.folds, work=work)
+    keep(work / "held-default.npz", rows, logits)
     calibration = calibrate(rows, logits)
     model = student(found, EVERYTHING, recipe=recipe, work=work)
     recipes = {"student": asdict(recipe), "minilm": asdict(MINILM), "heads": asdict(HeadsRecipe())}
