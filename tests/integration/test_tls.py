@@ -224,7 +224,8 @@ def _expiry(peer: Peer, roots: Path, pair: Pair) -> int:
 
 
 @pytest.mark.parametrize(
-    "what", [("decide", "Hi", "--tier", "t"), ("resolve", "plan_create", "--run-id", "r")]
+    "what",
+    [("decide", "Hi", "--tier", "kilo-auto/frontier"), ("resolve", "plan_create", "--run-id", "r")],
 )
 async def test_the_commands_show_a_certificate_and_ask_for_the_right_name(
     start: Starter, authority: Authority, tmp_path: Path, what: Sequence[str]
