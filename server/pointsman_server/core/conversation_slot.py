@@ -45,7 +45,7 @@ class ConversationSlot:
     """The engine that chose it."""
     compared: bool = False
     """Whether an engine's answer, a cached one too, was weighed against a model of this
-    conversation since its first decision."""
+    conversation since its first decision. One that stands in for a failed engine does not count."""
     time: int = 0
     """When it was written, in seconds since the epoch."""
 

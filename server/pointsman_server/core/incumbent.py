@@ -39,7 +39,7 @@ class Incumbent:
     is_decided: bool = True
     """Whether it was decided for; else the gateway named it."""
     compared: bool = False
-    """Whether an engine's answer was weighed against a model of the conversation already."""
+    """Whether an engine's answer, no stand-in, was weighed against a model of the conversation."""
 
     def stays(self, why: Stay, *, failures: tuple[EngineFailure, ...] = ()) -> Weighed:
         """The incumbent where no engine answered."""

@@ -172,7 +172,9 @@ class Router:
             loss=self.rules.local.quality_loss.get(case.plan.tier.policy, 0.0),
         )
         key = case.prepared.key
-        if key is not None and weighed.answer is not answer and answer.difficulty != NEEDS_INFO:
+        # A tool loop would keep an outage's answer for as long as it repeats it.
+        lapses = answer.difficulty == NEEDS_INFO or (answer.stand_in and answer.cached)
+        if key is not None and weighed.answer is not answer and not lapses:
             await self.memory.hold(key, replayed(weighed))
         return self._routed(case, weighed, waited=waited), weighed
 

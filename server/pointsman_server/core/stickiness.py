@@ -39,7 +39,8 @@ def settle(
             rules=tier.switching,
             loss=loss,
         )
-        return replace(weighed, compared=True)
+        # A stand-in compares nothing: the engine that it stands in for has not been heard yet.
+        return replace(weighed, compared=incumbent.compared or not answer.stand_in)
     effort = effort_of(answer)
     if slot is not None and slot.routed == answer.model:
         effort = highest(slot.effort, effort)

@@ -43,6 +43,19 @@ _MORE_WORDS: Final = 3
 """Words by which the last record may be longer than the longest other one, or than a short one."""
 _TAIL: Final = 8
 """Words at the end among which a wish is looked for."""
+_CLOSED: Final = re.compile(
+    r"at [\w.$<>]+\([^()]*\)|exit (?:status|code) \d+|goroutine \d+|main\.\w+\("
+    r"|(?:PASS|FAIL|FAILED|PASSED) \S+|\{.*\}|Tests: .*\d (?:total|s|ms)\b|=+ .* =+"
+    r"|(?:modified|deleted|renamed|new file): +\S+(?: -> \S+)?"
+    r"|error: aborting due to (?:\d+ )?previous errors?"
+)
+"""Records that end by themselves: a word behind one is the user's."""
+_WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*[,;]?")
+_LEVELS: Final = frozenset(("TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL"))
+_RUN: Final = 3
+"""Words in a row that any message may have."""
+_LAST_RUN: Final = 2
+"""Words in a row that any message may end with."""
 _SENTENCE_ENDS: Final = (".", "?", "!", "\u3002", "\uff1f", "\uff01", "\u061f", "\u0964")
 
 
@@ -69,10 +82,38 @@ def _is_record_after_record(line: str, wishes: frozenset[str]) -> bool:
     if len(starts) < _LINES:
         return False
     bounds = [0, *(at for at in starts if at), len(line)]
-    words = [len(line[a:b].split()) for a, b in pairwise(bounds)]
+    records = [line[a:b] for a, b in pairwise(bounds)]
+    words = [len(record.split()) for record in records]
     if words[-1] > max(_SHORT_RECORD, *words[:-1]) + _MORE_WORDS:
+        return False
+    if not _ends_as_a_record(records[-1], others=records[:-1]):
         return False
     rest, tail = line[: starts[-1]], line[starts[-1] :].split()[-_TAIL:]
     if rest.isascii() and not "".join(tail).isascii():
         return False
     return wishes.isdisjoint(word.strip(",:;'\"").casefold() for word in tail)
+
+
+def _ends_as_a_record(last: str, *, others: list[str]) -> bool:
+    """Whether the last record ends as it does by itself, or in no more words than the others.
+
+    A task stands behind it else, in whatever language.
+    """
+    closed = _CLOSED.match(last)
+    if closed is not None:
+        return not any(_runs(last[closed.end() :]))
+    runs, known = _runs(last), [_runs(other) for other in others]
+    longest = max(max(each) for each in known)
+    at_end = max(each[-1] for each in known)
+    return max(runs) <= max(_RUN, longest + 1) and runs[-1] <= max(_LAST_RUN, at_end)
+
+
+def _runs(text: str) -> list[int]:
+    """The numbers of plain words in a row; the last one is of those at the text's end."""
+    runs = [0]
+    for token in text.split():
+        if _WORD.fullmatch(token) and token not in _LEVELS:
+            runs[-1] += 1
+        else:
+            runs.append(0)
+    return runs

@@ -48,6 +48,9 @@ RUSTC = """error[E0382]: borrow of moved value: `x`
 2 |     let x = String::new();
   |         - move occurs because `x` has type `String`
 error: aborting due to previous error"""
+SERVICE = """2026-11-30 12:00:01 INFO server starting
+2026-11-30 12:00:02 INFO pool has four workers
+2026-11-30 12:00:04 INFO server listening on port 8080"""
 GIT = """On branch main
 Your branch is up to date with 'origin/main'.
 
@@ -81,7 +84,7 @@ TASKS = (
     f"{GIT}\nCommit this with a good message.", f"Explain:\n{RUSTC}", f"{PANIC}\n\nWhy?",
     "- add a button\n- fix the footer\n- write tests for both of them, please",
 )  # fmt: skip
-PASTES = (LOG, TRACE, TESTS, JEST, JSON_LOG, SYSLOG, PANIC, RUSTC, GIT)
+PASTES = (LOG, TRACE, TESTS, JEST, JSON_LOG, SYSLOG, PANIC, RUSTC, GIT, SERVICE)
 VAGUE = (
     "fix it",
     "Fix this!",
@@ -146,6 +149,27 @@ def test_a_wish_behind_or_before_such_a_paste_is_a_task(paste, wish):
 )
 def test_prose_that_begins_like_a_log_is_a_task(text):
     assert turn(text) is Turn.TASK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TypeError: x is undefined at foo(a.js:1:2) at bar(b.js:3:4) at c(c.js:5:6) add a check",
+        "panic: nil map goroutine 1 [running]: main.main() exit status 2 write a test for this",
+        "[ERROR] db timeout [WARN] retry 1 [ERROR] db timeout implement a retry wrapper",
+        "npm ERR! code E404 npm ERR! 404 not found npm ERR! pkg left-pad, replace the package",
+        "FAIL src/a.test.ts FAIL src/b.test.ts FAIL src/c.test.ts make them pass",
+        "On branch main Changes not staged: modified: a.py modified: b.py write the changelog",
+    ],
+)
+def test_words_behind_the_last_record_of_a_paste_are_a_task(text):
+    assert turn(text) is Turn.TASK
+
+
+@pytest.mark.parametrize("paste", PASTES, ids=range(len(PASTES)))
+@pytest.mark.parametrize("task", ["implement a retry wrapper", "ajoute un test unitaire"])
+def test_a_task_without_a_known_word_behind_a_paste_is_one(paste, task):
+    assert turn(f"{on_one_line(paste)} {task}") is Turn.TASK
 
 
 @pytest.mark.parametrize("text", VAGUE)
