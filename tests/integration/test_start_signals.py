@@ -25,6 +25,16 @@ async def working():
     asyncio.get_running_loop().call_soon(sleep)
     await asyncio.sleep(60)
 
+class Finalised:
+    def __del__(self):
+        print("starting", flush=True)
+        time.sleep(5)
+
+async def serving():
+    from pointsman_server.bootstrap.serve import serve
+    from pointsman_server.settings import Settings
+    await serve(Settings(), say=print)
+
 entry.{step} = starting
 sys.exit(entry.main({arguments}))
 """
@@ -79,6 +89,14 @@ def test_a_stop_in_a_callback_of_an_event_loop_ends_it() -> None:
         _, said = process.communicate(timeout=60)
         assert process.returncode == -signal.SIGTERM
         assert not said
+
+
+def test_a_stop_that_a_finaliser_swallows_ends_it_at_the_event_loop() -> None:
+    with started("serve", doing="Finalised() and None; asyncio.run(serving())") as process:
+        process.terminate()
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGTERM
+        assert not out
 
 
 @pytest.mark.parametrize("command", ["serve", "the supervisor"])

@@ -21,6 +21,7 @@ from pointsman_server.http_api.app import FaultRoutes
 from pointsman_server.http_api.keys import FixedKeys, KeyFile, KeySource
 from pointsman_server.http_api.server import serve
 from pointsman_server.lib.host_port import parse_host_port
+from pointsman_server.lib.start_signals import end_if_terminated
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.settings import stays_here
 from pointsman_server.telemetry import tracing
@@ -96,6 +97,7 @@ async def serve_endpoint(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    end_if_terminated()
     rules = PolicyConfig(settings.policy_file).load().policy_file
     host, port = parse_host_port(settings.listen)
     async with tracing(os.environ, service=f"pointsman-{endpoint.command}") as tracer:

@@ -21,6 +21,7 @@ from pointsman_server.bootstrap.worker_link import SupervisorLink
 from pointsman_server.core.description import Description
 from pointsman_server.lib.host_port import UNIX
 from pointsman_server.lib.service_manager import STOPPING, notify, ready, reloading
+from pointsman_server.lib.start_signals import end_if_terminated
 from pointsman_server.policies.config import PolicyConfig
 from pointsman_server.policies.watcher import PolicyWatcher
 from pointsman_server.settings import Settings
@@ -172,6 +173,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, wanted.set)
+    end_if_terminated()
     duty = worker.duty if worker else None
     async with contextlib.AsyncExitStack() as stack:
         if worker is not None:

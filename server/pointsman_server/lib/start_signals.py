@@ -12,6 +12,8 @@ from types import FrameType
 TERMINATED = 143
 """128 + SIGTERM, as a shell reports it."""
 
+_arrived = threading.Event()
+
 
 class Terminated(SystemExit):
     """The process got a SIGTERM.
@@ -32,6 +34,7 @@ def start_signals(*, reloads: bool) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _arrived.clear()
     before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}
     if reloads:
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -42,6 +45,16 @@ def start_signals(*, reloads: bool) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def end_if_terminated() -> None:
+    """Raise `Terminated` if a SIGTERM has come since the start.
+
+    Python prints an exception that meets a finaliser or a callback of a weak reference, and goes
+    on. Call this once the event loop handles SIGTERM: no later one is lost.
+    """
+    if _arrived.is_set():
+        raise Terminated(TERMINATED)
+
+
 def end_terminated() -> int:
     """End the process by SIGTERM; where it would be ignored, return the exit status."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -50,4 +63,5 @@ def end_terminated() -> int:
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
+    _arrived.set()
     raise Terminated(TERMINATED)

@@ -13,7 +13,12 @@ from collections.abc import Sequence
 
 from pointsman_server.lib.console import Console
 from pointsman_server.lib.service_manager import STOPPING, notify, ready
-from pointsman_server.lib.start_signals import Terminated, end_terminated, start_signals
+from pointsman_server.lib.start_signals import (
+    Terminated,
+    end_if_terminated,
+    end_terminated,
+    start_signals,
+)
 from pointsman_server.supervisor.protocol import Plan, plan_of
 from pointsman_server.supervisor.reserved_port import reserve
 from pointsman_server.supervisor.supervisor import Supervisor
@@ -63,6 +68,7 @@ async def _supervise(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, supervisor.reload)
+    end_if_terminated()
     return await supervisor.run(say=say)
 
 

@@ -22,6 +22,8 @@ from pointsman_server.core.fair_share import FairShare
 
 INTERVAL, LEAST_INTERVAL = 0.5, 0.025
 """Seconds between two looks, and after one that found an excess."""
+IDLE = 9.0
+"""Times as long as a look that the pause after it is: who opens connections costs no more."""
 TELL_EVERY = 10.0
 """Seconds between two lines of the log."""
 NETWORK = 64
@@ -50,8 +52,10 @@ async def keep_shares(port: int, *, limit: int) -> None:
     shares, pause, closed, told = ConnectionShares(port, limit=limit), INTERVAL, 0, -TELL_EVERY
     while sys.platform == "linux":
         await asyncio.sleep(pause)
+        began = time.monotonic()
         found = await asyncio.to_thread(shares.close_excess)
-        pause = LEAST_INTERVAL if found else min(2 * pause, INTERVAL)
+        least = max(LEAST_INTERVAL, IDLE * (time.monotonic() - began))
+        pause = least if found else max(least, min(2 * pause, INTERVAL))
         closed += found
         if closed and time.monotonic() - told >= TELL_EVERY:
             _log.warning("closed %d connections of addresses that held more than a share", closed)

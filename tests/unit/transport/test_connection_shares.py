@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -132,6 +133,29 @@ async def test_an_address_that_comes_again_without_a_pause_is_looked_at_more_oft
     assert [record.getMessage() for record in caplog.records] == [
         "closed 2 connections of addresses that held more than a share"
     ]
+
+
+@linux
+async def test_looks_take_a_tenth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
+
+    def slow_look(_: ConnectionShares) -> int:
+        nonlocal now
+        now += 0.2
+        return 1
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(ConnectionShares, "close_excess", slow_look)
+    with pytest.raises(asyncio.CancelledError):
+        await keep_shares(0, limit=LIMIT)
+    assert pauses == [INTERVAL, pytest.approx(1.8), pytest.approx(1.8)]
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ class FastPath:
         )
         raw, slot = self._peek(key), self._peek(conversation)
         template = None
-        if raw is not None and slot is not None and not prompt.context_reset:
+        if raw and slot and len(slot) >= HEAD and not prompt.context_reset:
             # Not the source itself: an enum is hashed in Python.
             served = self._serves and is_served(conversation, self._rules)
             unweighed = slot[EFFORT_AT] in UNWEIGHED_HARD

@@ -20,6 +20,9 @@ CAPACITY: Final = 16_384
 diverse requests have 24,000 pieces, and two thirds of them bring a new one then; without a bound,
 every second request does."""
 
+_ROWS: Final = 16
+"""Pieces that are multiplied at once."""
+
 
 class PieceProjections:
     """Convolves texts of pieces. Safe in threads."""
@@ -73,9 +76,20 @@ class PieceProjections:
             self._used = 0
             new = np.unique(at)
         first, self._used = self._used + 1, self._used + len(new)
-        x = self._table.take(new, axis=0) * self._scale.take(new, axis=0)
-        products = (x @ self._weights).reshape(len(new), 3, -1)
+        products = self._multiplied(new)
         products[:, 1] += self._bias
         self._products[:, first : self._used + 1] = products.swapaxes(0, 1)
         self._slots[new] = np.arange(first, self._used + 1)
         return self._slots.take(at)
+
+    def _multiplied(self, pieces: NDArray[np.intp]) -> Floats:
+        """Pieces x 3 places x channels: each piece's vector times the weights.
+
+        The rounding of a product depends on the shape of its matrices. With one shape, a piece has
+        the same product in every process, whatever was read before.
+        """
+        padded = np.zeros(-(-len(pieces) // _ROWS) * _ROWS, np.intp)
+        padded[: len(pieces)] = pieces
+        x: Floats = self._table.take(padded, axis=0) * self._scale.take(padded, axis=0)
+        blocks = x.reshape(-1, _ROWS, x.shape[1]) @ self._weights
+        return blocks.reshape(len(padded), 3, -1)[: len(pieces)]

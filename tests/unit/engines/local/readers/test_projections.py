@@ -7,7 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pointsman_server.engines.local.container import unpack
+from pointsman_server.engines.local.readers.default import MAGIC, DefaultReader, content_of
 from pointsman_server.engines.local.readers.projections import PieceProjections
+from pointsman_server.engines.local.readers.robustness import REQUESTS
 
 PIECES, WIDTH, CHANNELS = 200, 8, 6
 LONGEST = 20
@@ -63,3 +66,13 @@ def test_threads_share_the_products() -> None:
         found = list(pool.map(kept.convolved, asked))
     for pieces, each in zip(asked, found, strict=True):
         assert each == pytest.approx(plain(pieces), abs=1e-3)
+
+
+def test_a_text_is_the_same_whatever_was_read_before() -> None:
+    content = unpack(content_of(None), magic=MAGIC)
+    warmed = DefaultReader(content)
+    for request in REQUESTS:
+        for word in request.split():
+            warmed.logits(word)
+    for request in REQUESTS:
+        assert warmed.logits(request) == DefaultReader(content).logits(request)
