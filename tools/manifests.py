@@ -2,6 +2,7 @@
 
 `helm template` with deploy/kubernetes/values.yaml makes the objects; each becomes a file, named by
 its kind, with the chart's comments. Labels that are true of a Helm release only are left out.
+A file whose object the chart no longer makes is removed.
 `--check` only reports what differs. `--helm` is the command to run, `helm` unless given.
 """
 
@@ -42,12 +43,43 @@ _SEPARATOR = "---\n"
 def manifests(helm: Sequence[str]) -> Mapping[str, str]:
     """Return the text of each file by its name.
 
-    Raises `subprocess.CalledProcessError`, with Helm's words in `stderr`, if Helm fails.
+    Raises `subprocess.CalledProcessError`, with Helm's words in `stderr`, if Helm fails, and
+    `ValueError` for two objects of one kind.
     """
     command = [*helm, "template", NAME, str(CHART), "--kube-version", KUBERNETES]
     command += ["--values", str(FOLDER / "values.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    return dict(_file(text) for text in f"\n{done.stdout}".split(f"\n{_SEPARATOR}") if text.strip())
+    return files(done.stdout)
+
+
+def files(rendered: str) -> Mapping[str, str]:
+    """Return the text of each file by its name. Raises `ValueError` for two of one name."""
+    made: dict[str, str] = {}
+    for text in f"\n{rendered}".split(f"\n{_SEPARATOR}"):
+        if text.strip():
+            name, content = _file(text)
+            if name in made:
+                raise ValueError(f"two objects for {name}: give each its own file name")
+            made[name] = content
+    return made
+
+
+def stale_files(made: Mapping[str, str], folder: Path) -> list[str]:
+    """Return the files that differ from `made`, and generated ones that are no longer made."""
+    kept = {path.name: path.read_text() for path in folder.glob("*.yaml")}
+    differ = [name for name, text in made.items() if kept.get(name) != text]
+    return differ + sorted(
+        name for name, text in kept.items() if text.startswith(HEADER) and name not in made
+    )
+
+
+def unlisted(made: Mapping[str, str], folder: Path) -> list[str]:
+    """Return the files of `made` that the kustomization leaves out, and those it has in vain."""
+    listed = set(yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"])
+    by_hand = {
+        path.name for path in folder.glob("*.yaml") if not path.read_text().startswith(HEADER)
+    }
+    return sorted((made.keys() - listed) | (listed - made.keys() - by_hand))
 
 
 def _file(text: str) -> tuple[str, str]:
@@ -72,18 +104,34 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         print(error.stderr, end="", file=sys.stderr)
         return 2
-    stale = [
-        name
-        for name, text in made.items()
-        if not (path := FOLDER / name).exists() or path.read_text() != text
-    ]
-    if options.check and stale:
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return _report(made) if options.check else _write(made)
+
+
+def _report(made: Mapping[str, str]) -> int:
+    stale = stale_files(made, FOLDER)
+    if stale:
         print(f"stale, run `make manifests`: {', '.join(stale)}", file=sys.stderr)
-        return 1
-    for name in stale:
-        (FOLDER / name).write_text(made[name])
+    return max(_report_unlisted(made), 1 if stale else 0)
+
+
+def _write(made: Mapping[str, str]) -> int:
+    for name in stale_files(made, FOLDER):
+        if name in made:
+            (FOLDER / name).write_text(made[name])
+        else:
+            (FOLDER / name).unlink()
         print(f"deploy/kubernetes/{name}")
-    return 0
+    return _report_unlisted(made)
+
+
+def _report_unlisted(made: Mapping[str, str]) -> int:
+    names = unlisted(made, FOLDER)
+    if names:
+        print(f"correct the resources of kustomization.yaml: {', '.join(names)}", file=sys.stderr)
+    return 1 if names else 0
 
 
 if __name__ == "__main__":

@@ -44,9 +44,12 @@ class BodyRoom:
 
     def enter(self, size: int) -> Place | None:
         """Take a place until `leave`; `None` if there is none."""
-        while not self._fits(size):
-            if not self._evict():
-                return None
+        leaving = self._leaving(size)
+        if leaving is None:
+            return None
+        for each in leaving:
+            self.leave(each)
+            each.evicted.set()
         place = Place(size, self._clock())
         self._bytes += size
         self._held.add(place)
@@ -64,14 +67,17 @@ class BodyRoom:
             self._held.remove(place)
             self._bytes -= place.size
 
-    def _fits(self, size: int) -> bool:
-        return self._bytes + size <= self._most_bytes and len(self._held) < self._most_requests
-
-    def _evict(self) -> bool:
-        """Take the place of the longest wait; false if none is long enough."""
-        oldest = next(iter(self._waiting), None)
-        if oldest is None or self._clock() - oldest.since < self._grace:
-            return False
-        self.leave(oldest)
-        oldest.evicted.set()
-        return True
+    def _leaving(self, size: int) -> list[Place] | None:
+        """Return the places to take for a new one, the longest waits; `None` if too few can go."""
+        missing_bytes = self._bytes + size - self._most_bytes
+        missing = len(self._held) + 1 - self._most_requests
+        leaving: list[Place] = []
+        waiting = iter(self._waiting)
+        while missing_bytes > 0 or missing > 0:
+            oldest = next(waiting, None)
+            if oldest is None or self._clock() - oldest.since < self._grace:
+                return None
+            leaving.append(oldest)
+            missing_bytes -= oldest.size
+            missing -= 1
+        return leaving

@@ -16,6 +16,8 @@ import grpc
 _UNIX = "unix:"
 _SOCKET_FILES = (_UNIX, "unix-abstract:")
 _NOBODY = frozenset({errno.ECONNREFUSED, errno.ENOENT})
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""The machine lacks an address of a name, such as `::1` without IPv6; gRPC takes the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +78,21 @@ def _check_port(address: str) -> None:
     host, _, port = address.rpartition(":")
     kind = socket.SOCK_STREAM
     found = socket.getaddrinfo(host.strip("[]") or None, port, type=kind, flags=socket.AI_PASSIVE)
+    absent: OSError | None = None
+    bound = False
     for family, _, _, _, place in found:
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
+        try:
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+            absent = error
+        else:
+            bound = True
+    if absent is not None and not bound:
+        raise absent
 
 
 def _credentials(

@@ -11,7 +11,7 @@ from grpc_health.v1._async import HealthServicer
 
 from pointsman_extproc.answers import Answer
 from pointsman_extproc.incoming import Incoming
-from pointsman_extproc.listen import Listen
+from pointsman_extproc.listen import Listen, check_free
 from pointsman_extproc.processor import Processor
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
@@ -31,9 +31,10 @@ async def listening(
 ) -> AsyncIterator[str]:
     """Serve inside the block; yields the address, with the port that port 0 became.
 
-    Raises `RuntimeError` if it cannot listen there. At the end, health reports NOT_SERVING, and
-    streams have `grace` seconds to finish.
+    Raises `RuntimeError`, or `OSError`, if it cannot listen there. At the end, health reports
+    NOT_SERVING, and streams have `grace` seconds to finish.
     """
+    check_free(listen.address)  # here: another process may have taken it while readers started
     longest = max(most_bytes + _ROOM, _LEAST_MESSAGE)
     server = grpc.aio.server(
         maximum_concurrent_rpcs=MOST_STREAMS,

@@ -158,13 +158,23 @@ def _watched(send: Send, reader: ResponseIdReader) -> Send:
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = {k.lower(): v for k, v in message.get("headers", ())}
-            reader.start(message["status"], headers.get(b"content-encoding", b"").decode("latin-1"))
-        elif message["type"] == "http.response.body":
-            reader.feed(message.get("body", b""))
+            # ASGI allows any iterable, also one that can be read once.
+            message = {**message, "headers": list(message.get("headers", ()))}
+        try:
+            _show(message, reader)
+        except Exception as error:  # noqa: BLE001  # the response must go on
+            log_fault(error)
         await send(message)
 
     return sent
+
+
+def _show(message: Message, reader: ResponseIdReader) -> None:
+    if message["type"] == "http.response.start":
+        headers = {k.lower(): v for k, v in message["headers"]}
+        reader.start(message["status"], headers.get(b"content-encoding", b"").decode("latin-1"))
+    elif message["type"] == "http.response.body":
+        reader.feed(message.get("body", b""))
 
 
 def _with_facts(scope: Scope, routed: Routed, *, length: int) -> Scope:

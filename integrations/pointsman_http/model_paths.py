@@ -9,17 +9,25 @@ from urllib.parse import quote, unquote
 
 _MESSAGES = "/v1/messages"
 _COUNT = re.compile(r"/publishers/anthropic/models/count-tokens:rawPredict")
+_OPERATION = (
+    r"(?:(?:extensions/)?chat/completions|completions|embeddings|responses"
+    r"|images/(?:generations|edits)|audio/(?:speech|transcriptions|translations))"
+)
 _FORMS = (
+    (re.compile(rf"(.*/openai/deployments/)([^?]+?)(/{_OPERATION}/?(?:\?.*)?)"), None),
     (re.compile(r"(.*/openai/deployments/)([^/?]+)(/.*)"), None),
     (
         re.compile(
-            r"(.*/publishers/anthropic/models/)((?!count-tokens:)[^/:?]+)(:(?:streamR|r)awPredict.*)"
+            r"(.*/publishers/anthropic/models/)((?!count-tokens:)[^?]+?)(:(?:streamR|r)awPredict.*)"
         ),
         _MESSAGES,
     ),
-    (re.compile(r"(.*/model/)([^/?]+)(/invoke(?:-with-response-stream)?(?:\?.*)?)"), _MESSAGES),
+    (re.compile(r"(.*/model/)([^?]+?)(/invoke(?:-with-response-stream)?(?:\?.*)?)"), _MESSAGES),
 )
-"""Before the model, the model, the rest; and the path of the API, where the path names none."""
+"""Before the model, the model, the rest; and the path of the API, where the path names none.
+
+Some SDKs leave the slashes of a model as they are, so that a model may have several segments.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,10 @@ def api_path_of(path: str) -> str:
 def refuse_unsupported(client: Any) -> None:
     """Raise `TypeError` for a client whose requests cannot be given another model on their way."""
     name = type(client).__name__
+    classes = [each.__name__ for each in type(client).__mro__]
+    signs = any("Bedrock" in each or each.endswith("AWS") for each in classes)
     instead = "call `routing.decide(...)` and pass the `model` of its choice to the SDK"
-    if ("Bedrock" in name or name.endswith("AWS")) and not getattr(client, "api_key", None):
+    if signs and not getattr(client, "api_key", None):
         raise TypeError(
             f"{name} signs each request together with its model, before it is sent: give it an"
             f" `api_key` (a Bedrock API key, which needs no signature), or {instead}"

@@ -66,3 +66,13 @@ def test_several_leave_for_a_long_body(room: BodyRoom, clock: Clock) -> None:
     clock.now += 1
     entered(room, 60)
     assert [each.evicted.is_set() for each in small] == [True, True, True, False]
+
+
+def test_nobody_leaves_for_a_body_that_finds_no_room_anyhow(room: BodyRoom, clock: Clock) -> None:
+    entered_first = entered(room, 60)
+    room.arrived(entered_first)
+    waiting = [entered(room, 10) for _ in range(2)]
+    clock.now += 1
+    young = entered(room, 10)
+    assert room.enter(50) is None
+    assert not any(each.evicted.is_set() for each in (*waiting, young))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pointsman_client import ApiKind
 from pointsman_extproc.arguments import parser_of, settings_from
 from pointsman_extproc.command import ext_proc
 from pointsman_extproc.listen import Listen, check_free
+from pointsman_extproc.server import listening
 from pointsman_extproc.settings import PATHS, Settings
 
 TLS = Path(__file__).parents[1] / "client" / "tls"
@@ -138,6 +141,38 @@ def test_a_socket_that_is_listened_on_is_left_alone(
     said = f"cannot start: cannot listen on unix:{path}: another process listens on it\n"
     assert capsys.readouterr().err == f"pointsman ext-proc: {said}" * 2
     check_free(f"unix:{path}")  # its process has ended
+
+
+async def test_a_socket_that_was_taken_during_the_start_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    listen = Listen(address=f"unix:{tmp_path}/socket")
+    processor: Any = SimpleNamespace(process=None)
+    async with listening(processor, listen=listen, most_bytes=1, grace=0):
+        with pytest.raises(OSError, match="another process listens on it"):
+            async with listening(processor, listen=listen, most_bytes=1, grace=0):
+                pass
+
+
+def test_an_address_of_a_name_that_the_machine_lacks_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, absent = ("127.0.0.1", 0), ("192.0.2.1", 0)
+    found: list[tuple[str, int]] = []
+
+    def resolved(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each) for each in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    found[:] = [absent, here]
+    check_free("name:0")
+    found[:] = [absent]
+    with pytest.raises(OSError, match="Cannot assign requested address"):
+        check_free("name:0")
+    with socket.create_server(here) as other:
+        found[:] = [here, absent, other.getsockname()]
+        with pytest.raises(OSError, match="Address already in use"):
+            check_free("name:0")
 
 
 def test_a_file_that_is_no_socket_is_not_replaced(tmp_path: Path) -> None:

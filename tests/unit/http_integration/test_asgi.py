@@ -384,3 +384,46 @@ async def test_of_a_failure_and_of_a_compressed_response_no_id_is_read(
     provider = Provider([whole("resp_0"), whole("resp_1")], **settings)
     found = await sessions_of(fake, gateway(provider, routing), [None, "resp_0"])
     assert found[0] != found[1] == "resp_0"
+
+
+async def response_through(routing: RoutingClient, headers: Any) -> list[Any]:
+    """The messages of a response whose headers the application gives like this."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (scope["type"], (await receive())["type"]) == ("http", "http.request")
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    body = json.dumps(RESPONSES).encode()
+    incoming = [{"type": "http.request", "body": body}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return incoming.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/responses", "headers": []}
+    middleware: Any = RoutingMiddleware(app, routing=routing, tiers={TIER: PICK}, serves=True)
+    await middleware(scope, receive, send)
+    return sent
+
+
+async def test_headers_that_can_be_read_once_arrive(
+    fake: FakeService, routing: RoutingClient
+) -> None:
+    fake.answer(routed(DECIDED))
+    pairs = [(b"set-cookie", b"s=1"), (b"x-a", b"b")]
+    [start, _] = await response_through(routing, (each for each in pairs))
+    assert list(start["headers"]) == pairs
+
+
+async def test_a_response_that_cannot_be_read_passes(
+    fake: FakeService, routing: RoutingClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.answer(routed(DECIDED))
+    [start, body] = await response_through(routing, [("no bytes", None, CANARY)])
+    assert (start["headers"], body["body"]) == ([("no bytes", None, CANARY)], b"{}")
+    assert "ValueError" in caplog.text
+    assert CANARY not in caplog.text

@@ -203,6 +203,10 @@ class AnthropicBedrock(Sdk):
     api_key: str | None = None
 
 
+class Company(AnthropicBedrock):
+    pass
+
+
 class AzureOpenAI(Sdk):
     base_url = "https://x.openai.azure.com/openai/deployments/one/"
 
@@ -210,6 +214,7 @@ class AzureOpenAI(Sdk):
 @pytest.mark.parametrize(
     ("client", "said"),
     [
+        (Company(), "Company signs each request together with its model"),
         (AnthropicBedrock(), "AnthropicBedrock signs each request together with its model"),
         (AzureOpenAI(), "AzureOpenAI with `azure_deployment` calls that deployment"),
     ],
@@ -223,6 +228,8 @@ def test_a_client_whose_model_cannot_be_changed_is_refused(client: Sdk, said: st
     ("path", "model", "api"),
     [
         ("/openai/deployments/M/chat/completions?api-version=1", "gpt 5/x", None),
+        ("/openai/deployments/M/completions", "chat", None),
+        ("/openai/deployments/M/embeddings/?api-version=1", "gpt-5.5", None),
         (
             "/v1/projects/p/locations/l/publishers/anthropic/models/M:streamRawPredict",
             "c@1",
@@ -232,8 +239,9 @@ def test_a_client_whose_model_cannot_be_changed_is_refused(client: Sdk, said: st
         ("/model/M/invoke-with-response-stream", "kilo-auto/frontier", "/v1/messages"),
     ],
 )
-def test_the_model_of_a_path_is_replaced(path: str, model: str, api: str | None) -> None:
-    place = model_path_of(path.replace("M", "kilo-auto%2Ffrontier", 1))
+@pytest.mark.parametrize("sent", ["kilo-auto%2Ffrontier", "kilo-auto/frontier"])
+def test_the_model_of_a_path_is_replaced(path: str, model: str, api: str | None, sent: str) -> None:
+    place = model_path_of(path.replace("M", sent, 1))
     assert place is not None
     assert (place.model, place.api) == ("kilo-auto/frontier", api or place.api)
     found = model_path_of(place.with_model(model))
