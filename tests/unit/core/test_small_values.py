@@ -14,7 +14,7 @@ from pointsman_server.core.conversation_slot import (
     ConversationSlot,
     dump,
 )
-from pointsman_server.core.deadlines import answer_by
+from pointsman_server.core.deadlines import answer_by, read_by
 from pointsman_server.core.decision_record import DEFAULT_RATE, effective_rate
 from pointsman_server.core.effort import is_hardest
 from pointsman_server.core.ids import AHEAD, ENTROPY_BYTES, DecisionIds
@@ -177,3 +177,10 @@ def test_a_share_of_the_caller_s_time_is_left_for_an_answer_without_a_slow_engin
 
 def test_a_caller_without_a_deadline_leaves_the_engines_their_own_time():
     assert answer_by(None, now=1_000.0) is None
+    assert read_by(None) is None
+
+
+@pytest.mark.parametrize("left", [0.02, 0.1, 0.4, 2.0, 60.0])
+def test_readers_are_done_before_the_callers_deadline(left):
+    cut_off = answer_by(1_000.0 + left, now=1_000.0)
+    assert cut_off < read_by(cut_off) <= 1_000.0 + left - 0.01 + 1e-6

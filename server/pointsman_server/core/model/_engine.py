@@ -23,7 +23,8 @@ class EngineQuery:
     """The engines in force for this request, in order: a flag that is off or a prompt that may
     not leave the process takes an engine out."""
     deadline: float | None = None
-    """When the caller needs the answer, on the monotonic clock in seconds; `None`: no limit."""
+    """When engines of others are cut off, on the monotonic clock in seconds; `None`: no limit.
+    `core.deadlines` says how much earlier that is than the caller's deadline."""
     key: bytes | None = None
     """Identifies the decision in the cache; `None`: neither read nor written (a dry run)."""
     retention: Retention = Retention.FULL

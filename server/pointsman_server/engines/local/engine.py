@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pointsman_server.core.deadlines import read_by
 from pointsman_server.core.errors import EngineFailed
 from pointsman_server.core.model import (
     Classification,
@@ -128,7 +129,7 @@ class LocalEngine:
         """Pick one of the query's candidates. Raises `EngineFailed` for a policy without bound."""
         estimate = query.estimate
         if self._quick is not self._reader or not isinstance(estimate, RequestEstimate):
-            estimate = await self._reader.read_async(query.prompt)
+            estimate = await self._reader.read_async(query.prompt, by=read_by(query.deadline))
         return answer_of(self.judge(query, estimate=estimate), source=Source.LOCAL)
 
     async def classify(self, prompt: str) -> Classification:

@@ -50,6 +50,16 @@ _CLOSED: Final = re.compile(
     r"|error: aborting due to (?:\d+ )?previous errors?"
 )
 """Records that end by themselves: a word behind one is the user's."""
+_MESSAGE: Final = re.compile(
+    r"\b(?:division by zero|math domain error|(?:list|string|tuple|array) index out of range"
+    r"|(?:dictionary|Set) changed size during iteration|maximum recursion depth exceeded"
+    r"|connection (?:refused|timed out|reset by peer)|could not connect to server|broken pipe"
+    r"|no such file or directory|permission denied|address already in use|command not found"
+    r"|(?:context )?deadline exceeded|no space left on device|too many open files|out of memory"
+    r"|(?:invalid|unexpected) (?:syntax|indent|token|end of \w+|EOF)|segmentation fault)\b",
+    re.IGNORECASE,
+)
+"""Programs' best known messages: records that end with one end by themselves, too."""
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*[,;]?")
 _LEVELS: Final = frozenset(("TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL"))
 _RUN: Final = 3
@@ -99,7 +109,7 @@ def _ends_as_a_record(last: str, *, others: list[str]) -> bool:
 
     A task stands behind it else, in whatever language.
     """
-    closed = _CLOSED.match(last)
+    closed = _CLOSED.match(last) or _MESSAGE.search(last)
     if closed is not None:
         return not any(_runs(last[closed.end() :]))
     runs, known = _runs(last), [_runs(other) for other in others]

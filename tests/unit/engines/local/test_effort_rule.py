@@ -181,7 +181,7 @@ class Says:
     def read(self, text: str) -> RequestEstimate:
         return self._said
 
-    async def read_async(self, text: str) -> RequestEstimate:
+    async def read_async(self, text: str, *, by: float | None = None) -> RequestEstimate:
         return self.read(text)
 
 

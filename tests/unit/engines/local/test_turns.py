@@ -166,6 +166,16 @@ def test_words_behind_the_last_record_of_a_paste_are_a_task(text):
     assert turn(text) is Turn.TASK
 
 
+@pytest.mark.parametrize("task", ["", "handle it", "ajoute un test"])
+@pytest.mark.parametrize(
+    "message", ["ZeroDivisionError: division by zero", "OSError: Connection reset by peer"]
+)
+def test_a_well_known_message_ends_a_trace(message, task):
+    trace = TRACE.replace("ValueError: no", message)
+    expected = Turn.TASK if task else Turn.NO_TASK
+    assert turn(f"{on_one_line(trace)} {task}".strip()) is expected
+
+
 @pytest.mark.parametrize("paste", PASTES, ids=range(len(PASTES)))
 @pytest.mark.parametrize("task", ["implement a retry wrapper", "ajoute un test unitaire"])
 def test_a_task_without_a_known_word_behind_a_paste_is_one(paste, task):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -45,17 +46,20 @@ class CascadeReader:
         found = self.default.read(text)
         return self._semantic.read(text) if self._unsure(found) else found
 
-    async def read_async(self, text: str) -> RequestEstimate:
-        """Estimate `text` within the deadline."""
+    async def read_async(self, text: str, *, by: float | None = None) -> RequestEstimate:
+        """Estimate `text` within the deadline, and before `by` on the monotonic clock."""
         found = self.default.read(text)
         if not self._unsure(found) or self._waiting >= MOST_WAITING:
+            return found
+        patience = self._deadline if by is None else min(self._deadline, by - time.monotonic())
+        if patience <= 0:
             return found
         self._waiting += 1
         try:
             call = asyncio.get_running_loop().run_in_executor(
                 self._thread, self._semantic.read, text
             )
-            return await asyncio.wait_for(call, self._deadline)
+            return await asyncio.wait_for(call, patience)
         except TimeoutError:
             return found
         finally:

@@ -50,7 +50,12 @@ class DefaultReader:
         """Estimate `text`: any string, of any length and language."""
         return self._calibration.estimate(self.logits(text))
 
-    async def read_async(self, text: str) -> RequestEstimate:
+    async def read_async(
+        self,
+        text: str,
+        *,
+        by: float | None = None,  # noqa: ARG002 (a fixed amount of work)
+    ) -> RequestEstimate:
         """Estimate `text` at once: it takes less time than handing it to a thread."""
         return self.read(text)
 

@@ -70,6 +70,9 @@ class RequestReader(Protocol):
         """Estimate `text`: any string, of any length and language."""
         ...
 
-    async def read_async(self, text: str) -> RequestEstimate:
-        """Estimate `text` without holding up the event loop for longer than the default reader."""
+    async def read_async(self, text: str, *, by: float | None = None) -> RequestEstimate:
+        """Estimate `text` without holding up the event loop for longer than the default reader.
+
+        `by` is when the estimate is needed, on the monotonic clock.
+        """
         ...

@@ -61,7 +61,12 @@ class SemanticReader:
         """Estimate `text`: any string, of any length and language."""
         return self._calibration.estimate(self.mixed(text))
 
-    async def read_async(self, text: str) -> RequestEstimate:
+    async def read_async(
+        self,
+        text: str,
+        *,
+        by: float | None = None,  # noqa: ARG002 (a fixed amount of work)
+    ) -> RequestEstimate:
         """Estimate `text` on another thread."""
         return await asyncio.to_thread(self.read, text)
 

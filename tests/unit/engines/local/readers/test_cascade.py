@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from pointsman_server.engines.local.readers.cascade import MOST_WAITING, CascadeReader
@@ -66,6 +67,18 @@ async def test_a_late_semantic_reader_leaves_the_default_estimate() -> None:
     gate = threading.Event()
     reader, _ = cascade(UNSURE, bound=ALWAYS, gate=gate)
     assert await reader.read_async("x") is UNSURE
+    gate.set()
+
+
+async def test_near_the_callers_deadline_the_semantic_reader_has_only_what_is_left() -> None:
+    gate = threading.Event()
+    semantic = Says(BETTER, gate=gate)
+    reader = CascadeReader(Says(UNSURE), semantic, bound=ALWAYS, deadline=30.0)  # type: ignore[arg-type]
+    assert await reader.read_async("x", by=time.monotonic()) is UNSURE
+    assert semantic.calls == 0
+    began = time.monotonic()
+    assert await reader.read_async("x", by=began + 0.05) is UNSURE
+    assert time.monotonic() - began < 5
     gate.set()
 
 
