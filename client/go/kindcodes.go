@@ -42,7 +42,7 @@ func codesOf(err error) (codes []string) {
 	if structure := structOf(err); structure.IsValid() {
 		for _, name := range codeFields {
 			if field := fieldOf(structure, name); field.IsValid() && field.Kind() == reflect.String {
-				codes = append(codes, field.String())
+				codes = append(codes, codeIn(name, field.String()))
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func codesIn(text string) []string {
 		case map[string]any:
 			for _, name := range []string{"code", "type", "status", "Code"} {
 				if value, there := part[name]; there && value != nil {
-					codes = append(codes, fmt.Sprint(value))
+					codes = append(codes, codeIn(name, fmt.Sprint(value)))
 				}
 			}
 		}
@@ -78,10 +78,20 @@ func codesIn(text string) []string {
 	return codes
 }
 
-// rpcCode is the code of Connect's errors and of gRPC's, whose package is not imported for it.
+// codeIn is the code in that field. Connect writes gRPC's statuses in small letters, as the code alone: they are as the
+// table has them then.
+func codeIn(field, code string) string {
+	inCapitals := strings.ToUpper(code)
+	if _, known := statusOfGrpc[inCapitals]; known && strings.EqualFold(field, "code") && code == strings.ToLower(code) {
+		return inCapitals
+	}
+	return code
+}
+
+// rpcCode is the code of Connect's errors and of gRPC's, whose package is not imported for it; as the table has it.
 func rpcCode(err error) string {
 	if failed, ok := err.(*connect.Error); ok {
-		return failed.Code().String()
+		return codeIn("code", failed.Code().String())
 	}
 	method := reflect.ValueOf(err).MethodByName("GRPCStatus")
 	if !method.IsValid() || method.Type().NumIn() != 0 || method.Type().NumOut() != 1 {
@@ -94,7 +104,7 @@ func rpcCode(err error) string {
 	// "rpc error: code = Unavailable desc = ..."
 	_, text, _ := strings.Cut(status.String(), "code = ")
 	code, _, _ := strings.Cut(text, " ")
-	return code
+	return grpcNames[code]
 }
 
 // statusOfText is the HTTP status of a code: a number, a provider's code, or the name of a gRPC status.
@@ -114,14 +124,18 @@ func statusOfText(code string) int {
 			return status
 		}
 	}
-	return grpcNames[strings.ReplaceAll(name, "_", "")]
+	return 0
 }
 
-// grpcNames are those of gRPC's statuses as Go writes them: `DeadlineExceeded`, `deadline_exceeded`; in small letters.
-var grpcNames = func() map[string]int {
-	names := map[string]int{}
-	for name, status := range statusOfGrpc {
-		names[strings.ToLower(strings.ReplaceAll(name, "_", ""))] = status
+// grpcNames has the table's name of gRPC's statuses by the one in Go: of `DeadlineExceeded`, `DEADLINE_EXCEEDED`.
+var grpcNames = func() map[string]string {
+	names := map[string]string{}
+	for inTable := range statusOfGrpc {
+		var inGo strings.Builder
+		for word := range strings.SplitSeq(inTable, "_") {
+			inGo.WriteString(word[:1] + strings.ToLower(word[1:]))
+		}
+		names[inGo.String()] = inTable
 	}
 	return names
 }()

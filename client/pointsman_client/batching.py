@@ -17,6 +17,8 @@ from pointsman_client.pending_decision import PendingDecision, enqueue
 
 BATCH = 256
 """The contract's limit of a batch."""
+APART = 16
+"""Batches at most for parallel turns of one conversation: each is a call, maybe a connection."""
 
 
 class Batching:
@@ -24,13 +26,14 @@ class Batching:
 
     A batch is sent after the event-loop iteration that collected it, so no timer is needed. The
     service decides the requests of one conversation in a batch one after another; here they were
-    requested at the same time, so they go in batches apart, as they would go in calls apart.
+    requested at the same time, so they go in batches apart, as they would go in calls apart; more
+    than `APART` turns of one conversation share these batches.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._gathering: list[PendingDecision] = []
-        self._waiting = 0
+        self._waiting: set[PendingDecision] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -48,7 +51,8 @@ class Batching:
         """See `transports.DecisionTransport`."""
         self._closed = True
         closed = ClientClosed("the client was closed during the call")
-        for asked in self._gathering:
+        # Each, also those of a call that has not begun: a task that is cancelled then never runs.
+        for asked in self._waiting:
             asked.fail(closed)
         for call in self._calls:
             call.cancel()
@@ -59,16 +63,16 @@ class Batching:
     ) -> pb.RouteDecisionResponse:
         if self._closed:
             raise ClientClosed("the client is closed")
-        asked = enqueue(message, timeout=timeout, waiting=self._waiting)
+        asked = enqueue(message, timeout=timeout, waiting=len(self._waiting))
         self._gathering.append(asked)
         if len(self._gathering) == 1:
             # After everything that is ready to run now, which may add requests.
             asyncio.get_running_loop().call_soon(self._send)
-        self._waiting += 1
+        self._waiting.add(asked)
         try:
             return await asked.settled()
         finally:
-            self._waiting -= 1
+            self._waiting.discard(asked)
 
     def _send(self) -> None:
         waiting = [each for each in self._gathering if not each.answer.done()]
@@ -112,12 +116,12 @@ class Batching:
 
 
 def _batches(waiting: Sequence[PendingDecision]) -> Iterator[Sequence[PendingDecision]]:
-    """Batches of at most `BATCH` requests, no two of one conversation in the same."""
+    """Batches of at most `BATCH` requests, those of a conversation dealt out over `APART`."""
     turns: defaultdict[int, list[PendingDecision]] = defaultdict(list)
     seen: Counter[tuple[object, ...]] = Counter()
     for asked in waiting:
         whose = _conversation(asked.message.caller)
-        turns[seen[whose] if whose else 0].append(asked)
+        turns[seen[whose] % APART if whose else 0].append(asked)
         if whose:
             seen[whose] += 1
     for requests in turns.values():

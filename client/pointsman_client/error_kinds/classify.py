@@ -133,8 +133,8 @@ def _status(value: Any) -> int | None:
 
 def _codes(error: BaseException) -> Iterator[Any]:
     """Error codes, the most specific first: of the error, of its body, of gRPC."""
-    for name in ("code", "type", "status"):
-        yield _read(error, name)
+    yield _in_capitals(_read(error, "code"))
+    yield from (_read(error, name) for name in ("type", "status"))
     for name in ("body", "details", "response"):  # openai and anthropic, google.genai, botocore
         yield from _codes_in(_read(error, name))
     # A method of gRPC's errors, and of nothing else that is safe to call.
@@ -146,12 +146,19 @@ def _codes(error: BaseException) -> Iterator[Any]:
 def _codes_in(body: Any) -> Iterator[Any]:
     if not isinstance(body, Mapping):
         return
-    inner = body.get("error", body.get("Error"))
-    for part in (inner, body):
+    for part in (body.get("error"), body.get("Error"), body):
         if isinstance(part, Mapping):
-            yield from (part.get(name) for name in ("code", "type", "status", "Code"))
+            yield _in_capitals(part.get("code"))
+            yield from (part.get(name) for name in ("type", "status", "Code"))
         elif isinstance(part, str):
             yield part
+
+
+def _in_capitals(code: Any) -> Any:
+    """A gRPC status as the table has it: Connect writes it in small letters, as `code` alone."""
+    if isinstance(code, str) and code.islower() and code.upper() in tables.STATUS_OF_GRPC:
+        return code.upper()
+    return code
 
 
 def _status_of_code(code: Any) -> int | None:

@@ -10,9 +10,13 @@ export type RouteMany = (
   options: { timeoutMs: number; headers: Record<string, string> },
 ) => Promise<Answer[]>;
 
+/** Batches at most for parallel turns of one conversation: each is a call, over HTTP/1.1 a connection. */
+const APART = 16;
+
 /**
  * Collects the decisions that are asked for in one turn, and sends them together. The service decides the requests of one
- * conversation in a batch one after another; those that are asked for at the same time therefore go in batches apart.
+ * conversation in a batch one after another; those that are asked for at the same time therefore go in batches apart,
+ * and more than `APART` of them share these batches.
  */
 export class Batching {
   readonly #routeMany: RouteMany;
@@ -60,7 +64,7 @@ export class Batching {
   }
 }
 
-/** Batches with no two requests of one conversation. */
+/** Batches over which the requests of each conversation are dealt out, in their order. */
 function batches(waiting: readonly PendingDecision[]): PendingDecision[][] {
   const found: PendingDecision[][] = [];
   const seen = new Map<string, number>();
@@ -68,7 +72,7 @@ function batches(waiting: readonly PendingDecision[]): PendingDecision[][] {
     const whose = conversation(asked.request);
     const turn = whose === undefined ? 0 : (seen.get(whose) ?? 0);
     if (whose !== undefined) seen.set(whose, turn + 1);
-    (found[turn] ??= []).push(asked);
+    (found[turn % APART] ??= []).push(asked);
   }
   return found;
 }

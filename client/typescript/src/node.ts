@@ -25,6 +25,7 @@ export interface NodeOptions extends ClientOptions {
 }
 
 const READ_MAX_BYTES = 4 * 1024 * 1024;
+const MAX_SOCKETS = 64; // the listener serves a few hundred of one address, and there may be other clients on it
 
 /** A client over gRPC; `address` is `host:port`. It connects at the first call. */
 export function grpcClient(address: string, options: NodeOptions = {}): RoutingClient {
@@ -46,7 +47,7 @@ export function httpClient(baseUrl: string, options: NodeOptions = {}): RoutingC
   const secure = new URL(baseUrl).protocol === "https:";
   if (options.tls && !secure) throw new TypeError("TLS needs a base URL with https");
   if (options.transport === "stream") throw new TypeError("a stream needs gRPC: use grpcClient");
-  const pool = { keepAlive: true, ...secrets(options.tls) };
+  const pool = { keepAlive: true, maxSockets: MAX_SOCKETS, ...secrets(options.tls) };
   const agent = secure ? new HttpsAgent(pool) : new HttpAgent(pool);
   const transport = createConnectTransport({
     baseUrl,

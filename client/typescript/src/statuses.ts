@@ -28,15 +28,21 @@ function codesOf(error: Fields): unknown[] {
   const data = isRecord(response) ? response["data"] : undefined; // axios
   // OpenAI's SDK has the body's `error` in `error`, Anthropic's the body.
   const bodies = [error["error"], error["body"], data].flatMap(codesIn);
-  return [code, type, status, ...named, ...bodies];
+  return [inCapitals(code), type, status, ...named, ...bodies];
 }
 
 function codesIn(body: unknown): unknown[] {
   if (!isRecord(body)) return [body];
-  return [body["error"] ?? body["Error"], body].flatMap((part) => {
-    if (isRecord(part)) return ["code", "type", "status", "Code"].map((name) => part[name]);
+  return [body["error"], body["Error"], body].flatMap((part) => {
+    if (isRecord(part)) return [inCapitals(part["code"]), part["type"], part["status"], part["Code"]];
     return [part];
   });
+}
+
+/** A gRPC status as the table has it: Connect writes it in small letters, as `code` alone. */
+function inCapitals(code: unknown): unknown {
+  if (typeof code !== "string" || code !== code.toLowerCase()) return code;
+  return STATUS_OF_GRPC.has(code.toUpperCase()) ? code.toUpperCase() : code;
 }
 
 /** The status of an error of gRPC or Connect, whose `code` is a small number. */

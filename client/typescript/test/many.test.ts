@@ -242,6 +242,18 @@ test("turns of one session asked for at once do not wait for each other", async 
   assert.deepEqual(sizes.sort(), [1, 2, 4]);
 });
 
+test("parallel turns of one session make few calls, and keep their order in each", async () => {
+  const batches: string[][] = [];
+  const batch = (requests: RouteDecisionRequest[]) => (batches.push(requests.map(({ routing }) => routing!.autoModel)), requests.map(result));
+  const client = scripted({ batch }, { transport: "batch" });
+  const turns = Array.from({ length: 1500 }, (_, at) => ({ ...of("x"), sessionId: "s", tier: String(at) }));
+  const choices = await Promise.all(turns.map((turn) => client.decide(turn)));
+  assert.ok(choices.every(({ why }) => why === "routed"));
+  assert.equal(batches.length, 16);
+  for (const [at, tiers] of batches.entries())
+    assert.deepEqual(tiers, turns.map(({ tier }) => tier).filter((tier) => Number(tier) % 16 === at));
+});
+
 test("a batch that fails gives each the static pick", async () => {
   const unsupported = scripted({});
   const short = scripted({ batch: () => [] });

@@ -1,5 +1,6 @@
 /** The client against a scripted service in the same process: no socket, every failure. */
 import assert from "node:assert/strict";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
@@ -348,6 +349,22 @@ test("ids and prefixes are usable or none", () => {
   assert.equal(usableId("  user-1 "), "user-1");
   for (const none of ["", "  ", undefined, null, "x".repeat(257)]) assert.equal(usableId(none), undefined);
   assert.equal(prefixOf("  a b  "), "a b");
+});
+
+test("a client over HTTP opens a bounded number of connections", async () => {
+  let [open, most] = [0, 0];
+  const server = createHttpServer((_, response) => void setTimeout(() => response.end(), 20));
+  server.on("connection", (socket) => {
+    most = Math.max(most, (open += 1));
+    socket.on("close", () => (open -= 1));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const client = httpClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { decideTimeoutMs: 10_000, retries: 0 });
+  const choices = await Promise.all(Array.from({ length: 300 }, () => client.decide(QUESTION)));
+  assert.ok(choices.every(({ why }) => why !== "fallback:deadline"));
+  await client.close();
+  server.close();
+  assert.ok(most <= 64 + 8, String(most)); // the server hears of a closed one a little later
 });
 
 test("an address of the other kind is refused with the right one", () => {

@@ -108,7 +108,7 @@ def test_an_error_has_a_kind(error: Exception, kind: str | None) -> None:
 def test_a_code_of_a_provider_has_a_kind(case: dict[str, Any]) -> None:
     """The clients of all languages run these cases."""
     body = case["body"]
-    for sent in (body, body.get("error", body), {"ResponseMetadata": {}, **body}):
+    for sent in (body, body.get("error") or body, {"ResponseMetadata": {}, **body}):
         facts = {"body": sent} if isinstance(sent, dict) else {"body": {"error": sent}}
         assert kind_of(OnItsOwn(**facts)) == case["kind"]
 

@@ -231,6 +231,31 @@ async def test_turns_of_one_session_asked_at_once_do_not_wait_for_each_other(
     assert batches == [["a"], ["a", "b"], ["a", "b", "", "c"]]
 
 
+async def test_parallel_turns_of_one_session_make_few_calls_each_in_their_order(
+    calls: list[Any], fake: FakeService
+) -> None:
+    fake.always(routed("vendor/b"))
+    async with RoutingClient(fake.target, transport="batch", decide_timeout=30) as client:
+        await asyncio.gather(*(client.decide(f"{at}", session_id="s", **ASK) for at in range(1500)))
+    asked = sorted([int(r.prompt.user_prompt_prefix) for r in c.requests] for c in calls)
+    assert asked == [list(range(first, 1500, 16)) for first in range(16)]
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_close_ends_decisions_at_once_however_far_their_call_is(
+    fake: FakeService, turns: int
+) -> None:
+    """A call that is cancelled before its first step never runs: nobody would answer."""
+    client = RoutingClient(fake.target, transport="batch", decide_timeout=30)
+    deciding = asyncio.create_task(client.decide("Hi", **ASK))
+    for _ in range(turns + 1):
+        await asyncio.sleep(0)
+    await client.aclose()
+    async with asyncio.timeout(10):
+        choice = await deciding
+    assert choice.why == "fallback:closed"
+
+
 async def test_sub_agents_of_one_session_share_a_batch(calls: list[Any], fake: FakeService) -> None:
     fake.always(routed("vendor/b"))
     async with RoutingClient(fake.target, transport="batch", decide_timeout=30) as client:
