@@ -71,8 +71,15 @@ class LocalCopies:
             when = self._clock.monotonic() if confirmed else _NEVER
             await self._near.set(key, Copy(stored, when).packed(), ttl=ttl)
 
-    def put_soon(self, key: bytes, stored: CacheEntry) -> None:
-        """Write a confirmed copy together with the others of this iteration of the loop."""
+    def put_soon(self, key: bytes, stored: CacheEntry, *, since: float) -> None:
+        """Write a confirmed copy together with the others of this iteration of the loop.
+
+        `stored` was read from the store, beginning at `since` (monotonic). A copy that was written
+        after that stays: the store may have answered before it got that one.
+        """
+        later = self._near.peek(key)
+        if later is not None and _MOMENTS.unpack_from(later)[0] > since:
+            return
         if not self._pending:
             self._writing = asyncio.create_task(self._write())
         self._pending[key] = Copy(stored, self._clock.monotonic())

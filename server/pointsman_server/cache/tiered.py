@@ -46,6 +46,7 @@ class TieredCache:
         copy = await self._copies.get(key) if self._recheck > 0 else None
         if copy is not None and self._is_good(copy):
             return self._told(copy.stored, "miss")
+        began = self._clock.monotonic()
         try:
             found = await self._shared.get(key)
             if found is None or found is BROKEN:
@@ -53,7 +54,7 @@ class TieredCache:
         except CacheUnavailable:
             return self._told(await self._mine(key), "error")
         if found is not None:
-            self._copies.put_soon(key, found)
+            self._copies.put_soon(key, found, since=began)
         return self._told(found, "miss")
 
     async def put(self, key: bytes, value: bytes, *, ttl: float) -> None:

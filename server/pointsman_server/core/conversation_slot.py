@@ -18,7 +18,10 @@ of the effort says whether the model was compared."""
 
 EFFORT_AT = 4
 """The index of the effort's byte."""
-UNWEIGHED_HARD = frozenset(range(38, 0x80))
+_TENTHS = 10
+"""Steps of an effort in that byte."""
+_COMPARED = 0x80
+UNWEIGHED_HARD = frozenset(n for n in range(1, _COMPARED) if is_hardest(n / _TENTHS))
 """Values of that byte of a conversation whose model was chosen for a hard task, and never compared.
 """
 
@@ -26,7 +29,6 @@ _HEAD = Struct(">IBB")
 _SEPARATOR = "\x1f"
 _SOURCES = tuple(Source)
 _MOMENTS = 16
-_COMPARED = 0x80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ EMPTY_SLOT = ConversationSlot()
 
 def dump(slot: ConversationSlot) -> bytes:
     """`slot` as bytes; the effort keeps one step of 0.1."""
-    effort = 0 if slot.effort is None else round(slot.effort * 10)
+    effort = 0 if slot.effort is None else round(slot.effort * _TENTHS)
     effort |= _COMPARED * slot.compared
     return _HEAD.pack(slot.time, effort, _SOURCES.index(slot.source)) + slot.models
 
@@ -108,7 +110,7 @@ def load(raw: bytes) -> ConversationSlot | None:
         served=served,
         routed=routed,
         router_model=router_model,
-        effort=effort / 10 if effort else None,
+        effort=effort / _TENTHS if effort else None,
         source=_SOURCES[source],
         compared=compared,
         time=time,

@@ -40,7 +40,7 @@ async def test_copies_of_an_iteration_are_one_write():
 
     async def found(key):
         await asyncio.sleep(0)
-        bench.copies.put_soon(key, bench.entry(key))
+        bench.copies.put_soon(key, bench.entry(key), since=bench.clock.monotonic())
 
     await asyncio.gather(*map(found, KEYS))
     await settle()
@@ -50,7 +50,7 @@ async def test_copies_of_an_iteration_are_one_write():
 
 async def test_a_pending_copy_is_read_like_any_other():
     bench = Bench()
-    bench.copies.put_soon(KEYS[0], bench.entry())
+    bench.copies.put_soon(KEYS[0], bench.entry(), since=bench.clock.monotonic())
     assert bench.calls == []
     assert bench.copies.peek(KEYS[0], recheck=RECHECK) == b"value"
     assert bench.copies.peek(KEYS[0], recheck=0.0) is None
@@ -62,8 +62,18 @@ async def test_a_pending_copy_is_read_like_any_other():
 
 async def test_a_later_copy_replaces_a_pending_one():
     bench = Bench()
-    bench.copies.put_soon(KEYS[0], bench.entry(b"old"))
+    bench.copies.put_soon(KEYS[0], bench.entry(b"old"), since=bench.clock.monotonic())
     await bench.copies.put(KEYS[0], bench.entry(b"new"), confirmed=True)
+    await settle()
+    assert bench.copies.peek(KEYS[0], recheck=RECHECK) == b"new"
+
+
+async def test_a_copy_outlives_a_read_that_began_before_it():
+    bench = Bench()
+    began = bench.clock.monotonic()
+    bench.clock.advance(0.1)
+    await bench.copies.put(KEYS[0], bench.entry(b"new"), confirmed=True)
+    bench.copies.put_soon(KEYS[0], bench.entry(b"old"), since=began)
     await settle()
     assert bench.copies.peek(KEYS[0], recheck=RECHECK) == b"new"
 
@@ -71,7 +81,7 @@ async def test_a_later_copy_replaces_a_pending_one():
 async def test_each_copy_ends_with_its_entry():
     bench = Bench()
     for key, ttl in zip(KEYS, (5.0, 7.0, 0.0, -1.0), strict=False):
-        bench.copies.put_soon(key, bench.entry(ttl=ttl))
+        bench.copies.put_soon(key, bench.entry(ttl=ttl), since=bench.clock.monotonic())
     await settle()
     assert len(bench.near) == 2
     for passed, left in ((4.9, 2), (0.2, 1), (2.0, 0)):
@@ -81,7 +91,7 @@ async def test_each_copy_ends_with_its_entry():
 
 async def test_a_pending_copy_ends_with_its_entry_too():
     bench = Bench()
-    bench.copies.put_soon(KEYS[0], bench.entry(ttl=5.0))
+    bench.copies.put_soon(KEYS[0], bench.entry(ttl=5.0), since=bench.clock.monotonic())
     bench.clock.advance(5.1)
     assert await bench.copies.get(KEYS[0]) is None
     await settle()
