@@ -126,20 +126,23 @@ def features(rows: list[int], *, table: NDArray[np.int8], scale: Floats) -> Floa
 
 def _features(texts: list[list[int]], *, table: NDArray[np.int8], scale: Floats) -> Floats:
     """The features of each text."""
-    rows: list[int] = []
-    starts = []
-    for text in texts:
-        starts.append(len(rows))
-        rows += text or [NEWLINE]
-    at = np.array(rows, np.intp)
+    texts = [text or [NEWLINE] for text in texts]
+    at = np.array([row for text in texts for row in text], np.intp)
     x = table.take(at, axis=0) * scale.take(at, axis=0)
     width = x.shape[1]
     found = np.empty((len(texts), 2 * width + 1), np.float32)
-    sizes = np.array([[len(text) or 1] for text in texts], np.float32)
-    np.divide(np.add.reduceat(x, starts), sizes, out=found[:, :width])
-    np.maximum.reduceat(x, starts, out=found[:, width:-1])
-    np.multiply(sizes, _SIXTEENTH, out=found[:, -1:])
+    shares = np.zeros((len(texts), len(at)), np.float32)
+    # A product and a `reduce` for each text take half as long as `reduceat`.
+    start = 0
+    for number, text in enumerate(texts):
+        end = start + len(text)
+        shares[number, start:end] = 1.0 / len(text)
+        np.maximum.reduce(x[start:end], out=found[number, width:-1])
+        found[number, -1] = len(text) / _PIECES
+        start = end
+    np.matmul(shares, x, out=found[:, :width])
     return found
 
 
-_SIXTEENTH: Final = np.float32(1 / 16)
+_PIECES: Final = 16
+"""Pieces of a sentence whose length counts as 1."""
