@@ -36,6 +36,7 @@ def routed(**changes: Any) -> DecisionRecord:
         router_model="claude-opus-4-8",
         difficulty="hard",
         confidence=0.91,
+        effort=4.25,
         ambiguity="low",
         domain="coding",
     )

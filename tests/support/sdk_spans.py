@@ -9,7 +9,12 @@ from opentelemetry.trace import Span, SpanKind, Tracer
 from pointsman_server.core.decision_record import CachedDecisionDetail, DecisionRecord
 from pointsman_server.telemetry.attributes import decision_attributes
 
-OF_ITS_OWN = ("pointsman.confidence", "pointsman.ambiguity", "pointsman.domain")
+OF_ITS_OWN = (
+    "pointsman.confidence",
+    "pointsman.effort",
+    "pointsman.ambiguity",
+    "pointsman.domain",
+)
 
 
 class SdkSpan:

@@ -54,6 +54,7 @@ class CachedDecisionDetail(NamedTuple):
     """Individual fields of a cached decision, which differ within one template."""
 
     confidence: float | None
+    effort: float | None
     ambiguity: str | None
     domain: str | None
 

@@ -26,6 +26,7 @@ SERVED_MODEL: Final = "pointsman.served_model"
 AGREEMENT: Final = "pointsman.agreement"
 DIFFICULTY: Final = "pointsman.difficulty"
 CONFIDENCE: Final = "pointsman.confidence"
+EFFORT: Final = "pointsman.effort"
 AMBIGUITY: Final = "pointsman.ambiguity"
 DOMAIN: Final = "pointsman.domain"
 CANDIDATE_COUNT: Final = "pointsman.candidate_count"
@@ -101,6 +102,7 @@ def _of_decision(decision: Decision) -> dict[str, AttributeValue | None]:
         ROUTED_MODEL: answer.model,
         DIFFICULTY: answer.difficulty,
         CONFIDENCE: answer.confidence,
+        EFFORT: answer.effort,
         AMBIGUITY: answer.ambiguity,
         DOMAIN: answer.domain,
         CANDIDATE_COUNT: decision.candidate_count,

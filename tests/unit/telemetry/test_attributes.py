@@ -29,6 +29,7 @@ def test_a_routed_decision_is_told_whole() -> None:
         "pointsman.source": "local",
         "pointsman.difficulty": "hard",
         "pointsman.confidence": 0.91,
+        "pointsman.effort": 4.25,
         "pointsman.ambiguity": "low",
         "pointsman.domain": "coding",
         "pointsman.candidate_count": 2,

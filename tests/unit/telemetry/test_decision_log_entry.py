@@ -43,6 +43,7 @@ def test_a_fresh_routed_line_says_all_that_is_known() -> None:
         "policy": "capability_heavy",
         "difficulty": "hard",
         "confidence": 0.91,
+        "effort": 4.25,
         "ambiguity": "low",
         "domain": "coding",
         "candidate_count": 2,

@@ -28,9 +28,9 @@ METHOD = "pointsman.v1.RoutingService/RouteDecision"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-b7ad6b7169203331-01", f"00-{TRACE}-b7ad6b7169203331-00"
 DETAILS = [
-    CachedDecisionDetail(0.75, "clear", "programming"),
-    CachedDecisionDetail(None, None, None),
-    CachedDecisionDetail(0.0, "needs_info", None),
+    CachedDecisionDetail(0.75, 2.5, "clear", "programming"),
+    CachedDecisionDetail(None, None, None, None),
+    CachedDecisionDetail(0.0, None, "needs_info", None),
 ]
 
 

@@ -17,7 +17,7 @@ from pointsman_server.telemetry.tracing.head_tracer import HeadTracer
 from pointsman_server.telemetry.tracing.provider import CountingSpanProcessor, Spans, build_resource
 from support.records import routed
 
-DETAIL = CachedDecisionDetail(0.75, "clear", "programming")
+DETAIL = CachedDecisionDetail(0.75, 2.5, "clear", "programming")
 SEPARATE = re.compile(r"(?<=^})$", re.MULTILINE)
 
 

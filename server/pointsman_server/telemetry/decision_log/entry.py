@@ -96,6 +96,7 @@ def _decision_fields(decision: Decision | None) -> dict[str, Field]:
         "policy": decision.policy if decision else None,
         "difficulty": answer.difficulty if answer else None,
         "confidence": answer.confidence if answer else None,
+        "effort": answer.effort if answer else None,
         "ambiguity": answer.ambiguity if answer else None,
         "domain": answer.domain if answer else None,
         "candidate_count": decision.candidate_count if decision else None,

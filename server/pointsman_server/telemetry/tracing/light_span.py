@@ -38,7 +38,7 @@ from pointsman_server.telemetry import attributes as a
 from pointsman_server.telemetry.safe_observer import LoggedOnce
 from pointsman_server.telemetry.tracing.head_tracer import SAMPLED_ROOT, HeadTracer
 
-OF_ITS_OWN: Final = (a.DECISION_ID, a.CONFIDENCE, a.AMBIGUITY, a.DOMAIN)
+OF_ITS_OWN: Final = (a.DECISION_ID, a.CONFIDENCE, a.EFFORT, a.AMBIGUITY, a.DOMAIN)
 """Attributes in which cached decisions of one template differ."""
 REMEMBERED: Final = 1_024
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)

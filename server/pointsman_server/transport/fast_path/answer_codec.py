@@ -64,9 +64,10 @@ def detail_of(wire: bytes) -> CachedDecisionDetail:
     try:
         kept = pb.Decision.FromString(wire)
     except DecodeError:
-        return CachedDecisionDetail(None, None, None)
+        return CachedDecisionDetail(None, None, None, None)
     return CachedDecisionDetail(
         confidence=_optional(kept, "confidence"),
+        effort=_optional(kept, "effort"),
         ambiguity=_optional(kept, "ambiguity"),
         domain=_optional(kept, "domain"),
     )
