@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pointsman_server.cli.options import add_set_option, parser_of
-from pointsman_server.core.errors import Problem
+from pointsman_server.core.errors import ArtefactInvalid, Problem
+from pointsman_server.core.policy_file import PolicyFile, ReaderKind
 from pointsman_server.lib.console import say
 from pointsman_server.policies.check import CheckReport
 from pointsman_server.policies.check import check as check_policy
@@ -32,7 +33,7 @@ def check(argv: Sequence[str]) -> int:
     if arguments.schema:
         say(json.dumps(json_schema(), indent=2))
         return 0
-    report = check_policy(arguments.file, assignments=arguments.assignments)
+    report = check_policy(arguments.file, assignments=arguments.assignments, trial=_reader_problems)
     if arguments.json:
         say(json.dumps(_as_json(report), indent=2))
     else:
@@ -41,6 +42,21 @@ def check(argv: Sequence[str]) -> int:
         if arguments.file is None and report.ok:
             say("checked the built-in policy file: name another with `pointsman check FILE`")
     return 0 if report.ok else _FAILED
+
+
+def _reader_problems(policy: PolicyFile) -> tuple[Problem, ...]:
+    """Load the files that the embedded engine would load, besides those in the wheel."""
+    rules = policy.local
+    if rules.artefact is None and rules.reader is ReaderKind.DEFAULT:
+        return ()
+    # Imported here: numpy takes longer than everything else in this command.
+    from pointsman_server.engines.local.readers.loading import load_reader  # noqa: PLC0415
+
+    try:
+        load_reader(rules)
+    except ArtefactInvalid as error:
+        return (Problem(error.key or "engines.local", error.why),)
+    return ()
 
 
 def _as_json(report: CheckReport) -> dict[str, Any]:

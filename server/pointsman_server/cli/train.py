@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import math
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -34,6 +36,7 @@ def train(argv: Sequence[str]) -> int:
         opened = open(arguments.file, "rb") if arguments.file else nullcontext(sys.stdin.buffer)  # noqa: PTH123, SIM115
         with opened as lines:
             requests = parse(lines)
+        _check_place(arguments.out)
         start = unpack(content_of(arguments.artefact), magic=MAGIC)
         tuned = tune(start, requests, seed=arguments.seed)
         content = pack(tuned.container, magic=MAGIC)
@@ -43,9 +46,31 @@ def train(argv: Sequence[str]) -> int:
     except (PointsmanError, OSError) as error:
         return complain([in_words(error)])
     print("\n".join(table(tuned.before, tuned.after)))
+    if tuned.again:
+        print(f"{arguments.artefact} was fine-tuned before: if on these lines, it knew them")
     print(f"wrote {arguments.out}: {len(requests)} labelled requests, {len(content):,} bytes")
-    print("to use it, set engines.local.artefact in the policy file to its path")
+    print("to use it, set engines.local.artefact in the policy file to its path;")
+    print("the server reads it at the start, and when the policy file changes")
     return 0
+
+
+def _check_place(out: Path) -> None:
+    """Find a place that cannot be written before the work. Raises `OSError` that names it."""
+    folder, problem, where = out.parent, 0, out
+    if out.is_dir():
+        problem = errno.EISDIR
+    elif not folder.is_dir():
+        problem, where = errno.ENOENT, folder
+    elif not os.access(out if out.exists() else folder, os.W_OK):
+        problem = errno.EACCES
+    if problem:
+        raise OSError(problem, os.strerror(problem), str(where))
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError("not a whole number from 0 on")
+    return int(text)
 
 
 def table(before: Table, after: Table) -> list[str]:
@@ -80,5 +105,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--artefact", type=Path, help="the artefact to start from; default: the built-in one"
     )
-    parser.add_argument("--seed", type=int, default=0, help="order of the lines; default: 0")
+    parser.add_argument("--seed", type=_seed, default=0, help="order of the lines; default: 0")
     return parser

@@ -126,9 +126,11 @@ class SettingInvalid(PointsmanError):
 class ArtefactInvalid(PointsmanError):
     """The embedded engine's trained file is missing, corrupt or made for other code."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, key: str | None = None) -> None:
         self.why = why
-        super().__init__(f"artefact of the engine `local`: {why}")
+        self.key = key
+        """The key of the policy file that names it, if one does."""
+        super().__init__(f"artefact of the engine `local`: {f'{key}: ' if key else ''}{why}")
 
 
 class LinesInvalid(PointsmanError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +38,27 @@ class CheckReport:
         )
 
 
-def check(path: Path | None, *, assignments: Sequence[str] = ()) -> CheckReport:
+def _no_problems(_: PolicyFile) -> tuple[Problem, ...]:
+    return ()
+
+
+def check(
+    path: Path | None,
+    *,
+    assignments: Sequence[str] = (),
+    trial: Callable[[PolicyFile], tuple[Problem, ...]] = _no_problems,
+) -> CheckReport:
     """Check the file at `path`, or the built-in file, with its overrides.
 
-    Raises nothing on a bad file.
+    `trial` finds what else would keep a valid file from being put in force. Raises nothing on a
+    bad file.
     """
     try:
-        return _report(PolicyConfig(path, assignments=assignments).load())
+        loaded = PolicyConfig(path, assignments=assignments).load()
     except PolicyInvalid as invalid:
         return CheckReport(problems=invalid.problems)
+    problems = trial(loaded.policy_file)
+    return CheckReport(problems=problems, warnings=loaded.warnings) if problems else _report(loaded)
 
 
 def check_text(text: bytes | str) -> CheckReport:

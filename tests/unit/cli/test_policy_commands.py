@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import textwrap
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from pointsman_server.cli.check import check
 from pointsman_server.cli.init import init
 from pointsman_server.cli.policy_test import policy_test
+from pointsman_server.engines.local.readers.default import content_of
 
 TIER = "kilo-auto/frontier"
 OPUS = "anthropic/claude-opus-4.8"
@@ -98,6 +100,39 @@ def test_check_as_json_names_each_problem(
     found = json.loads(capsys.readouterr().out)
     assert not found["ok"]
     assert "mode" in {each["path"] for each in found["errors"]}
+
+
+def test_check_refuses_an_artefact_that_the_server_would_refuse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artefact = tmp_path / "reader.bin"
+    named = ["--set", f"engines.local.artefact={artefact}"]
+    assert check(named) == 1
+    said = capsys.readouterr().out
+    assert (
+        said == f"engines.local.artefact: {artefact}: cannot be read: No such file or directory\n"
+    )
+    artefact.write_bytes(b"no artefact")
+    assert check([*named, "--json"]) == 1
+    [error] = json.loads(capsys.readouterr().out)["errors"]
+    assert error["path"] == "engines.local.artefact"
+    assert "not an artefact" in error["message"]
+
+
+def test_check_loads_the_artefact_of_a_good_policy_file(tmp_path: Path) -> None:
+    artefact = tmp_path / "reader.bin"
+    artefact.write_bytes(content_of(None))
+    assert check(["--set", f"engines.local.artefact={artefact}"]) == 0
+
+
+def test_check_tells_that_the_semantic_readers_weights_are_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pointsman_semantic", None)
+    assert check(["--set", "engines.local.reader=auto"]) == 1
+    assert "engines.local.reader: the semantic reader's weights are not installed" in (
+        capsys.readouterr().out
+    )
 
 
 def test_tests_that_hold_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

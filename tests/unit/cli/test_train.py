@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ LINES = [
 ]
 
 
-def written(folder: Path, lines: list[object]) -> Path:
+def written(folder: Path, lines: Sequence[object]) -> Path:
     file = folder / "labelled.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return file
@@ -85,3 +86,36 @@ def test_a_file_that_cannot_be_used_says_why(
     said = capsys.readouterr().err
     assert "not an artefact" in said
     assert "60 is the fewest" in said
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("pointsman_server.cli.train.tune", never)
+    file = written(tmp_path, LINES)
+    assert train([str(file), "--out", str(tmp_path)]) == 2
+    assert train([str(file), "--out", str(tmp_path / "none" / "reader.bin")]) == 2
+    said = capsys.readouterr().err
+    assert f"cannot open {tmp_path}: Is a directory" in said
+    assert f"cannot open {tmp_path / 'none'}: No such file or directory" in said
+
+
+def test_an_impossible_seed_is_bad_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        train([str(written(tmp_path, LINES)), "--out", "x", "--seed", "-1"])
+    assert "not a whole number from 0 on" in capsys.readouterr().err
+
+
+def test_a_second_round_says_that_the_reader_may_know_the_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = str(written(tmp_path, LINES)), str(tmp_path / "reader.bin")
+    assert train([file, "--out", out]) == 0
+    assert "fine-tuned before" not in capsys.readouterr().out
+    assert train([file, "--out", out, "--artefact", out]) == 0
+    assert f"{out} was fine-tuned before" in capsys.readouterr().out

@@ -69,7 +69,8 @@ def content_of(path: Path | None, *, package: str, name: str) -> bytes:
     try:
         return (resources.files(package) / name if path is None else path).read_bytes()
     except OSError as error:
-        raise ArtefactInvalid(f"cannot be read: {type(error).__name__}") from error
+        why = error.strerror or type(error).__name__
+        raise ArtefactInvalid(f"cannot be read: {why}") from error
 
 
 def pack(container: Container, *, magic: bytes) -> bytes:

@@ -74,8 +74,9 @@ class LocalSection(Section):
     reader_deadline: Annotated[float, duration("1ms", "1s")] = _LOCAL.reader_deadline
     """How long a decision waits for the encoder; then the default reader's estimate holds."""
     artefact: Annotated[str, file_path()] | None = None
-    """The default reader's artefact, as `pointsman train` writes it. Without it the built-in one is
-    used. An artefact that harmless changes of a request sway is refused.
+    """The default reader's artefact, as `pointsman train` writes it; a relative path begins at the
+    process's working directory. Without it the built-in one is used. It is read at the start and
+    when the policy file changes. An artefact that harmless changes of a request sway is refused.
     """
 
     def to_core(self) -> LocalRules:

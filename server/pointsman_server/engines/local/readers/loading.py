@@ -24,16 +24,19 @@ def load_reader(rules: LocalRules) -> RequestReader:
     default = DefaultReader.load() if rules.artefact is None else _own(rules.artefact)
     if rules.reader is ReaderKind.DEFAULT:
         return default
-    semantic = SemanticReader.load(default)
+    try:
+        semantic = SemanticReader.load(default)
+    except ArtefactInvalid as error:
+        raise ArtefactInvalid(error.why, key="engines.local.reader") from error
     bound = _ALWAYS if rules.reader is ReaderKind.SEMANTIC else semantic.unsure
     return CascadeReader(default, semantic, bound=bound, deadline=rules.reader_deadline)
 
 
 def _own(path: str) -> DefaultReader:
-    """The operator's artefact, checked. Raises `ArtefactInvalid` with its path."""
+    """The operator's artefact, checked. Raises `ArtefactInvalid` with its key and path."""
     try:
         reader = DefaultReader.load(Path(path))
         robustness.check(reader)
     except ArtefactInvalid as error:
-        raise ArtefactInvalid(f"engines.local.artefact: {path}: {error.why}") from error
+        raise ArtefactInvalid(f"{path}: {error.why}", key="engines.local.artefact") from error
     return reader

@@ -55,7 +55,7 @@ def _request(line: str | bytes) -> LabelledRequest:
     prompt = entry.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError("prompt: not a text")
-    effort = entry.get("effort")
+    effort = _effort(entry.get("effort"))
     difficulty = _difficulty(effort, entry.get("difficulty"))
     domain = entry.get("domain")
     if domain is not None and domain not in DOMAINS:
@@ -63,7 +63,17 @@ def _request(line: str | bytes) -> LabelledRequest:
     return LabelledRequest(prompt=prompt, effort=effort, difficulty=difficulty, domain=domain)
 
 
-def _difficulty(effort: Any, given: Any) -> str:
+def _effort(given: Any) -> int | None:
+    """The effort; a table's export may write 3 as 3.0. Raises `ValueError` that names it."""
+    if given is None:
+        return None
+    number = isinstance(given, int | float) and not isinstance(given, bool)
+    if not number or given not in range(1, _MOST_EFFORT + 1):
+        raise ValueError(f"effort: not a whole number from 1 to {_MOST_EFFORT}")
+    return int(given)
+
+
+def _difficulty(effort: int | None, given: Any) -> str:
     """The difficulty by effort or as given. Raises `ValueError` that names the field."""
     if given is not None and given not in DIFFICULTIES:
         raise ValueError(f"difficulty: not one of {', '.join(DIFFICULTIES)}")
@@ -71,9 +81,6 @@ def _difficulty(effort: Any, given: Any) -> str:
         if given is None:
             raise ValueError("effort: missing, and so is difficulty")
         return str(given)
-    whole = isinstance(effort, int) and not isinstance(effort, bool)
-    if not whole or not 1 <= effort <= _MOST_EFFORT:
-        raise ValueError("effort: not a whole number from 1 to 5")
     found = difficulty_of(effort)
     if given not in {None, found}:
         raise ValueError(f"difficulty: effort {effort} is {found}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -30,10 +31,13 @@ from pointsman_server.engines.local.tuning.lines import LabelledRequest
 Floats = NDArray[np.float32]
 
 FEWEST: Final = 60
-"""Lines; with fewer there is nothing to measure on."""
+"""Lines with different requests; with fewer there is nothing to measure on."""
 
 HELD_OUT: Final = 4
 """One line in so many is held out to measure on."""
+
+_MEASURED: Final = ("held_out", "held_out_folds")
+"""Keys of the header with figures of the shipped reader."""
 
 _PRIOR: Final = 40.0
 """Lines that the calibration before counts for."""
@@ -62,6 +66,8 @@ class Tuned:
     container: Container
     before: Table
     after: Table
+    again: bool
+    """Whether the reader before was fine-tuned too, perhaps on the lines held out now."""
 
 
 def tune(start: Container, requests: Sequence[LabelledRequest], *, seed: int = 0) -> Tuned:
@@ -74,26 +80,47 @@ def tune(start: Container, requests: Sequence[LabelledRequest], *, seed: int = 0
         raise TooFewLines(f"{len(requests)} labelled lines: {FEWEST} is the fewest")
     if len({request.difficulty for request in requests}) == 1:
         raise TooFewLines("all lines have one difficulty: there is nothing to learn from")
+    if (different := len({request.prompt.strip() for request in requests})) < FEWEST:
+        raise TooFewLines(
+            f"{different} different requests in {len(requests)} lines: {FEWEST} is the fewest"
+        )
     reader = DefaultReader(start)
     texts = [reader.seen(request.prompt) for request in requests]
     pooled = np.stack([reader.network.pooled(text) for text in texts])
     wanted = targets(requests)
     held = np.array([_is_held_out(text) for text in texts])
     kept, out = np.flatnonzero(~held), np.flatnonzero(held)
+    if not len(kept) or not len(out):
+        raise TooFewLines("nearly all lines read alike: there is nothing to measure on")
     trial = _fitted(start, pooled[kept], wanted.take(kept), seed=seed)
-    final = _fitted(start, pooled, wanted, seed=seed)
+    final = _described(_fitted(start, pooled, wanted, seed=seed), requests, start=start)
     robustness.check(DefaultReader(final))
     some = [requests[at] for at in out.tolist()]
     return Tuned(
         container=final,
         before=measured(start, pooled[out], some),
         after=measured(trial, pooled[out], some),
+        again="tuned_from" in start.meta,
     )
 
 
 def _is_held_out(text: str) -> bool:
     """By a hash of the text, so that repeated requests stay on one side."""
     return hashlib.sha256(text.encode("utf-8", "replace")).digest()[0] % HELD_OUT == 0
+
+
+def _described(
+    fitted: Container, requests: Sequence[LabelledRequest], *, start: Container
+) -> Container:
+    """Put the origin into the header, and leave out the figures of the reader before."""
+    meta = {name: value for name, value in fitted.meta.items() if name not in _MEASURED}
+    labelled = [(r.prompt, r.effort, r.difficulty, r.domain) for r in requests]
+    origin = {
+        "tuned_from": start.meta["version"],
+        "tuned_lines": len(requests),
+        "tuned_sha256": hashlib.sha256(json.dumps(labelled).encode()).hexdigest(),
+    }
+    return replace(fitted, meta=meta | origin)
 
 
 def heads_of(container: Container) -> Heads:
@@ -113,7 +140,6 @@ def _fitted(start: Container, pooled: Floats, wanted: Targets, *, seed: int) -> 
     digest = hashlib.sha256(b"".join(arrays[name].tobytes() for name in sorted(arrays)))
     meta = dict(start.meta) | {
         "calibration": calibration,
-        "tuned_from": start.meta["version"],
         "version": digest.hexdigest()[:12],
     }
     return replace(start, meta=meta, arrays=arrays)

@@ -17,6 +17,12 @@ def test_lines_are_read_with_either_label() -> None:
     assert (second.effort, second.difficulty, second.domain) == (None, "easy", None)
 
 
+def test_an_effort_may_be_written_as_the_export_of_a_table_writes_it() -> None:
+    [found] = parse(['{"prompt": "one", "effort": 3.0, "difficulty": null, "domain": null}'])
+    assert (found.effort, found.difficulty) == (3, "medium")
+    assert isinstance(found.effort, int)
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -29,6 +35,9 @@ def test_lines_are_read_with_either_label() -> None:
         ('{"prompt": "x"}', "effort: missing, and so is difficulty"),
         ('{"prompt": "x", "effort": 0}', "effort: not a whole number from 1 to 5"),
         ('{"prompt": "x", "effort": true}', "effort: not a whole number from 1 to 5"),
+        ('{"prompt": "x", "effort": 1e999}', "effort: not a whole number from 1 to 5"),
+        ('{"prompt": "x", "effort": []}', "effort: not a whole number from 1 to 5"),
+        ('{"prompt": "x", "effort": "3"}', "effort: not a whole number from 1 to 5"),
         ('{"prompt": "x", "effort": 2.5}', "effort: not a whole number from 1 to 5"),
         ('{"prompt": "x", "difficulty": "huge"}', "difficulty: not one of easy, medium, hard"),
         ('{"prompt": "x", "difficulty": []}', "difficulty: not one of easy, medium, hard"),

@@ -56,6 +56,26 @@ def test_its_artefact_is_the_same_each_time_and_can_be_read(shipped: Container) 
     assert reader.meta["tuned_from"] == shipped.meta["version"]
 
 
+def test_its_header_says_what_it_learnt_from_and_claims_no_figure_of_the_shipped_reader(
+    shipped: Container,
+) -> None:
+    first = tune(shipped, requests())
+    meta = first.container.meta
+    assert meta["tuned_lines"] == len(requests())
+    assert len(meta["tuned_sha256"]) == 64
+    assert "held_out" in shipped.meta
+    assert not {"held_out", "held_out_folds"} & set(meta)
+    assert not first.again
+    assert tune(first.container, requests()).again
+
+
+def test_one_request_many_times_teaches_nothing(shipped: Container) -> None:
+    labels = ("easy", "medium", "hard")
+    lines = [f'{{"prompt": "What is 2+2?", "difficulty": "{labels[n % 3]}"}}' for n in range(90)]
+    with pytest.raises(TooFewLines, match="1 different requests in 90 lines"):
+        tune(shipped, parse(lines))
+
+
 def test_too_few_lines_and_lines_of_one_label_teach_nothing(shipped: Container) -> None:
     with pytest.raises(TooFewLines, match="60 is the fewest"):
         tune(shipped, requests()[:59])
