@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman_server.core.candidate_plan import Plan
 from pointsman_server.core.incumbent import Incumbent
 from pointsman_server.core.model import (
@@ -19,6 +17,7 @@ from pointsman_server.core.model import (
 from pointsman_server.core.preparation import Prepared, Recalled
 from pointsman_server.core.replay import Conversation
 from pointsman_server.core.turn import Turn, TurnReading, turn_of
+from pointsman_server.core.value import value
 
 
 class Ended(Exception):
@@ -44,7 +43,7 @@ class Ended(Exception):
         super().__init__(verdict, reason)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Case:
     """A request that is worth an engine's time."""
 

@@ -6,11 +6,12 @@ and again after half of its lifetime, so that an active conversation retains it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from struct import Struct
 
 from pointsman_server.core.effort import is_hardest
 from pointsman_server.core.model import EngineAnswer, Source
+from pointsman_server.core.value import value
 
 HEAD = 6
 """Bytes before the slot's models: the moment (4), the effort (1), the engine (1). The highest bit
@@ -31,7 +32,7 @@ _SOURCES = tuple(Source)
 _MOMENTS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ConversationSlot:
     """The current models of a conversation."""
 

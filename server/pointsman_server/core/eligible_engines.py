@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman_server.core.model import (
     DataPolicy,
     Organizations,
@@ -12,9 +10,10 @@ from pointsman_server.core.model import (
     SwitchValues,
 )
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class EligibleEngines:
     """Engine names in order; where there are none, `reason` says why."""
 

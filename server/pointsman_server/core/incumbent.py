@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from pointsman_server.core.conversation_slot import ConversationSlot
@@ -16,6 +16,7 @@ from pointsman_server.core.model import (
     Source,
     SwitchReason,
 )
+from pointsman_server.core.value import value
 
 
 class Stay(StrEnum):
@@ -28,7 +29,7 @@ class Stay(StrEnum):
     ENGINES_FAILED = "no engine answered"
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Incumbent:
     """The model that a conversation is on, as this request's candidate."""
 
@@ -72,7 +73,7 @@ class Incumbent:
         return replace(stays, answer=answer)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Weighed:
     """An answer after it was weighed against the incumbent."""
 

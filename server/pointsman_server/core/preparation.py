@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman_server.core.candidate_plan import Plan
 from pointsman_server.core.conversation_slot import ConversationSlot
 from pointsman_server.core.eligible_engines import EligibleEngines
 from pointsman_server.core.model import ConversationSource, EngineAnswer
+from pointsman_server.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Lookup:
     """Bytes from the cache; `None`: no entry."""
 
@@ -20,7 +19,7 @@ class Lookup:
     """The number of cache writes at that time."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Prepared:
     """The plan and the keys of one request, which the fast path hands on for a miss."""
 
@@ -36,7 +35,7 @@ class Prepared:
     """Entries from the cache; `None`: not looked up, or not completely."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Recalled:
     """The memory of a conversation, and the cached answer for this request's key."""
 

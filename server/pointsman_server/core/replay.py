@@ -6,8 +6,6 @@ answer and repeats its bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman_server.core.candidate_plan import Plan
 from pointsman_server.core.candidates import contains_answer
 from pointsman_server.core.conversation_slot import EMPTY_SLOT, ConversationSlot
@@ -26,9 +24,10 @@ from pointsman_server.core.model import (
 from pointsman_server.core.policy_file import PolicyFile
 from pointsman_server.core.serving import serve
 from pointsman_server.core.stickiness import fallback_models, is_sticky
+from pointsman_server.core.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Conversation:
     """A conversation's key and identity."""
 

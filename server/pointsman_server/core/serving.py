@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman_server.core.effort import NEEDS_INFO
 from pointsman_server.core.model import EngineAnswer, Mode, Reason, RouteRequest
 from pointsman_server.core.policy_file import PolicyFile
+from pointsman_server.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ServeDecision:
     """The model to serve now, and why it is not the decision's where it is not."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from pointsman_server.core.model import Prompt, Reason
+from pointsman_server.core.value import value
 
 PROBE_TOKENS = 16
 """A request that lets the model write no more than this is a probe."""
@@ -39,7 +39,7 @@ class Turn(StrEnum):
         return Reason.AMBIGUOUS if self is Turn.AMBIGUOUS else Reason.NO_TASK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class TurnReading:
     """A reader's estimate of a prompt. Probabilities are 0 to 1."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman_server.core.model._catalog import CatalogModel
 from pointsman_server.core.model._words import Retention, Source
+from pointsman_server.core.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class EngineQuery:
     """The complete input of an engine, without ids of persons and without system prompt."""
 
@@ -41,7 +40,7 @@ class EngineQuery:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class RankedModel:
     """One candidate as an engine saw it: predicted quality 0..1, expected US dollars a request."""
 
@@ -50,7 +49,7 @@ class RankedModel:
     estimated_cost: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class EngineFailure:
     """One engine that could not answer, and the stage at which it failed (docs/engines.md)."""
 
@@ -58,7 +57,7 @@ class EngineFailure:
     stage: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class EngineAnswer:
     """An engine's answer. `model` is the public id of one of the query's candidates."""
 
@@ -93,7 +92,7 @@ class EngineAnswer:
     """The engine's own pick, where the conversation stayed on another model; cached with it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Head:
     """One classification: a label, how sure, and whether that is sure enough to act on."""
 
@@ -102,7 +101,7 @@ class Head:
     meets_threshold: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Classification:
     """Labels of a prompt, independent of models."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman_server.core.model._engine import Classification, EngineAnswer, EngineFailure
 from pointsman_server.core.model._words import (
     ConversationSource,
@@ -12,9 +10,10 @@ from pointsman_server.core.model._words import (
     SwitchReason,
     Verdict,
 )
+from pointsman_server.core.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Dropped:
     """A candidate of the request that was not decided between."""
 
@@ -22,7 +21,7 @@ class Dropped:
     reason: DropReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Decision:
     """A model, where it came from and why."""
 
@@ -42,7 +41,7 @@ class Decision:
         return self.answer.model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Outcome:
     """The outcome of one request, the source of the response."""
 

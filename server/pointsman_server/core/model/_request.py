@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman_server.core.model._words import ApiKind, DataPolicy, Modality
+from pointsman_server.core.value import value
 
 PROMPT_CODE_POINTS = 1_000
 """The maximum length of each prompt prefix, in Unicode code points."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Prompt:
     """Bounded prefixes of one conversation; each at most `PROMPT_CODE_POINTS` long."""
 
@@ -33,7 +32,7 @@ class Prompt:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Caller:
     """Raw ids of the caller, which are hashed before they are stored or exported."""
 
@@ -47,7 +46,7 @@ class Caller:
     agent_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class RoutingContext:
     """The routing question: a tier, the models that it may use, the gateway's static pick."""
 
@@ -58,7 +57,7 @@ class RoutingContext:
     """The model that the gateway served last; overrides the remembered one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Constraints:
     """Requirements that a model must meet to serve this request."""
 
@@ -72,7 +71,7 @@ class Constraints:
 NO_CONSTRAINTS = Constraints()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class RouteRequest:
     """One `RouteDecision` request, validated."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pointsman_server.core.model import CatalogModel
+from pointsman_server.core.value import value
 
 CHARS_PER_TOKEN: Final = 4
 _MILLION: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Scored:
     """A candidate with its predicted quality, 0..1, and its expected cost in dollars."""
 

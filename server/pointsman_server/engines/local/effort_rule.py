@@ -10,11 +10,12 @@ shrinks to nothing as w grows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 from pointsman_server.core.anchored_quality import HEAVY, effort_bound, effort_weight
 from pointsman_server.core.model import EngineQuery
+from pointsman_server.core.value import value
 from pointsman_server.engines.local.anchors import Anchor, AnchorBook
 from pointsman_server.engines.local.choice import Scored, best_first, choose, expected_cost
 from pointsman_server.engines.local.readers import RequestEstimate
@@ -27,7 +28,7 @@ OUTPUT_TOKENS: Final = (150.0, 350.0, 900.0, 2_200.0, 5_000.0)
 Candidates' costs are compared under the same lengths."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class EffortChoice:
     """The rule's decision with all its inputs."""
 
@@ -81,4 +82,5 @@ class EffortRule:
 
 def output_tokens(estimate: RequestEstimate) -> float:
     """Give the expected length of the answer; it grows with the effort."""
-    return sum(p * length for p, length in zip(estimate.effort, OUTPUT_TOKENS, strict=True))
+    expected: float = sum(map(mul, estimate.effort, OUTPUT_TOKENS))
+    return expected

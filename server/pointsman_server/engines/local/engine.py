@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from pointsman_server.core.model import (
     Source,
 )
 from pointsman_server.core.policy_file import LocalRules
+from pointsman_server.core.value import value
 from pointsman_server.engines.local import artefact as files
 from pointsman_server.engines.local.anchors import measured
 from pointsman_server.engines.local.artefact import Artefact
@@ -46,7 +46,7 @@ _MEETS: Final = {"difficulty": 0.5, "ambiguity": 0.5, "domain": 0.6}
 """The confidence from which a label may be acted on, by head."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Judgement:
     """The engine's decision on one query."""
 

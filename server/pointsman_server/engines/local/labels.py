@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from pointsman_server.core.value import value
 from pointsman_server.engines.local.artefact import Artefact
 from pointsman_server.engines.local.curve import Curve
 from pointsman_server.engines.local.readers import RequestEstimate
@@ -19,7 +19,7 @@ _MED: Final = 0.35
 """The probability of `needs_info` from which a request is somewhat ambiguous."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Labels:
     """Labels of one request. Confidences and probabilities are 0..1 and calibrated."""
 
@@ -44,7 +44,7 @@ class Labels:
     """Probability of each of `core.engine_rules.DOMAINS`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class TopicLabels:
     """Labels of one text by the outcome heads."""
 

@@ -6,10 +6,10 @@ It decides where the candidates carry no axes, and under the policy `domain_skil
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 from pointsman_server.core.model import EngineQuery
+from pointsman_server.core.value import value
 from pointsman_server.engines.local.artefact import Artefact
 from pointsman_server.engines.local.choice import Scored, best_first, choose, expected_cost
 from pointsman_server.engines.local.reading import TextScores
@@ -23,7 +23,7 @@ _CERTAIN: Final = 1e-9
 """Chances nearer to 0 and 1 have no logits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class OutcomeChoice:
     """The rule's decision with all its inputs."""
 

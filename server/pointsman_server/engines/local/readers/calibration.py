@@ -57,20 +57,23 @@ class Calibration:
 
     def estimate(self, logits: Sequence[float]) -> RequestEstimate:
         """The estimate that eleven logits stand for."""
-        above = [1.0]
-        for (slope, intercept), logit in zip(self.above, logits[:4], strict=True):
-            above.append(min(_sigmoid(slope * logit + intercept), above[-1]))
-        above.append(0.0)
-        one, two, three, four, five = (above[at] - above[at + 1] for at in range(_LEVELS))
-        shares = (one + two, three, four + five)
-        is_easy = shares[0] >= self.easy and shares[2] < self.easy_below
-        at = 2 if shares[2] >= self.hard else 0 if is_easy else 1
+        shares, above = [], 1.0
+        for (slope, intercept), logit in zip(self.above, logits, strict=False):
+            # No effort is less probable than nothing.
+            higher = min(_sigmoid(slope * logit + intercept), above)
+            shares.append(above - higher)
+            above = higher
+        one, two, three, four = shares
+        five = above
+        classes = (one + two, three, four + five)
+        is_easy = classes[0] >= self.easy and classes[2] < self.easy_below
+        at = 2 if classes[2] >= self.hard else 0 if is_easy else 1
         domains = _softmax([logit / self.domain_temperature for logit in logits[4:9]])
         domain = domains.index(max(domains))
         return RequestEstimate(
             effort=(one, two, three, four, five),
             difficulty=DIFFICULTIES[at],
-            difficulty_confidence=shares[at],
+            difficulty_confidence=classes[at],
             domains=domains,
             domain=DOMAINS[domain],
             domain_confidence=domains[domain],
@@ -97,4 +100,4 @@ def _softmax(logits: Sequence[float]) -> tuple[float, ...]:
     top = max(logits)
     powers = [math.exp(logit - top) for logit in logits]
     total = sum(powers)
-    return tuple(power / total for power in powers)
+    return tuple([power / total for power in powers])

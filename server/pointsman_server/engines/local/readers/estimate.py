@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from pointsman_server.core.value import value
 
 DIFFICULTIES: Final = ("easy", "medium", "hard")
 """Easy is effort 1 and 2, medium is 3, hard is 4 and 5."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class RequestEstimate:
     """Effort, domain and kind of one request. Every probability is calibrated, 0..1.
 
@@ -37,7 +38,8 @@ class RequestEstimate:
     @property
     def expected_effort(self) -> float:
         """Mean of the distribution, 1..5."""
-        return sum(level * share for level, share in enumerate(self.effort, 1))
+        one, two, three, four, five = self.effort
+        return one + 2 * two + 3 * three + 4 * four + 5 * five
 
     @property
     def difficulties(self) -> tuple[float, float, float]:
