@@ -21,6 +21,9 @@ _PER_MILLION = 0.005
 _EFFORTS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5)
 """Efforts at which a tier is tried; hardly a request is judged to be harder."""
 
+_BY_TOPIC = "domain_skills"
+"""The policy that decides by exam outcomes whatever the axes are."""
+
 Models = Sequence[CatalogModel]
 Figures = Mapping[str, float]
 """Figures of one model by key below its catalog entry: `axes.heavy.coding`."""
@@ -59,7 +62,7 @@ def _routable(policy: PolicyFile, tier: Tier) -> Models:
 
 def _unmeasured(models: Models, *, tier: Tier) -> Iterator[Diagnostic]:
     """Find figures that some candidates lack and others have."""
-    compared = _compared(models)
+    compared = _compared(models, policy=tier.policy)
     keys = dict.fromkeys(key for figures in compared.values() for key in figures)
     for public_id, figures in compared.items():
         for key in keys:
@@ -79,12 +82,16 @@ def _consequence(key: str) -> str:
     return "the model's skill is guessed"
 
 
-def _compared(models: Models) -> dict[str, Figures]:
+def _decided_by_effort(models: Models, *, policy: str) -> bool:
+    return policy != _BY_TOPIC and sum(model.has_axes for model in models) > 1
+
+
+def _compared(models: Models, *, policy: str) -> dict[str, Figures]:
     """Give the figures that engine `local` compares these candidates by.
 
     A declared capability or size counts only where no candidate has a score.
     """
-    if sum(model.has_axes for model in models) > 1:
+    if _decided_by_effort(models, policy=policy):
         return {model.public_id: _axes(model) for model in models}
     scores = {model.public_id: _scores(model) for model in models}
     if any(scores.values()):
@@ -109,52 +116,70 @@ def _scores(model: CatalogModel) -> Figures:
 
 def _declared(model: CatalogModel) -> Figures:
     if model.capability is not None:
-        return {"capability": model.capability}
+        return {"capability": 0.35 + 0.55 * model.capability}
     return {} if model.size is None else {"capability": _SIZES[model.size]}
 
 
-_SIZES = {"small": 0.4, "medium": 0.6, "large": 0.8, "frontier": 1.0}
-"""The capability that a size stands for, roughly."""
+_SIZES = {"small": 0.55, "medium": 0.68, "large": 0.78, "frontier": 0.86}
+"""The score that a size stands for. These and a capability's are the engine's (`skills`)."""
 
 
 def _unroutable(models: Models, *, tier: Tier, policy: PolicyFile) -> Iterator[Diagnostic]:
     """Find a tier whose pick cannot depend on the request."""
     path = ("tiers", tier.name, "candidates")
-    compared = _compared(models)
+    compared = _compared(models, policy=tier.policy)
     if len(models) < 2:  # noqa: PLR2004 - `lint` tells of too few candidates
         return
     if not any(compared.values()):
         # Without prices either, such a catalog serves another engine than `local`.
         if any(_price(model) is not None for model in models):
-            message = (
-                "have prices alone: without `axes`, `scores`, `capability` or `size`"
-                " the cheapest is always picked"
-            )
-            yield Diagnostic(path, message)
+            yield Diagnostic(path, _without_figures(models, policy=tier.policy))
         return
-    if not all(compared.values()) or any(_price(model) is None for model in models):
+    by_effort = _decided_by_effort(models, policy=tier.policy)
+    # What a score, and a gap among scores, mean for a request is for the engine to say.
+    if not by_effort and (not all(compared.values()) or not _priced(models)):
         return
     loss = policy.local.quality_loss[tier.policy]
-    pick = min(models, key=lambda model: _price(model) or 0.0).public_id
-    if _picks(models, loss=loss, policy=tier.policy) != {pick}:
+    picks = _picks(models, loss=loss, policy=tier.policy)
+    if len(picks) > 1:
         return
-    figures = compared[pick]
-    if all(figures.get(k, 0.0) >= f for other in compared.values() for k, f in other.items()):
-        message = f"{named([pick])} is the cheapest and the best on every axis: it is always picked"
-    else:
-        message = (
-            f"differ by less than `quality_loss.{tier.policy}` ({loss:g}) allows:"
-            f" {named([pick])}, the cheapest, is always picked"
-        )
-    yield Diagnostic(path, message)
+    [pick] = picks
+    cheapest = min(models, key=_cost).public_id
+    if by_effort or pick == cheapest:
+        yield Diagnostic(path, _one_pick(pick, models, compared, bound=(tier.policy, loss)))
+
+
+def _without_figures(models: Models, *, policy: str) -> str:
+    if policy == _BY_TOPIC and any(model.has_axes for model in models):
+        return f"have no `scores`, by which `{policy}` decides: the cheapest is always picked"
+    return (
+        "have prices alone: without `axes`, `scores`, `capability` or `size`"
+        " the cheapest is always picked"
+    )
+
+
+def _one_pick(
+    pick: str, models: Models, compared: Mapping[str, Figures], *, bound: tuple[str, float]
+) -> str:
+    """Say why `pick` is the only one. `bound` is the policy and its bound."""
+    figures, allowed = compared[pick], f"`quality_loss.{bound[0]}` ({bound[1]:g}) allows"
+    best = all(figures.get(k, 0.0) >= f for other in compared.values() for k, f in other.items())
+    if not _priced(models):
+        unpriced = named([model.public_id for model in models if _price(model) is None])
+        return f"have no price for {unpriced}: {named([pick])} is always picked"
+    if pick != min(models, key=_cost).public_id:
+        return f"fall short of {named([pick])} by more than {allowed}: it is always picked"
+    if best:
+        return f"{named([pick])} is the cheapest and the best on every axis: it is always picked"
+    return f"differ by less than {allowed}: {named([pick])}, the cheapest, is always picked"
 
 
 def _picks(models: Models, *, loss: float, policy: str) -> set[str]:
     """Give the public ids that the rule picks over all efforts and axes."""
-    if sum(model.has_axes for model in models) > 1:
+    if _decided_by_effort(models, policy=policy):
         tried = _by_effort(models, loss=loss, policy=policy)
     else:
-        tried = ((qualities, loss) for qualities in _by_score(models))
+        tried = ((qualities, loss) for qualities in _by_score(models, policy=policy))
     return {_cheapest(models, qualities, bound=bound) for qualities, bound in tried}
 
 
@@ -173,8 +198,8 @@ def _by_effort(
             yield qualities, effort_bound(loss, policy=policy, effort=effort)
 
 
-def _by_score(models: Models) -> Iterator[Sequence[float]]:
-    compared = _compared(models).values()
+def _by_score(models: Models, *, policy: str) -> Iterator[Sequence[float]]:
+    compared = _compared(models, policy=policy).values()
     for key in ("scores.overall", "scores.topics", "capability"):
         if all(key in figures for figures in compared):
             yield [figures[key] for figures in compared]
@@ -198,11 +223,24 @@ def _cheapest(models: Models, qualities: Iterable[float], *, bound: float) -> st
     rated = list(zip(models, qualities, strict=True))
     best = max(quality for _, quality in rated)
     within = [(model, quality) for model, quality in rated if quality >= best - bound - 1e-9]
-    return min(within, key=lambda pair: (_price(pair[0]) or 0.0, -pair[1]))[0].public_id
+    return min(within, key=lambda pair: (_cost(pair[0]), -pair[1]))[0].public_id
+
+
+def _priced(models: Models) -> bool:
+    return all(_price(model) is not None for model in models)
+
+
+def _cost(model: CatalogModel) -> float:
+    """Give the price by which candidates are compared; an unknown one never counts as low."""
+    price = _price(model)
+    return float("inf") if price is None else price
 
 
 def _price(model: CatalogModel) -> float | None:
-    """Give the price of a request with three times as much input as output."""
+    """Give the price of a request with five times as much output as input.
+
+    The engine sees at most 250 tokens of a request, and expects answers of 150 to 5,000.
+    """
     if model.input_price is None or model.output_price is None:
         return None
-    return 3 * model.input_price + model.output_price
+    return model.input_price + 5 * model.output_price

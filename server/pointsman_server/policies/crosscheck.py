@@ -7,6 +7,7 @@ sections, which also cover values of a wrong type.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 from pointsman_server.core.model import Source
 from pointsman_server.core.policy_file import VIRTUAL_PREFIX
@@ -47,7 +48,7 @@ def _missing_sections(document: object) -> Iterator[Diagnostic]:
 
 
 def _figures_beyond_their_unit(document: object) -> Iterator[Diagnostic]:
-    """Find axis figures above 1 whose benchmark counts in shares: per cent, or a rating."""
+    """Find axis figures in another unit than their benchmark's: per cent, ratings, shares."""
     benchmarks = mapping_in(document, "benchmarks")
     for public_id, model in mapping_in(document, "catalog").items():
         axes = mapping_in(model, "axes")
@@ -59,10 +60,17 @@ def _figures_beyond_their_unit(document: object) -> Iterator[Diagnostic]:
             if _above_one(figure) and unit == "share":
                 message = f"must be a share from 0 to 1, unless `benchmarks.{axis}.unit` is `elo`"
                 yield Diagnostic(("catalog", public_id, "axes", *path), message)
+            elif _is_number(figure) and not _above_one(figure) and unit == "elo":
+                message = f"must be a rating, not a share: `benchmarks.{axis}.unit` is `elo`"
+                yield Diagnostic(("catalog", public_id, "axes", *path), message)
 
 
 def _above_one(figure: object) -> bool:
-    return isinstance(figure, int | float) and not isinstance(figure, bool) and figure > 1
+    return _is_number(figure) and figure > 1
+
+
+def _is_number(figure: object) -> TypeGuard[float]:
+    return isinstance(figure, int | float) and not isinstance(figure, bool)
 
 
 def _unknown_candidates(
