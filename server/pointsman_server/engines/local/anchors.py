@@ -48,6 +48,10 @@ class Anchor:
         heavy = sum(map(mul, domains, self.heavy_logits))
         return mixed_quality(routine_logit=self.routine_logit, heavy_logit=heavy, weight=weight)
 
+    def heavy_share(self, domains: Iterable[float]) -> float:
+        """The heavy figure, 0..1, of a request between domains, as `quality` mixes it."""
+        return self.quality(domains=domains, weight=1.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolAnchors:

@@ -15,6 +15,8 @@ from pointsman_server.engines.local.skills import Basis
 
 _ROUTINE = 2.5
 """The judged effort below which work is called routine."""
+_COUNTS = 0.2
+"""The probability from which a domain is named: with less it hardly moves a figure."""
 _LEAST_SHARE = 0.01
 _DECLARED = (Basis.CAPABILITY, Basis.SIZE)
 
@@ -47,17 +49,21 @@ def explain_default(reason: Kept | InputQuality, *, labels: Labels, default: str
 
 
 def explain_effort(labels: Labels, choice: EffortChoice) -> str:
-    """Explain a choice by effort: effort, the two anchors, the price."""
+    """Explain a choice by effort: effort, the two anchors, the price.
+
+    The heavy figures are mixed by the domain's probabilities, as the choice was made.
+    """
     best, chosen = choice.ranked[0], choice.chosen
     kind = "heavy" if choice.heavy else "routine" if choice.judged < _ROUTINE else "moderate"
     size = f"effort {labels.effort:.1f} of 5, taken as {choice.judged:.1f} in case it is harder"
-    parts = [f"{size}: {kind} {labels.domain}"]
-    at = DOMAINS.index(labels.domain)
+    counting = _counting(labels)
+    parts = [f"{size}: {kind} {' or '.join(DOMAINS[at] for at in counting)}"]
 
     def anchored(scored: Scored) -> str:
         public_id = scored.model.public_id
         anchor = choice.anchors[public_id]
-        return f"{short(public_id)} (routine {anchor.routine:.2f}, heavy {anchor.heavy[at]:.2f})"
+        heavy = anchor.heavy_share(labels.domains)
+        return f"{short(public_id)} (routine {anchor.routine:.2f}, heavy {heavy:.2f})"
 
     if chosen is not best:
         parts.append(
@@ -67,13 +73,18 @@ def explain_effort(labels: Labels, choice: EffortChoice) -> str:
     else:
         rank = "strongest" if choice.heavy else "best"
         parts.append(f"{anchored(best)} is the {rank}{_rejected(choice, anchored)}")
-    missing = {
-        f"{short(public_id)} has no {' and '.join(anchor.missing[at])} figure, counted low"
-        for public_id, anchor in choice.anchors.items()
-        if anchor.missing[at]
-    }
-    parts += sorted(missing)
+    for public_id, anchor in choice.anchors.items():
+        gaps = dict.fromkeys(axis for at in counting for axis in anchor.missing[at])
+        if gaps:
+            parts.append(f"{short(public_id)} has no {' and '.join(gaps)} figure, counted low")
     return "; ".join([*parts, *_unpriced(choice.ranked)])
+
+
+def _counting(labels: Labels) -> list[int]:
+    """The places of the domains that count, the label's first."""
+    first = DOMAINS.index(labels.domain)
+    others = (at for at, share in enumerate(labels.domains) if share >= _COUNTS and at != first)
+    return [first, *others]
 
 
 def explain_outcome(topic: TopicLabels, choice: OutcomeChoice, *, loss: float) -> str:

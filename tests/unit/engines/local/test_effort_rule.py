@@ -210,6 +210,34 @@ async def test_a_cheaper_pick_says_what_it_saves(rules: LocalRules) -> None:
     assert answer.explanation.endswith("at 1% of its price")
 
 
+CODER = model("coder", price=10.0, routine=0.9, heavy={"coding": 0.55, "knowledge": 0.3})
+SCHOLAR = model("scholar", price=20.0, routine=0.9, heavy={"coding": 0.54, "knowledge": 0.5})
+
+
+async def test_the_figures_of_a_request_between_domains_say_why_the_pick_is_the_strongest(
+    rules: LocalRules,
+) -> None:
+    said = estimate(SURE[5], domains=(0.4, 0.0, 0.6, 0.0, 0.0))
+    answer = await engine(said, rules=rules).decide(query((CODER, SCHOLAR)))
+    assert answer.model == "example/scholar"
+    assert answer.explanation == (
+        "effort 5.0 of 5, taken as 5.0 in case it is harder: heavy coding or general;"
+        " scholar (routine 0.90, heavy 0.52) is the strongest;"
+        " coder (routine 0.90, heavy 0.45) falls short at 50% of its price"
+    )
+
+
+async def test_a_gap_in_any_domain_that_counts_is_named(rules: LocalRules) -> None:
+    unknown = model("unknown", price=1.0, routine=0.9, heavy={"coding": 0.5})
+    said = estimate(SURE[5], domains=(0.4, 0.0, 0.6, 0.0, 0.0))
+    answer = await engine(said, rules=rules).decide(query((CODER, SCHOLAR, unknown)))
+    assert answer.explanation is not None
+    assert answer.explanation.endswith("; unknown has no heavy knowledge figure, counted low")
+    answer = await engine(estimate(SURE[5]), rules=rules).decide(query((CODER, SCHOLAR, unknown)))
+    assert answer.explanation is not None
+    assert "counted low" not in answer.explanation
+
+
 @pytest.mark.parametrize(
     ("changes", "prompt", "reason"),
     [
