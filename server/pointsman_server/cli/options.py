@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
+import errno
 import re
-from typing import NoReturn
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NoReturn, TextIO, cast
+
+from pointsman_server.lib.console import tell
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -34,6 +41,22 @@ def parser_of(command: str, *, description: str, example: str) -> argparse.Argum
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+@contextlib.contextmanager
+def lines_of(file: Path | None) -> Iterator[BinaryIO]:
+    """Open a file of lines; standard input without one and for `-`. Raises `OSError`."""
+    if file is not None and str(file) != "-":
+        with file.open("rb") as lines:
+            yield lines
+        return
+    # Python has no stream for a descriptor that is closed.
+    stdin = cast("TextIO | None", sys.stdin)
+    if stdin is None:
+        raise OSError(errno.EBADF, "it is closed", "standard input")
+    if stdin.isatty():
+        tell("pointsman: reads JSON lines from the terminal; Ctrl-D ends them")
+    yield stdin.buffer
 
 
 def add_set_option(parser: argparse.ArgumentParser) -> None:

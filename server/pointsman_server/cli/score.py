@@ -9,12 +9,12 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
-from pointsman_server.cli.options import parser_of
+from pointsman_server.cli.options import lines_of, parser_of
 from pointsman_server.core.errors import PointsmanError, PolicyInvalid
 from pointsman_server.core.model import PROMPT_CODE_POINTS
 from pointsman_server.core.policy_file import PolicyFile, ReaderKind
@@ -33,15 +33,15 @@ _EVERY: Final = 0.1
 def score(argv: Sequence[str]) -> int:
     """Score every line; 0: all of them, 1: some had an error, 2: nothing could be scored."""
     arguments = _parser().parse_args(argv)
-    try:
-        policy_file = PolicyConfig(arguments.policy_file).load().policy_file
-        scorer = _scorer(arguments, policy_file)
-        opened = open(arguments.file, "rb") if arguments.file else nullcontext(sys.stdin.buffer)  # noqa: PTH123, SIM115
-    except PolicyInvalid as error:
-        return complain(["the policy file has problems:", *rendered(error.problems)])
-    except (PointsmanError, OSError, ValueError) as error:
-        return complain([in_words(error)])
-    with opened as lines:
+    with ExitStack() as opened:
+        try:
+            policy_file = PolicyConfig(arguments.policy_file).load().policy_file
+            scorer = _scorer(arguments, policy_file)
+            lines = opened.enter_context(lines_of(arguments.file))
+        except PolicyInvalid as error:
+            return complain(["the policy file has problems:", *rendered(error.problems)])
+        except (PointsmanError, OSError, ValueError) as error:
+            return complain([in_words(error)])
         return _run(scorer, lines)
 
 
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         example='echo \'{"id": 1, "prompt": "What is 17 * 23?"}\' | pointsman score\n\n'
         "Exit status 1 says that some line had an error.",
     )
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: stdin")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default, and -: stdin")
     parser.add_argument("--policy-file", metavar="FILE", type=Path, help="default: built in")
     parser.add_argument("--policy", default="balanced", help="for lines that name none")
     parser.add_argument(

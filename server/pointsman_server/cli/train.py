@@ -6,13 +6,11 @@ import argparse
 import errno
 import math
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
-from pointsman_server.cli.options import parser_of
+from pointsman_server.cli.options import lines_of, parser_of
 from pointsman_server.core.errors import LinesInvalid, PointsmanError
 from pointsman_server.engines.local.container import pack, unpack
 from pointsman_server.engines.local.readers.default import MAGIC, content_of
@@ -33,8 +31,7 @@ def train(argv: Sequence[str]) -> int:
     """Write a fine-tuned artefact; 0: done, 2: nothing was written."""
     arguments = _parser().parse_args(argv)
     try:
-        opened = open(arguments.file, "rb") if arguments.file else nullcontext(sys.stdin.buffer)  # noqa: PTH123, SIM115
-        with opened as lines:
+        with lines_of(arguments.file) as lines:
             requests = parse(lines)
         _check_place(arguments.out)
         start = unpack(content_of(arguments.artefact), magic=MAGIC)
@@ -98,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         " docs/local-engine.md.",
         example="pointsman train labelled.jsonl --out reader.bin",
     )
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: stdin")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default, and -: stdin")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="ARTEFACT", help="where the artefact goes"
     )

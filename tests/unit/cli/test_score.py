@@ -37,6 +37,12 @@ def test_lines_from_stdin_are_answered_in_order_with_every_score_and_a_pick() ->
     assert {"difficulty", "ambiguity", "domain", "topic", "policy"} <= set(answers[0])
 
 
+def test_a_dash_is_standard_input() -> None:
+    done = run("-", stdin=lines_of({"id": 7, "prompt": PROMPT}))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["id"] == 7
+
+
 def test_a_file_that_is_not_there_is_named() -> None:
     done = run("/nowhere.jsonl")
     assert done.returncode == 2

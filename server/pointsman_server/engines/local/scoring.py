@@ -68,7 +68,9 @@ class Scorer:
             key = json.dumps(named, sort_keys=True)
             candidates = known.get(key) or known.remember(key, self._models(named))
             policy = asked.get("policy", self.policy)
-            head: dict[str, Any] = {"id": asked.get("id")}
+            head = {"id": _id(asked)}
+            if not _is_json(head["id"]):
+                raise _Unreadable("id: a number that no float can hold")
             if len(candidates) < _FEWEST:
                 return head | self._heads(prompt, self.engine.read(prompt))
             query = EngineQuery(
@@ -76,7 +78,8 @@ class Scorer:
             )
             judgement = self.engine.judge(query)
         except (EngineFailed, ValueError, RecursionError) as error:
-            return {"id": _id(asked), "error": _why(error)}
+            found = _id(asked)
+            return {"id": found if _is_json(found) else None, "error": _why(error)}
         return head | self._heads(prompt, judgement.labels) | _pick(judgement, policy=policy)
 
     def _heads(self, prompt: str, labels: Labels) -> dict[str, Any]:
@@ -191,6 +194,17 @@ def _round(value: float) -> float:
 
 def _id(asked: Any) -> Any:
     return asked.get("id") if isinstance(asked, dict) else None
+
+
+def _is_json(value: Any) -> bool:
+    """Whether it can be returned: 1e999 is read as infinity, which is not JSON."""
+    if value is None or isinstance(value, str | int):
+        return True
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_number(value: Any, *, most: float) -> bool:

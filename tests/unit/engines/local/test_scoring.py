@@ -91,6 +91,8 @@ def test_lines_without_candidates_use_the_scorers_own(
         ('{"prompt": "a", "candidates": [{"model": "m", "heavy": {"maths": 0.5}}]}', "[0].heavy"),
         ('{"prompt": "a", "candidates": [{"model": "m", "heavy": {"coding": 50}}]}', "[0].heavy"),
         ('{"prompt": "a", "id": NaN}', "NaN"),
+        ('{"prompt": "a", "id": 1e999}', "id"),
+        ('{"prompt": 5, "id": [-1e999]}', "prompt"),
         ('{"prompt": "a", "id": ' + "1" * 5_000 + "}", "not JSON"),
         ("[" * 100_000, "not JSON"),
         (b'{"prompt": "\xff"}', "not JSON"),
