@@ -29,7 +29,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 
 setup: $(VENV)/.ready ## Make the virtual environment.
 
-demo: setup ## Decide a dozen prompts with a real server, in under a minute.
+demo: setup ## Decide a dozen prompts with a real server, in a minute or two.
 	@$(BIN)/python examples/demo.py
 
 $(VENV)/.deploy: $(VENV)/.ready requirements/deploy.txt
