@@ -106,9 +106,11 @@ def _fitting(models: list[CatalogModel], tokens: int | None) -> list[CatalogMode
 
 def contains_answer(answer: EngineAnswer, candidates: Sequence[CatalogModel]) -> bool:
     """Whether `answer` names one of this request's candidates."""
-    return any(
-        m.public_id == answer.model and m.router_id == answer.router_model for m in candidates
-    )
+    public_id, router_id = answer.model, answer.router_model
+    for model in candidates:
+        if model.public_id == public_id and model.router_id == router_id:
+            return True
+    return False
 
 
 def fails(model: CatalogModel, constraints: Constraints) -> bool:

@@ -84,6 +84,6 @@ def fallback_models(
     By the engine's ranking where it has one, else the default model and then the caller's order.
     """
     ranked = [r.model for r in answer.ranking] or [default.public_id]
-    allowed = {m.public_id for m in eligible} - {answer.model}
-    order = dict.fromkeys([*ranked, *(m.public_id for m in eligible)])
-    return tuple(name for name in order if name in allowed)
+    names = [m.public_id for m in eligible]
+    allowed = {*names} - {answer.model}
+    return tuple([name for name in dict.fromkeys(ranked + names) if name in allowed])

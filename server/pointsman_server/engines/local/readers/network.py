@@ -103,8 +103,9 @@ class Network:
 
     def hidden(self, pooled: Floats) -> Floats:
         """The hidden layer of one text, or of one a row."""
-        found: Floats = np.maximum(pooled @ self._middle + self._middle_bias, 0.0)
-        return found
+        found: Floats = pooled @ self._middle
+        found += self._middle_bias
+        return np.maximum(found, 0.0, out=found)
 
     def logits(self, text: str) -> list[float]:
         """`OUTPUTS` logits of `text`."""

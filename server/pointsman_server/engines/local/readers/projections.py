@@ -46,6 +46,7 @@ class PieceProjections:
         self._weights = np.ascontiguousarray(places.reshape(width, 3 * channels))
         self._capacity = capacity
         self._products = np.zeros((3, capacity + 1, channels), np.float32)
+        self._before, self._here, self._behind = self._products
         self._slots = np.zeros(len(table), np.intp)
         """Of each piece, its row of products; 0: it has none."""
         self._used = 0
@@ -62,10 +63,9 @@ class PieceProjections:
             slots = self._slots.take(at)
             if not slots.all():
                 slots = self._added(at, slots)
-            before, here, behind = self._products
-            y: Floats = here.take(slots, axis=0)
-            y[1:] += before.take(slots[:-1], axis=0)
-            y[:-1] += behind.take(slots[1:], axis=0)
+            y: Floats = self._here.take(slots, axis=0)
+            y[1:] += self._before.take(slots[:-1], axis=0)
+            y[:-1] += self._behind.take(slots[1:], axis=0)
         return y
 
     def _added(self, at: NDArray[np.intp], slots: NDArray[np.intp]) -> NDArray[Any]:
