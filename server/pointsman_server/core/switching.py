@@ -46,7 +46,8 @@ def switch_cost(
     if stays is None or goes is None:
         return None
     turns, answer = rules.turns_ahead, rules.answer_tokens
-    stay = turns * (tokens * stays.cached + answer * stays.output)
+    # Multiplied in the same order, equal prices give equal sums to the last bit.
+    stay = turns * tokens * stays.cached + turns * answer * stays.output
     switch = tokens * goes.input + (turns - 1) * tokens * goes.cached + turns * answer * goes.output
     return SwitchCost(stay / _MILLION, switch / _MILLION)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pointsman_server.core.model import Constraints, RankedModel, SwitchRules
 from pointsman_server.core.switching import (
@@ -39,6 +39,7 @@ def test_without_prices_there_is_no_cost():
 
 
 @given(st.integers(0, 2_000_000), st.integers(1, 50), st.floats(0.01, 100), st.floats(0.01, 100))
+@example(0, 3, 1.0, 0.29)
 def test_no_model_is_cheaper_than_itself(tokens, turns, price, out):
     same = model(OPUS, input_price=price, output_price=out)
     cost = switch_cost(same, same, tokens=tokens, rules=SwitchRules(turns_ahead=turns))
