@@ -46,9 +46,10 @@ def switch_cost(
     if stays is None or goes is None:
         return None
     turns, answer = rules.turns_ahead, rules.answer_tokens
-    # Multiplied in the same order, equal prices give equal sums to the last bit.
     stay = turns * tokens * stays.cached + turns * answer * stays.output
-    switch = tokens * goes.input + (turns - 1) * tokens * goes.cached + turns * answer * goes.output
+    # The same terms in the same order: equal prices give equal sums to the last bit.
+    later = turns * tokens * goes.cached + turns * answer * goes.output
+    switch = later + tokens * (goes.input - goes.cached)
     return SwitchCost(stay / _MILLION, switch / _MILLION)
 
 

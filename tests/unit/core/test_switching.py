@@ -38,10 +38,14 @@ def test_without_prices_there_is_no_cost():
     assert switch_cost(model(OPUS), CHEAP, tokens=10, rules=RULES) is None
 
 
-@given(st.integers(0, 2_000_000), st.integers(1, 50), st.floats(0.01, 100), st.floats(0.01, 100))
-@example(0, 3, 1.0, 0.29)
-def test_no_model_is_cheaper_than_itself(tokens, turns, price, out):
-    same = model(OPUS, input_price=price, output_price=out)
+PRICES = st.floats(0.01, 100)
+
+
+@given(st.integers(0, 2_000_000), st.integers(1, 50), PRICES, PRICES, st.floats(0, 1))
+@example(0, 3, 1.0, 0.29, 0.1)
+@example(1_000, 3, 1.1, 0.34, 1.0)
+def test_no_model_is_cheaper_than_itself(tokens, turns, price, out, cached):
+    same = model(OPUS, input_price=price, output_price=out, cached_input_price=cached * price)
     cost = switch_cost(same, same, tokens=tokens, rules=SwitchRules(turns_ahead=turns))
     assert not cost.saves(0.0)
 
