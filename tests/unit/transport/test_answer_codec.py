@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pointsman.v1 import route_decision_pb2 as pb
+from pointsman_server.core.decision_record import CachedDecisionDetail
 from pointsman_server.core.model import RankedModel, Source
 from pointsman_server.transport.fast_path.answer_codec import (
     TEMPLATE_KEY_BYTES,
     WireCodec,
+    answer_at,
+    detail_of,
     template_key_of,
 )
 from support.builders import SONNET, answer
@@ -30,6 +33,7 @@ answers = st.builds(
     ambiguity_confidence=shares,
     domain=labels,
     domain_confidence=shares,
+    effort=st.none() | st.floats(1, 5),
     ranking=st.lists(
         st.builds(
             RankedModel,
@@ -48,6 +52,14 @@ WHOLE = CODEC.dump(answer(ranking=(RankedModel(model=SONNET, score=0.5),)))
 @given(answers)
 def test_an_answer_comes_back_as_it_was_marked_as_cached(given_answer):
     assert CODEC.load(CODEC.dump(given_answer)) == replace(given_answer, cached=True)
+
+
+@given(answers)
+def test_the_individual_fields_of_a_cached_answer_are_read_from_its_bytes(given_answer):
+    raw = CODEC.dump(given_answer)
+    names = CachedDecisionDetail._fields
+    assert detail_of(raw[answer_at(raw) :]) == tuple(getattr(given_answer, n) for n in names)
+    assert detail_of(b"\xff") == (None,) * len(names)
 
 
 def test_the_failures_of_the_request_that_made_it_do_not_come_back():

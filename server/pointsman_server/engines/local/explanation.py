@@ -16,7 +16,7 @@ from pointsman_server.engines.local.skills import Basis
 _ROUTINE = 2.5
 """The judged effort below which work is called routine."""
 _COUNTS = 0.2
-"""The probability from which a domain is named: with less it hardly moves a figure."""
+"""The probability from which a domain is named. The heavy figures count the others too."""
 _LEAST_SHARE = 0.01
 _DECLARED = (Basis.CAPABILITY, Basis.SIZE)
 
