@@ -88,7 +88,8 @@ class SkillBook:
 
     def _pool(self, candidates: tuple[CatalogModel, ...]) -> CandidateSkills:
         skills = tuple(self._skills(candidates))
-        logits = np.stack([skill.logits for skill in skills])
+        # In single precision, rounding that differs by row would set equal candidates apart.
+        logits = np.stack([skill.logits for skill in skills]).astype(np.float64)
         return CandidateSkills(
             candidates=candidates,
             skills=skills,

@@ -122,6 +122,31 @@ async def test_a_looser_policy_never_costs_more(engine: LocalEngine, pool: Pool)
         assert costs == sorted(costs, reverse=True)
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Implement a lock-free queue in C++ with hazard pointers",
+        "Calculate the NPV of a 5 year project at 8 % discount.",
+        "A 2 kg block slides down a 30 degree incline; find the acceleration.",
+    ],
+)
+async def test_the_cheapest_of_equal_candidates_is_picked_without_any_loss(
+    engine: LocalEngine, prompt: str
+) -> None:
+    pool = tuple(
+        CatalogModel(
+            public_id=f"acme/{price}",
+            router_id=f"{price}",
+            input_price=price,
+            output_price=5 * price,
+            size="medium",
+        )
+        for price in (1.5, 0.3, 6.0)
+    )
+    answer = await engine.decide(query(prompt, pool, policy="domain_skills"))
+    assert answer.model == "acme/0.3"
+
+
 async def test_domain_skills_picks_the_best_at_the_topic(engine: LocalEngine) -> None:
     coder = CatalogModel(public_id="a/coder", router_id="c", topic_scores={"coding": 0.9})
     solver = CatalogModel(public_id="a/solver", router_id="s", topic_scores={"math": 0.9})
