@@ -202,7 +202,7 @@ def _is_json(value: Any) -> bool:
         return True
     try:
         json.dumps(value, allow_nan=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
