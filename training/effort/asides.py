@@ -33,6 +33,10 @@ class AsideRecipe:
     seed: int = 0
 
 
+def _bare(text: str) -> str:
+    return text.strip(" .,:;!?()\n").lower()
+
+
 def train_asides(
     texts: Sequence[str],
     *,
@@ -51,8 +55,11 @@ def train_asides(
         if len(parts) > 1
         for a, b in {parts[0], parts[-1], draw.choice(parts)}
     ]
-    real = draw.sample(real, min(recipe.kept, len(real)))
     made = [aside(draw) for _ in range(recipe.made)]
+    # A greeting in a real request is an aside too.
+    known = {_bare(text) for text in made}
+    real = [text for text in real if _bare(text) not in known]
+    real = draw.sample(real, min(recipe.kept, len(real)))
     x = np.stack(
         [
             features(pieces.encode(text), table=table, scale=scale[:, None])

@@ -108,7 +108,7 @@ def calibrate(rows: Sequence[Row], logits: Floats) -> dict[str, Any]:
     shares = shares_of(logits, found)
     found["hard"] = hard_threshold(rows, shares, effort, weights)
     found["easy"], found["easy_below"] = easy_thresholds(
-        shares, effort, weights, hard=found["hard"]
+        rows, shares, effort, weights, hard=found["hard"]
     )
     return found
 
@@ -140,14 +140,15 @@ def hard_threshold(
 
 
 def easy_thresholds(
-    shares: Floats, effort: NDArray[np.int64], weights: Floats, *, hard: float
+    rows: Sequence[Row], shares: Floats, effort: NDArray[np.int64], weights: Floats, *, hard: float
 ) -> tuple[float, float]:
     """The two thresholds of "easy" with the best labels at which few heavy ones are called so.
 
     The best labels are right, and seldom much less probable than another one would be.
     """
     rest = shares[:, 2] < hard
-    heavy, light, middle = effort >= 4, effort <= 2, effort == 3
+    real = np.array([row.source != "written" for row in rows])
+    heavy, light, middle = real & (effort >= 4), effort <= 2, effort == 3
     largest = shares.max(axis=1)
     best = (-1.0, 1.0, 0.0)
     for bound in np.arange(0.40, 0.95, 0.02):

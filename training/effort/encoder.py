@@ -74,7 +74,6 @@ class MiniLM(nn.Module):
         mask = (1.0 - seen)[:, None, None, :] * -1e4
         for layer in self.layers:
             x = layer(x, mask)
-        x = x.float()
         mean = (x * seen[..., None]).sum(1) / seen.sum(1, keepdim=True)
         pooled = torch.cat([x[:, 0], mean, sizes], -1)
         return self.heads(self.drop(functional.gelu(self.middle(self.drop(pooled)))))

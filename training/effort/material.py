@@ -1,4 +1,4 @@
-"""Everything that the readers learn from: requests, folds, made requests, the first table."""
+"""Everything that the readers learn from: requests, folds, made requests, the vocabulary."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pointsman_server.engines.local.readers.pieces import SPECIAL
 
 from training.effort.crossings import Extra, crossings
 from training.effort.multilingual import features
-from training.effort.rows import Row, fold_of, labelled, one_liners, questions, unlabelled
+from training.effort.rows import (
+    Row,
+    fold_of,
+    labelled,
+    labelled_here,
+    one_liners,
+    questions,
+    sets,
+    unlabelled,
+)
 from training.effort.vocabulary import choose, encoder_folder, vectors
 
 Floats = NDArray[np.float32]
@@ -25,7 +33,6 @@ PER_SOURCE: Final = 1_500
 """The most unlabelled requests of one source."""
 CROSSED: Final = 3_000
 """Made requests of each kind."""
-TABLE_SCALE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +43,20 @@ class Material:
     """The labelled requests. Each fold holds some of them out."""
     own: list[Row]
     """Requests that were written for training alone."""
+    more: list[Row]
+    """Labelled requests of the same sources that nothing is measured on."""
     folds: Mapping[str, int]
     extras: list[Extra]
     vocabulary: list[str]
-    table: Floats
+    vectors: Floats
+    """The multilingual encoder's vectors of the vocabulary's pieces."""
     features: Mapping[str, Floats]
     """The multilingual encoder's features of all texts."""
 
     def kept(self, fold: int) -> list[Row]:
         """The rows that are learnt from when `fold` is held out."""
-        return [row for row in self.rows if self.folds[row.group] != fold] + self.own
+        measured = [*self.rows, *self.more]
+        return [row for row in measured if self.folds[row.group] != fold] + self.own
 
     def held(self, fold: int) -> list[Row]:
         """The rows of `fold`."""
@@ -62,33 +73,33 @@ class Material:
         return np.stack([self.features[text] for text in texts])
 
 
-def material(data: Path, *, width: int, work: Path) -> Material:
-    """Read the requests; choose vocabulary and first table; see all texts in many languages."""
-    rows, own = labelled(data), one_liners()
-    more = unlabelled(data) + questions(data)
+def material(data: Path, *, work: Path) -> Material:
+    """Read the requests; choose the vocabulary; see all texts in many languages."""
+    rows, own, more = labelled(data), [*one_liners(), *sets()], labelled_here(data)
+    known = {row.text for row in more}
+    blank = [each for each in [*unlabelled(data), *questions(data)] if each[1] not in known]
     folder = encoder_folder()
-    texts = [*(row.text for row in rows), *(text for _, text in more)]
+    labels = [*rows, *own, *more]
+    texts = [*(row.text for row in labels), *(text for _, text in blank)]
     vocabulary, at = choose(texts, folder=folder, size=PIECES)
-    found = vectors(at, folder=folder, width=width)
-    special = np.random.default_rng(0).normal(0, 0.7 * found.std(), (SPECIAL, width))
-    special[0] = 0.0
-    extras = extra_requests(rows, more)
-    every = sorted({*(row.text for row in [*rows, *own]), *(each.text for each in extras)})
+    extras = extra_requests(labels, blank)
+    every = sorted({*(row.text for row in labels), *(each.text for each in extras)})
     return Material(
         rows=rows,
         own=own,
+        more=more,
         folds=fold_of(rows),
         extras=extras,
         vocabulary=vocabulary,
-        table=(np.concatenate([special, found]) * TABLE_SCALE).astype(np.float32),
+        vectors=vectors(at, folder=folder),
         features=dict(zip(every, _features(every, work=work), strict=True)),
     )
 
 
-def extra_requests(rows: Sequence[Row], more: Sequence[tuple[str, str]]) -> list[Extra]:
+def extra_requests(rows: Sequence[Row], blank: Sequence[tuple[str, str]]) -> list[Extra]:
     """Unlabelled requests, and made ones."""
     by_source: dict[str, list[Extra]] = defaultdict(list)
-    for source, text in more:
+    for source, text in blank:
         if len(by_source[source]) < PER_SOURCE:
             by_source[source].append(Extra(text, frozenset({source})))
     plain = [each for found in by_source.values() for each in found]

@@ -96,11 +96,11 @@ class Sentences(nn.Module):
         """Features of rows of pieces; 0 is padding."""
         seen = (ids != 0).float()[..., None]
         x = torch.from_numpy(self._table(ids.numpy())) * seen
-        x = torch.cat([x, *(branch(x, seen) for branch in self.branches)], -1).float()
+        x = torch.cat([x, *(branch(x, seen) for branch in self.branches)], -1)
         x = self.norm(x) * seen
         count = seen.sum(1)
         mean = x.sum(1) / count
-        sentence = self._sentence((self.project(mean) * count.sqrt()).float())
+        sentence = self._sentence(self.project(mean) * count.sqrt())
         largest = (x + (seen - 1.0) * 1e4).amax(1)
         return torch.cat([sentence, mean, largest], -1)
 
@@ -143,7 +143,7 @@ def features(texts: Sequence[str], *, size: int = 64) -> Floats:
     ids = model.encode(texts)
     order = sorted(range(len(texts)), key=lambda at: len(ids[at]))
     found = np.zeros((len(texts), FEATURES), np.float16)
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.inference_mode():
         for start in range(0, len(order), size):
             at = order[start : start + size]
             found[at, :-SIZES] = model(padded([ids[i] for i in at])).numpy()

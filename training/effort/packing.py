@@ -15,7 +15,7 @@ from training.effort.student import Student
 def container(student: Student, *, vocabulary: Sequence[str], meta: Mapping[str, Any]) -> Container:
     """The artefact's content."""
     weights = {name: value.detach().numpy() for name, value in student.state_dict().items()}
-    table, scale = quantised(weights["table.weight"])
+    table, scale = quantised(student.table.whole())
     half = np.float16
     return Container(
         meta=meta,

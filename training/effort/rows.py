@@ -21,7 +21,12 @@ QUESTIONS: Final = (
 _QUESTIONS: Final = 1_500
 OWN: Final = "own"
 """The group of the requests that were written for training."""
+SETS: Final = "sets"
+"""The group of the sets of requests that were written for training."""
 _ONE_LINERS: Final = Path(__file__).with_name("one_liners.tsv")
+_SETS: Final = Path(__file__).with_name("sets.jsonl")
+_LABELS: Final = Path(__file__).with_name("labels.tsv")
+_OWN_FILES: Final = (_ONE_LINERS, _SETS, _LABELS)
 
 FOLDS: Final = 3
 
@@ -107,6 +112,53 @@ def one_liners() -> list[Row]:
     return found
 
 
+def sets() -> list[Row]:
+    """Requests that were written for training in sets of a dozen.
+
+    Those of a set are alike on the surface and differ in effort. They are learnt from and never
+    measured on.
+    """
+    found = []
+    for number, content in enumerate(_SETS.read_text(encoding="utf-8").splitlines()):
+        line = json.loads(content)
+        found.append(
+            Row(
+                id=f"{SETS}:{number}",
+                source="written",
+                text=line["text"].strip()[:CODE_POINTS],
+                effort=line["effort"],
+                domain=line["domain"],
+                needs_info=bool(line["needs_info"]),
+                turn=bool(line["turn"]),
+                lang=line["lang"],
+            )
+        )
+    return found
+
+
+def labelled_here(data: Path) -> list[Row]:
+    """Those of the unlabelled requests that were labelled for this project, by the same rubric.
+
+    They are learnt from, and never measured on.
+    """
+    known = {line["id"]: line for line in _lines(data / UNLABELLED)}
+    found = []
+    for entry in _LABELS.read_text(encoding="utf-8").splitlines():
+        name, effort, domain, needs_info, turn = entry.split("\t")
+        found.append(
+            Row(
+                id=name,
+                source=known[name]["source"],
+                text=known[name]["text"].strip()[:CODE_POINTS],
+                effort=int(effort),
+                domain=domain,
+                needs_info=needs_info == "1",
+                turn=turn == "1",
+            )
+        )
+    return found
+
+
 def unlabelled(data: Path) -> list[tuple[str, str]]:
     """Source and text of all unlabelled requests."""
     return [
@@ -127,7 +179,7 @@ def questions(data: Path) -> list[tuple[str, str]]:
 
 def data_hash(data: Path) -> str:
     """SHA-256 of the files that an artefact is trained on."""
-    digest = hashlib.sha256(_ONE_LINERS.read_bytes())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in _OWN_FILES))
     for name in (LABELLED, UNLABELLED, *(path for _, path, _ in QUESTIONS)):
         digest.update((data / name).read_bytes())
     return digest.hexdigest()

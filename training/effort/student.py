@@ -9,19 +9,26 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pointsman_server.engines.local.readers.network import GATE_FLOOR, OUTPUTS, sizes
-from pointsman_server.engines.local.readers.pieces import Pieces
+from pointsman_server.engines.local.readers.pieces import SPECIAL, Pieces
 from torch import nn
 from torch.nn import functional
 
 from training.effort.changes import augment
 from training.effort.teaching import batches, padded
+from training.effort.vocabulary import principal_axes
 
 Floats = NDArray[np.float32]
+
+TABLE_SCALE: Final = 0.5
+"""The deviation of the table's first values,"""
+SPECIAL_SCALE: Final = 0.35
+"""and of the rows that no piece of the encoder has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +42,8 @@ class StudentRecipe:
     epochs: int = 12
     batch: int = 64
     rate: float = 2e-3
-    table_rate: float = 1e-3
+    projection_rate: float = 2e-3
+    piece_rate: float = 5e-4
     decay: float = 0.02
     drop_pieces: float = 0.1
     drop: float = 0.2
@@ -45,16 +53,45 @@ class StudentRecipe:
     seed: int = 0
 
 
+class PieceTable(nn.Module):
+    """A vector for each piece: a learnt projection of the encoder's, and a correction to it.
+
+    A projection serves all pieces, so that what is learnt about words of one language moves those
+    of the others with them.
+    """
+
+    def __init__(self, vectors: Floats, *, width: int) -> None:
+        super().__init__()
+        axes = TABLE_SCALE * principal_axes(vectors, width=width)
+        self.register_buffer("vectors", torch.from_numpy(vectors), persistent=False)
+        self.projection = nn.Parameter(torch.from_numpy(axes))
+        self.correction = nn.Embedding(SPECIAL + len(vectors), width)
+        nn.init.zeros_(self.correction.weight)
+        draw = np.random.default_rng(0).normal(0, SPECIAL_SCALE, (SPECIAL, width))
+        self.correction.weight.data[1:SPECIAL] = torch.from_numpy(draw[1:])
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """The vectors of pieces."""
+        pieces, at = ids.unique(return_inverse=True)
+        words = pieces >= SPECIAL
+        known = self.vectors[(pieces - SPECIAL).clamp(min=0)] * words[:, None]
+        return (known @ self.projection + self.correction(pieces))[at]
+
+    def whole(self) -> Floats:
+        """The vectors of all pieces."""
+        with torch.inference_mode():
+            found: Floats = self(torch.arange(len(self.correction.weight))).numpy()
+        return found
+
+
 class Student(nn.Module):
     """Table, two convolutions, three gated poolings, one hidden layer."""
 
-    def __init__(self, table: Floats, recipe: StudentRecipe) -> None:
+    def __init__(self, vectors: Floats, recipe: StudentRecipe) -> None:
         super().__init__()
-        rows, width = table.shape
-        channels = recipe.channels
+        width, channels = recipe.width, recipe.channels
         self.recipe = recipe
-        self.table = nn.Embedding(rows, width)
-        self.table.weight.data.copy_(torch.from_numpy(table))
+        self.table = PieceTable(vectors, width=width)
         self.first = nn.Linear(3 * width, channels)
         self.second = nn.Linear(3 * channels, channels)
         self.attend = nn.Linear(channels, 1)
@@ -119,19 +156,21 @@ class Lesson:
 def train_student(
     lesson: Lesson,
     *,
-    table: Floats,
+    vectors: Floats,
     pieces: Pieces,
     recipe: StudentRecipe,
 ) -> Student:
     """Fit a student."""
     torch.manual_seed(recipe.seed)
     draw = random.Random(recipe.seed)
-    model = Student(table, recipe)
+    model = Student(vectors, recipe)
+    table = model.table
     rest = [p for name, p in model.named_parameters() if not name.startswith("table")]
     optimizer = torch.optim.AdamW(
         [
             {"params": rest, "lr": recipe.rate, "weight_decay": recipe.decay},
-            {"params": [model.table.weight], "lr": recipe.table_rate, "weight_decay": 0.0},
+            {"params": [table.projection], "lr": recipe.projection_rate, "weight_decay": 0.0},
+            {"params": [table.correction.weight], "lr": recipe.piece_rate, "weight_decay": 0.0},
         ],
         fused=True,
     )

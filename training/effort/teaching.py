@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from training.effort.changes import augment
-from training.effort.rows import Row
+from training.effort.rows import SETS, Row
 from training.effort.scores import DOMAINS
 
 Floats = NDArray[np.float32]
@@ -29,7 +29,7 @@ BOILERPLATE: Final = (
     "swebench_science", "k8s_keps", "go_proposals", "tikv_rfcs", "eips", "swift_evolution",
     "library_checker",
 )  # fmt: skip
-"""Sources whose format gives their effort away; their rows weigh half."""
+"""Sources whose format gives their effort away; their rows weigh half, as do written sets."""
 
 
 class Encoder(Protocol):
@@ -95,7 +95,7 @@ def loss(logits: torch.Tensor, wanted: Targets) -> torch.Tensor:
 
 def row_weights(rows: Sequence[Row]) -> list[float]:
     """The weight of each row."""
-    return [0.5 if row.source in BOILERPLATE else 1.0 for row in rows]
+    return [0.5 if row.source in BOILERPLATE or row.group == SETS else 1.0 for row in rows]
 
 
 def batches(
@@ -159,9 +159,8 @@ def fine_tune(model: Encoder, rows: Sequence[Row], *, recipe: TeacherRecipe) -> 
             if done >= steps:
                 break
             wanted = targets([rows[i] for i in at], [weights[i] for i in at])
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(padded([ids[i] for i in at]), torch.tensor([seen[i] for i in at]))
-            found = loss(logits.float(), wanted)
+            logits = model(padded([ids[i] for i in at]), torch.tensor([seen[i] for i in at]))
+            found = loss(logits, wanted)
             optimizer.zero_grad()
             found.backward()
             nn.utils.clip_grad_norm_([*body, *heads], 1.0)
@@ -204,9 +203,6 @@ def predict(model: Encoder, texts: Sequence[str], *, size: int = 64) -> Floats:
     with torch.inference_mode():
         for start in range(0, len(order), size):
             at = order[start : start + size]
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(
-                    padded([ids[i] for i in at]), torch.tensor([sizes(texts[i]) for i in at])
-                )
-            found[at] = logits.float().numpy()
+            measures = torch.tensor([sizes(texts[i]) for i in at])
+            found[at] = model(padded([ids[i] for i in at]), measures).numpy()
     return found

@@ -34,7 +34,7 @@ from training.effort.guide import MINILM, guide_of
 from training.effort.material import Material, material
 from training.effort.multilingual import HeadsRecipe
 from training.effort.packing import container
-from training.effort.rows import FOLDS, OWN, Row, data_hash
+from training.effort.rows import FOLDS, OWN, SETS, Row, data_hash
 from training.effort.scores import DOMAINS, table
 from training.effort.student import Lesson, Student, StudentRecipe
 from training.effort.teaching import row_weights
@@ -92,12 +92,12 @@ def student(found: Material, fold: int, *, recipe: StudentRecipe, work: Path) ->
     """The default reader, distilled without `fold`; taken from `work` where it was finished."""
     path = work / f"student{fold}.pt"
     if path.exists():
-        model = Student(found.table, recipe)
+        model = Student(found.vectors, recipe)
         model.load_state_dict(torch.load(path))
         return model.eval()
     model = students.train_student(
         lesson(found, fold, work=work),
-        table=found.table,
+        vectors=found.vectors,
         pieces=Pieces(found.vocabulary),
         recipe=recipe,
     )
@@ -129,7 +129,8 @@ def packed(
     """The artefact's content of a student, with asides learnt from `rows`."""
     plain = container(model, vocabulary=found.vocabulary, meta=meta)
     arrays, threshold = train_asides(
-        [row.text for row in rows],
+        # Written sets are full of greetings, which would count as sentences of a task.
+        [row.text for row in rows if row.group != SETS],
         pieces=Pieces(found.vocabulary),
         table=plain.arrays["table"],
         scale=plain.arrays["scale"].astype(np.float32),
@@ -183,7 +184,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     work, recipe = arguments.work, StudentRecipe()
     work.mkdir(parents=True, exist_ok=True)
-    found = material(arguments.data, width=recipe.width, work=work)
+    found = material(arguments.data, work=work)
     rows, logits = held_out(found, recipe=recipe, folds=arguments.folds, work=work)
     keep(work / "held-default.npz", rows, logits)
     calibration = calibrate(rows, logits)

@@ -137,11 +137,16 @@ class EncoderTable:
         return found
 
 
-def vectors(rows: list[int], *, folder: Path, width: int) -> NDArray[np.float32]:
-    """The encoder's vectors of `rows`, reduced to their principal components, of unit deviation."""
+def vectors(rows: list[int], *, folder: Path) -> NDArray[np.float32]:
+    """The encoder's vectors of `rows`, around their mean."""
     found = EncoderTable(folder)(np.array(rows))
     found -= found.mean(axis=0)
+    return found
+
+
+def principal_axes(found: NDArray[np.float32], *, width: int) -> NDArray[np.float32]:
+    """The directions in which vectors differ most; the reduced vectors have a unit deviation."""
     _, axes = np.linalg.eigh(found.T.astype(np.float64) @ found)
-    reduced = found @ axes[:, ::-1][:, :width].astype(np.float32)
-    scaled: NDArray[np.float32] = reduced / reduced.std()
+    chosen = axes[:, ::-1][:, :width].astype(np.float32)
+    scaled: NDArray[np.float32] = chosen / (found @ chosen).std()
     return scaled

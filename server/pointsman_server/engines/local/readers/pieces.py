@@ -14,12 +14,12 @@ from typing import Final
 CODE_POINTS: Final = 1_000
 """A reader reads as much of a text as the service sees."""
 
-HEAD: Final = 72
-TAIL: Final = 24
+HEAD: Final = 48
+TAIL: Final = 16
 """Tokens that are read of a long text: its first three quarters and its last quarter."""
 
-_HEAD_CHARS: Final = 560
-_TAIL_CHARS: Final = 180
+_HEAD_CHARS: Final = 400
+_TAIL_CHARS: Final = 130
 """Characters that are cut into pieces at the start and the end of a longer text."""
 
 NUMBERS: Final = 6
