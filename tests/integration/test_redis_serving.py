@@ -95,7 +95,7 @@ async def test_nothing_that_a_caller_sent_lies_in_the_shared_cache(start: Starte
     with RealServer() as server:
         policy = policy_text(cache={"url": server.url}, organizations="local_only")
         peer = await start(policy=policy)
-        asked = request("canary-prompt: sort this list", caller=pb.Caller(**canaries))
+        asked = request("canary-prompt: sort 3, 1 and 2", caller=pb.Caller(**canaries))
         asked.prompt.system_prompt_prefix = "canary-system"
         await peer.decide(asked)
         names = sorted(server("KEYS", "*"))
