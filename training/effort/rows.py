@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,20 +74,22 @@ class Row:
 
 def labelled(data: Path) -> list[Row]:
     """All labelled requests in the order of the file."""
-    return [
-        Row(
-            id=line["id"],
-            source=line["source"],
-            text=line["text"].strip()[:CODE_POINTS],
-            effort=line["effort"],
-            domain=line["domain"],
-            needs_info=bool(line["needs_info"]),
-            turn=bool(line["turn"]),
-            lang=line.get("lang") or "",
-            kind=line.get("kind") or "",
-        )
-        for line in _lines(data / LABELLED)
-    ]
+    return [_row(line, name=line["id"], source=line["source"]) for line in _lines(data / LABELLED)]
+
+
+def _row(line: Mapping[str, Any], *, name: str, source: str) -> Row:
+    """The row of a line with all labels."""
+    return Row(
+        id=name,
+        source=source,
+        text=line["text"].strip()[:CODE_POINTS],
+        effort=line["effort"],
+        domain=line["domain"],
+        needs_info=bool(line["needs_info"]),
+        turn=bool(line["turn"]),
+        lang=line.get("lang") or "",
+        kind=line.get("kind") or "",
+    )
 
 
 def one_liners() -> list[Row]:
@@ -118,22 +120,11 @@ def sets() -> list[Row]:
     Those of a set are alike on the surface and differ in effort. They are learnt from and never
     measured on.
     """
-    found = []
-    for number, content in enumerate(_SETS.read_text(encoding="utf-8").splitlines()):
-        line = json.loads(content)
-        found.append(
-            Row(
-                id=f"{SETS}:{number}",
-                source="written",
-                text=line["text"].strip()[:CODE_POINTS],
-                effort=line["effort"],
-                domain=line["domain"],
-                needs_info=bool(line["needs_info"]),
-                turn=bool(line["turn"]),
-                lang=line["lang"],
-            )
-        )
-    return found
+    lines = _SETS.read_text(encoding="utf-8").splitlines()
+    return [
+        _row(json.loads(line), name=f"{SETS}:{number}", source="written")
+        for number, line in enumerate(lines)
+    ]
 
 
 def labelled_here(data: Path) -> list[Row]:
