@@ -30,7 +30,7 @@ from pointsman_server.engines.local.readers.pieces import Pieces
 from training.effort import student as students
 from training.effort.asides import AsideRecipe, train_asides
 from training.effort.calibrate import calibrate, labelled
-from training.effort.guide import MINILM, guide_of
+from training.effort.guide import HEADS, MINILM, guide_of
 from training.effort.material import Material, material
 from training.effort.multilingual import HeadsRecipe
 from training.effort.packing import container
@@ -189,7 +189,11 @@ def main() -> None:
     keep(work / "held-default.npz", rows, logits)
     calibration = calibrate(rows, logits)
     model = student(found, EVERYTHING, recipe=recipe, work=work)
-    recipes = {"student": asdict(recipe), "minilm": asdict(MINILM), "heads": asdict(HeadsRecipe())}
+    recipes = {
+        "student": asdict(recipe),
+        "minilm": asdict(MINILM),
+        "heads": {**asdict(HeadsRecipe()), "count": HEADS},
+    }
     meta = {
         "calibration": calibration,
         "held_out": figures(rows, logits, calibration),
