@@ -59,12 +59,12 @@ ASKS = (
         f"How many of these lines are errors?\n\n{LOG}", "How many of these lines are errors? [log]"
     ),
     Ask("Write an SQL query for the ten customers with the highest revenue last year."),
-    Ask("Add OAuth2 login with PKCE to our Express app, with refresh tokens and tests."),
-    Ask("yes, go on", continues=True),
     Ask(
         "Refactor the billing module: split the 2,000-line service into ports and adapters, keep"
         " the API, and migrate the tests."
     ),
+    Ask("Add OAuth2 login with PKCE to our Express app, with refresh tokens and tests."),
+    Ask("yes, go on", continues=True),
     Ask(
         "Unser Zahlungsdienst bucht unter Last gelegentlich doppelt. Finde die Ursache im"
         " Repository, behebe sie ohne Ausfallzeit und weise mit Tests nach, dass jede Buchung genau"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pointsman_server.engines.local.readers.asides import features, lines, sentences
-from pointsman_server.engines.local.readers.pieces import Pieces
+from pointsman_server.engines.local.readers.pieces import NEWLINE, Pieces
 from torch import nn
 from torch.nn import functional
 
+from training.effort.aside_evidence import EvidenceRecipe, evidence
 from training.effort.changes import aside
 
 Floats = NDArray[np.float32]
@@ -44,8 +46,8 @@ def train_asides(
     table: NDArray[np.int8],
     scale: Floats,
     recipe: AsideRecipe,
-) -> tuple[dict[str, Floats], float]:
-    """The arrays of the network and the threshold of its log odds."""
+) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
+    """The arrays of asides, and the thresholds for the header."""
     draw = random.Random(recipe.seed)
     torch.manual_seed(recipe.seed)
     real = [
@@ -60,12 +62,8 @@ def train_asides(
     known = {_bare(text) for text in made}
     real = [text for text in real if _bare(text) not in known]
     real = draw.sample(real, min(recipe.kept, len(real)))
-    x = np.stack(
-        [
-            features(pieces.encode(text), table=table, scale=scale[:, None])
-            for text in [*real, *made]
-        ]
-    )
+    rows = [pieces.encode(text) or [NEWLINE] for text in [*real, *made]]
+    x = np.stack([features(each, table=table, scale=scale[:, None]) for each in rows])
     inputs = torch.from_numpy(x)
     target = torch.cat([torch.zeros(len(real)), torch.ones(len(made))])
     middle, head = nn.Linear(x.shape[1], recipe.hidden), nn.Linear(recipe.hidden, 1)
@@ -79,10 +77,19 @@ def train_asides(
         loss.backward()
         optimizer.step()
     with torch.inference_mode():
-        logits = head(functional.relu(middle(inputs)))[: len(real), 0].numpy()
+        logits = head(functional.relu(middle(inputs)))[:, 0].numpy()
+    threshold = round(float(np.quantile(logits[: len(real)], 1 - recipe.mistaken)), 4)
+    found, least = evidence(
+        rows,
+        asides=logits > threshold,
+        made=np.arange(len(rows)) >= len(real),
+        table=table * scale[:, None],
+        recipe=EvidenceRecipe(),
+    )
     arrays = {
         "aside_middle": middle.weight.detach().numpy().T.copy(),
         "aside_middle_bias": middle.bias.detach().numpy(),
         "aside_head": np.concatenate([head.weight.detach().numpy()[0], head.bias.detach().numpy()]),
+        "aside_evidence": found,
     }
-    return arrays, round(float(np.quantile(logits, 1 - recipe.mistaken)), 4)
+    return arrays, {"aside_threshold": threshold, "aside_least_evidence": least}

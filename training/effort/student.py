@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pointsman_server.engines.local.readers.frames import plain
 from pointsman_server.engines.local.readers.network import GATE_FLOOR, OUTPUTS, sizes
 from pointsman_server.engines.local.readers.pieces import SPECIAL, Pieces
 from torch import nn
@@ -180,14 +181,15 @@ def train_student(
         optimizer, lambda at: min((at + 1) / (0.05 * steps), max(0.01, 1 - at / steps))
     )
     began = time.monotonic()
-    plain = [pieces.encode(text) or [1] for text in lesson.texts]
-    measures = [sizes(text) for text in lesson.texts]
+    texts = [plain(text) for text in lesson.texts]
+    encoded = [pieces.encode(text) or [1] for text in texts]
+    measures = [sizes(text) for text in texts]
     for epoch in range(recipe.epochs):
         total = 0.0
-        ids, extra = list(plain), list(measures)
+        ids, extra = list(encoded), list(measures)
         for one in range(len(ids)):
             if draw.random() < recipe.augmented:
-                changed = augment(lesson.texts[one], draw=draw)
+                changed = plain(augment(lesson.texts[one], draw=draw))
                 ids[one], extra[one] = pieces.encode(changed) or [1], sizes(changed)
         for at in batches([len(i) for i in ids], size=recipe.batch, draw=draw):
             logits = model(padded([ids[i] for i in at]), torch.tensor([extra[i] for i in at]))
@@ -227,6 +229,7 @@ def _loss(logits: torch.Tensor, lesson: Lesson, at: list[int], *, gold: float) -
 
 def predict(model: Student, texts: Sequence[str], *, pieces: Pieces) -> Floats:
     """Logits of texts."""
+    texts = [plain(text) for text in texts]
     ids = [pieces.encode(text) or [1] for text in texts]
     order = sorted(range(len(texts)), key=lambda at: len(ids[at]))
     found = np.zeros((len(texts), OUTPUTS), np.float32)

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pointsman_server.engines.local.readers.frames import plain
 from pointsman_server.engines.local.readers.network import OUTPUTS, sizes
 from torch import nn
 from torch.nn import functional
@@ -149,12 +150,12 @@ def fine_tune(model: Encoder, rows: Sequence[Row], *, recipe: TeacherRecipe) -> 
         lambda at: min((at + 1) / (0.08 * steps), max(0.02, (steps - at) / (0.92 * steps))),
     )
     weights = row_weights(rows)
-    texts = [row.text for row in rows]
-    plain = model.encode(texts)
+    texts = [plain(row.text) for row in rows]
+    encoded = model.encode(texts)
     model.train()
     start, done = time.monotonic(), 0
     for epoch in range(math.ceil(recipe.epochs)):
-        ids, seen = _changed(model, plain, texts, draw=draw, share=recipe.augmented)
+        ids, seen = _changed(model, encoded, texts, draw=draw, share=recipe.augmented)
         for at in batches([len(i) for i in ids], size=recipe.batch, draw=draw):
             if done >= steps:
                 break
@@ -178,7 +179,7 @@ def fine_tune(model: Encoder, rows: Sequence[Row], *, recipe: TeacherRecipe) -> 
 
 def _changed(
     model: Encoder,
-    plain: Sequence[list[int]],
+    encoded: Sequence[list[int]],
     texts: Sequence[str],
     *,
     draw: random.Random,
@@ -188,8 +189,8 @@ def _changed(
     now = list(texts)
     changed = [at for at in range(len(texts)) if draw.random() < share]
     for at in changed:
-        now[at] = augment(texts[at], draw=draw)
-    ids = list(plain)
+        now[at] = plain(augment(texts[at], draw=draw))
+    ids = list(encoded)
     for at, found in zip(changed, model.encode([now[at] for at in changed]), strict=True):
         ids[at] = found
     return ids, [sizes(text) for text in now]
@@ -197,6 +198,7 @@ def _changed(
 
 def predict(model: Encoder, texts: Sequence[str], *, size: int = 64) -> Floats:
     """Logits of texts, texts x `OUTPUTS`."""
+    texts = [plain(text) for text in texts]
     ids = model.encode(texts)
     order = sorted(range(len(texts)), key=lambda at: len(ids[at]))
     found = np.zeros((len(texts), OUTPUTS), np.float32)

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pointsman_server.engines.local.readers.frames import plain
 from pointsman_server.engines.local.readers.pieces import SPECIAL, Pieces
 
 _CHUNKS: Final = 17
@@ -100,7 +101,7 @@ def choose(texts: Iterable[str], *, folder: Path, size: int) -> tuple[list[str],
     pieces = Pieces(names)
     counts: Counter[int] = Counter()
     for text in texts:
-        counts.update(set(pieces.encode(text)))
+        counts.update(set(pieces.encode(plain(text))))
     used = {names[row - SPECIAL] for row, count in counts.items() if row >= SPECIAL and count > 1}
     single = {name for name in names if len(name) == 1}
     for name in names:

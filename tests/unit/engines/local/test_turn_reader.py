@@ -22,6 +22,7 @@ def reader() -> LocalTurnReader:
         "sí, hazlo",
         "thanks, looks good",
         "do it again but faster",
+        "again, but shorter please",
         "ok thanks!",
         "go on",
         "yes, b.py",

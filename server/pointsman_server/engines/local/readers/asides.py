@@ -2,11 +2,13 @@
 
 Greetings, thanks, signatures and talk that asks for a dearer model ("this needs the best model")
 are separated from sentences of a task by a small network over the table of pieces. They are left
-out before anything else is read, so that they can neither raise nor lower an estimate.
+out before anything else is read, so that they can neither raise nor lower an estimate. Most
+sentences hardly resemble one: the mean evidence of their pieces spares them the network.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman_server.core.errors import ArtefactInvalid
 from pointsman_server.engines.local.readers.pieces import NEWLINE, Pieces
 
 Floats = NDArray[np.float32]
@@ -24,8 +27,11 @@ LONGEST: Final = 220
 MOST: Final = 3
 """Asides that are left out at each edge."""
 
-ARRAYS: Final = ("aside_middle", "aside_middle_bias", "aside_head")
+WEIGHTS: Final = ("aside_middle", "aside_middle_bias", "aside_head")
 """The network's weights: its last value is the head's bias."""
+EVIDENCE: Final = "aside_evidence"
+"""Of each piece, how much it speaks for an aside."""
+ARRAYS: Final = (*WEIGHTS, EVIDENCE)
 
 _BOUNDARY: Final = re.compile(
     r"[.!?:。！？\n](?:(?<=[.!?:])(\s+)|(?<=[。！？])(\s*)|(?<=\n)\n*)"  # noqa: RUF001
@@ -64,14 +70,24 @@ class Asides:
     """Leaves asides out of texts."""
 
     def __init__(
-        self, arrays: Mapping[str, NDArray[Any]], *, pieces: Pieces, threshold: float
+        self, arrays: Mapping[str, NDArray[Any]], *, pieces: Pieces, meta: Mapping[str, Any]
     ) -> None:
+        """`meta` is an artefact's header. Raises `ArtefactInvalid` without the thresholds."""
         self._pieces = pieces
+        # A list: numbers of an array would be made into objects at each reading.
+        self._evidence: list[float] = arrays[EVIDENCE].tolist()
         self._table: NDArray[np.int8] = arrays["table"]
         self._scale = arrays["scale"].astype(np.float32)[:, None]
-        self._middle, self._middle_bias, head = (arrays[name].astype(np.float32) for name in ARRAYS)
+        weights = (arrays[name].astype(np.float32) for name in WEIGHTS)
+        self._middle, self._middle_bias, head = weights
         self._head, self._head_bias = head[:-1], head[-1]
-        self._threshold = threshold
+        try:
+            self._threshold = float(meta["aside_threshold"])
+            self._least_evidence = float(meta["aside_least_evidence"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtefactInvalid("its thresholds of asides cannot be read") from error
+        if not (math.isfinite(self._threshold) and math.isfinite(self._least_evidence)):
+            raise ArtefactInvalid("its thresholds of asides are not finite")
 
     def without(self, text: str) -> str:
         """`text` without asides at its edges; all of it where it is nothing else."""
@@ -93,19 +109,25 @@ class Asides:
             return text
         return text[parts[first][0] : parts[last - 1][1]]
 
-    def logit(self, sentence: str) -> float:
-        """Log odds that a sentence is an aside."""
-        return self._logits([self._pieces.encode(sentence)])[0]
-
     def _any_at_edges(self, text: str, parts: list[Span]) -> bool:
         """Whether the first or the last part is an aside: both at once, as few texts have any."""
         if len(parts) <= 1:
             return False
         edges = [text[a:b] for a, b in (parts[0], parts[-1]) if b - a <= LONGEST]
-        rows = [self._pieces.encode(edge) for edge in edges]
-        return bool(rows) and max(self._logits(rows)) > self._threshold
+        return self._is_any_aside(edges)
 
-    def _logits(self, rows: list[list[int]]) -> list[float]:
+    def _is_any_aside(self, parts: list[str]) -> bool:
+        """Whether the network takes one of these sentences for an aside."""
+        possible = [rows for rows in map(self._pieces.encode, parts) if self.is_possible(rows)]
+        return bool(possible) and max(self.logits(possible)) > self._threshold
+
+    def is_possible(self, rows: list[int]) -> bool:
+        """Whether a sentence of these pieces has the evidence that nearly all asides have."""
+        total = sum(map(self._evidence.__getitem__, rows))
+        return total >= self._least_evidence * len(rows)
+
+    def logits(self, rows: list[list[int]]) -> list[float]:
+        """Log odds that sentences of these pieces are asides, by the network."""
         pooled = _features(rows, table=self._table, scale=self._scale)
         hidden = pooled @ self._middle
         hidden += self._middle_bias
@@ -115,7 +137,7 @@ class Asides:
 
     def _is_aside(self, text: str, part: Span) -> bool:
         start, end = part
-        return end - start <= LONGEST and self.logit(text[start:end]) > self._threshold
+        return end - start <= LONGEST and self._is_any_aside([text[start:end]])
 
 
 def features(rows: list[int], *, table: NDArray[np.int8], scale: Floats) -> Floats:

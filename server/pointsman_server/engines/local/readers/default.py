@@ -13,11 +13,11 @@ from pointsman_server.engines.local.container import Container, unpack
 from pointsman_server.engines.local.readers.asides import Asides
 from pointsman_server.engines.local.readers.calibration import Calibration
 from pointsman_server.engines.local.readers.estimate import RequestEstimate
-from pointsman_server.engines.local.readers.frames import bare
+from pointsman_server.engines.local.readers.frames import bare, plain
 from pointsman_server.engines.local.readers.network import Network
 from pointsman_server.engines.local.readers.pieces import CODE_POINTS
 
-MAGIC: Final = b"POINTSMAN READER 2\n"
+MAGIC: Final = b"POINTSMAN READER 3\n"
 SHIPPED: Final = "reader.bin"
 """The artefact's name beside this module, in the wheel."""
 
@@ -29,11 +29,7 @@ class DefaultReader:
         self.meta: Mapping[str, Any] = artefact.meta
         self.network = Network(artefact.arrays)
         self._calibration = Calibration.of(artefact.meta.get("calibration", {}))
-        self._asides = Asides(
-            artefact.arrays,
-            pieces=self.network.pieces,
-            threshold=float(artefact.meta.get("aside_threshold", 0.0)),
-        )
+        self._asides = Asides(artefact.arrays, pieces=self.network.pieces, meta=artefact.meta)
         self.version = str(artefact.meta.get("version", ""))
         if not self.version:
             raise ArtefactInvalid("its header has no version")
@@ -65,7 +61,7 @@ class DefaultReader:
 
     def seen(self, text: str) -> str:
         """The part of a text that counts: the service's cut of it, without frame and asides."""
-        return self._asides.without(bare(text.strip()[:CODE_POINTS]))
+        return plain(self._asides.without(bare(text.strip()[:CODE_POINTS])))
 
 
 # A reload takes the reader that it has: freeing 41,000 pieces stalls the event loop for 1.3 ms.

@@ -36,10 +36,14 @@ _EMPTY: Final = [1]
 
 
 def sizes(text: str) -> list[float]:
-    """Three measures of length: characters, words, lines; logarithms around 0."""
+    """Three measures of length: characters of words, words, lines; logarithms around 0.
+
+    Further blanks between words count for nothing.
+    """
+    words = text.split()
     return [
-        (math.log1p(len(text)) - 4.5) / 2,
-        (math.log1p(text.count(" ")) - 2.5) / 2,
+        (math.log1p(len("".join(words))) - 4.3) / 2,
+        (math.log1p(len(words)) - 2.5) / 2,
         (math.log1p(text.count("\n")) - 1.0) / 2,
     ]
 
@@ -173,9 +177,10 @@ def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
         "aside_middle": (2 * width + 1, shapes["aside_middle"][1]),
         "aside_middle_bias": (shapes["aside_middle"][1],),
         "aside_head": (shapes["aside_middle"][1] + 1,),
+        "aside_evidence": (rows,),
     }
     wrong = [name for name, shape in expected.items() if shapes[name] != shape]
-    if wrong or not all(np.isfinite(arrays[name]).all() for name in _WIDE):
+    if wrong or not all(np.isfinite(arrays[name]).all() for name in (*_WIDE, *ASIDE_ARRAYS)):
         raise ArtefactInvalid(f"its arrays do not fit together: {', '.join(wrong) or 'not finite'}")
 
 

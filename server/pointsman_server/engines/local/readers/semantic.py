@@ -26,7 +26,7 @@ from pointsman_server.engines.local.readers.wordpiece import WordPieces
 
 PACKAGE: Final = "pointsman_semantic"
 MODEL, VOCABULARY, HEADER = "model.onnx", "vocabulary.txt", "header.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 MISSING: Final = (
     "the semantic reader's weights are not installed: in a clone of Pointsman, pip install"

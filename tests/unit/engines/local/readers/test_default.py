@@ -30,6 +30,15 @@ def test_an_artefact_without_an_array_is_refused(shipped: Container, name: str) 
         DefaultReader(replace(shipped, arrays=arrays))
 
 
+@pytest.mark.parametrize("name", ["aside_threshold", "aside_least_evidence"])
+def test_a_header_without_a_threshold_is_refused(shipped: Container, name: str) -> None:
+    meta = {key: value for key, value in shipped.meta.items() if key != name}
+    with pytest.raises(ArtefactInvalid, match="thresholds of asides"):
+        DefaultReader(replace(shipped, meta=meta))
+    with pytest.raises(ArtefactInvalid, match="thresholds of asides are not finite"):
+        DefaultReader(replace(shipped, meta={**shipped.meta, name: float("nan")}))
+
+
 def test_arrays_that_do_not_fit_are_refused(shipped: Container) -> None:
     short = shipped.arrays["table"][:-1]
     with pytest.raises(ArtefactInvalid, match="do not fit together: table"):

@@ -34,8 +34,8 @@ def reader() -> DefaultReader:
         ("pairs", 0.74),
         ("heavy-light", 0.93),
         ("moderate-light", 0.82),
-        ("written", 0.93),
-        ("crossed", 0.93),
+        ("written", 0.945),
+        ("crossed", 0.94),
         ("light_passed", 0.70),
         ("heavy_recall", 0.22),
         ("sure", 0.22),
@@ -43,7 +43,7 @@ def reader() -> DefaultReader:
         ("domain", 0.79),
         ("turn", 0.90),
         ("accuracy", 0.66),
-        ("needs_info", 0.70),
+        ("needs_info", 0.72),
     ],
 )
 def test_held_out_sources_reach_the_bar(reader: DefaultReader, figure: str, least: float) -> None:
@@ -108,8 +108,8 @@ def robust(reader: DefaultReader, rows: list[Any]) -> robustness.Robustness:
 
 
 def test_harmless_changes_rarely_change_a_label(robust: robustness.Robustness) -> None:
-    assert {name: share for name, share in robust.flipped.items() if share > 0.05} == {}
-    assert robust.mean_flipped <= 0.02
+    assert {name: share for name, share in robust.flipped.items() if share > 0.04} == {}
+    assert robust.mean_flipped <= 0.012
 
 
 def test_asking_for_a_dearer_model_rarely_raises_a_label(robust: robustness.Robustness) -> None:
