@@ -33,7 +33,7 @@ def train(argv: Sequence[str]) -> int:
     try:
         with lines_of(arguments.file) as lines:
             requests = parse(lines)
-        _check_place(arguments.out)
+        _check_place(arguments.out, lines=arguments.file)
         start = unpack(content_of(arguments.artefact), magic=MAGIC)
         tuned = tune(start, requests, seed=arguments.seed)
         content = pack(tuned.container, magic=MAGIC)
@@ -51,9 +51,11 @@ def train(argv: Sequence[str]) -> int:
     return 0
 
 
-def _check_place(out: Path) -> None:
-    """Find a place that cannot be written before the work. Raises `OSError` that names it."""
+def _check_place(out: Path, *, lines: Path | None) -> None:
+    """Find a place that must not be written before the work. Raises `OSError` that names it."""
     folder, problem, where = out.parent, 0, out
+    if lines is not None and lines.exists() and out.exists() and out.samefile(lines):
+        raise OSError(errno.EEXIST, "holds the labelled requests", str(out))
     if out.is_dir():
         problem = errno.EISDIR
     elif not folder.is_dir():

@@ -52,6 +52,16 @@ def test_it_prints_a_table_and_writes_an_artefact_that_a_policy_file_may_name(
     assert json.loads(capsys.readouterr().out)["difficulty"]["label"] == "easy"
 
 
+def test_the_labelled_requests_are_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, LINES)
+    before = file.read_bytes()
+    assert train([str(file), "--out", str(file)]) == 2
+    assert "holds the labelled requests" in capsys.readouterr().err
+    assert file.read_bytes() == before
+
+
 def test_what_cannot_be_measured_is_a_dash(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

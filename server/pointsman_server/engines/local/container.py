@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -22,6 +23,7 @@ from pointsman_server.core.errors import ArtefactInvalid
 
 _DIGEST: Final = 64
 _LENGTH: Final = 8
+_MAGIC: Final = re.compile(rb"POINTSMAN [A-Z]+ \d{1,3}\n")
 _TYPES: Final = {"int8": "|i1", "uint8": "|u1", "int32": "<i4", "float16": "<f2", "float32": "<f4"}
 
 
@@ -36,7 +38,7 @@ class Container:
 def unpack(content: bytes, *, magic: bytes) -> Container:
     """Check the bytes of a container. Raises `ArtefactInvalid`."""
     if not content.startswith(magic):
-        raise ArtefactInvalid("it is not an artefact of the engine `local`, or not of this format")
+        raise ArtefactInvalid(_other(content, magic=magic))
     # Views: a copy of these megabytes would last as long as the arrays.
     body = memoryview(content)[len(magic) + _DIGEST :]
     if hashlib.sha256(body).hexdigest().encode() != content[len(magic) : len(magic) + _DIGEST]:
@@ -62,6 +64,15 @@ def _arrays(described: list[list[Any]], content: memoryview) -> dict[str, NDArra
     if at != len(content):
         raise ValueError(at)
     return arrays
+
+
+def _other(content: bytes, *, magic: bytes) -> str:
+    """Say what `content` is in place of a container of this format."""
+    line = _MAGIC.match(content)
+    if line is None:
+        return "it is not an artefact of the engine `local`"
+    found, wanted = (each.decode().strip() for each in (line[0], magic))
+    return f"it is a {found!r}, and this version reads {wanted!r}: make it again"
 
 
 def content_of(path: Path | None, *, package: str, name: str) -> bytes:

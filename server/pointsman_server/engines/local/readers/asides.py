@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman_server.core.errors import ArtefactInvalid
+from pointsman_server.engines.local.readers.frames import uncourteous
 from pointsman_server.engines.local.readers.pieces import NEWLINE, Pieces
 
 Floats = NDArray[np.float32]
@@ -118,7 +119,9 @@ class Asides:
 
     def _is_any_aside(self, parts: list[str]) -> bool:
         """Whether the network takes one of these sentences for an aside."""
-        possible = [rows for rows in map(self._pieces.encode, parts) if self.is_possible(rows)]
+        # "Prove it, please" is a task in polite words.
+        encoded = (self._pieces.encode(uncourteous(part)) for part in parts)
+        possible = [rows for rows in encoded if self.is_possible(rows)]
         return bool(possible) and max(self.logits(possible)) > self._threshold
 
     def is_possible(self, rows: list[int]) -> bool:
