@@ -14,15 +14,17 @@ settings.load_profile("pointsman")
 
 
 @pytest.fixture(autouse=True)
-def _no_handlers_left() -> Iterator[None]:
-    """Take back the handlers of commands that a test ran in this process.
+def _logging_as_before() -> Iterator[None]:
+    """Take back the handlers and levels of commands that a test ran in this process.
 
-    They write to that test's captured stream, which is closed, and the complaint about it would
-    stand in the output of a later test.
+    Handlers write to that test's captured stream, which is closed, and the complaint about it would
+    stand in the output of a later test. With a level, a later test would miss what it listens for.
     """
-    root = logging.getLogger()
-    before = set(root.handlers)
+    root, ours = logging.getLogger(), logging.getLogger("pointsman_server")
+    before, levels = set(root.handlers), (root.level, ours.level)
     yield
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
     for handler in set(root.handlers) - before:
         if type(handler) is logging.StreamHandler:
             root.removeHandler(handler)
