@@ -72,7 +72,7 @@ def _other(content: bytes, *, magic: bytes) -> str:
     if line is None:
         return "it is not an artefact of the engine `local`"
     found, wanted = (each.decode().strip() for each in (line[0], magic))
-    return f"it is a {found!r}, and this version reads {wanted!r}: make it again"
+    return f"it is a {found!r}, and {wanted!r} is read here: name or make one of those"
 
 
 def content_of(path: Path | None, *, package: str, name: str) -> bytes:

@@ -60,7 +60,7 @@ class DefaultReader:
         return self.network.logits(self.seen(text))
 
     def seen(self, text: str) -> str:
-        """The part of a text that counts: the service's cut of it, without frame and asides."""
+        """The part of the service's cut that counts: no frames, asides, courtesies, final marks."""
         return plain(self._asides.without(bare(text.strip()[:CODE_POINTS])))
 
 

@@ -1,4 +1,4 @@
-"""What says nothing of a request: frames, "please", marks at its end, further blanks."""
+"""Parts of a text that say nothing of its request: frames, courtesies, final marks, blanks."""
 
 from __future__ import annotations
 
@@ -33,25 +33,22 @@ _ENDS: Final = ".?!\u2026\u3002\uff0e\uff1f\uff01\u061f\u06d4\u0964 \t\r\n"
 """Marks that end a sentence (Latin, Chinese, Arabic, Urdu, Hindi), and what is between them."""
 
 _PLEASE: Final = (
-    r"please|pls|plz|kindly|bitte|por favor|per favore|s'il (?:te|vous) pla[iî]t|alstublieft"
-    r"|prosz[eę]|пожалуйста"
-)
-_THANKS: Final = (
-    r"thanks|thank you|thx|danke|merci|gracias|grazie|obrigad[oa]|dank je|dzięki|спасибо"
-)
-_BEFORE: Final = re.compile(
-    rf"(?:(?:{_PLEASE})\b[,:]?\s+|[请請][问問]?(?![求假教客示]))+(?=\S)", re.IGNORECASE
-)
-_BEHIND: Final = re.compile(rf"(?<=\w),?\s+(?:{_PLEASE}|{_THANKS})(?=[{_ENDS}]*\Z)", re.IGNORECASE)
-
-_LAST: Final = (
-    "please", "pls", "plz", "kindly", "bitte", "favor", "favore", "plait", "plaît", "alstublieft",
-    "prosze", "proszę", "пожалуйста", "thanks", "you", "thx", "danke", "merci", "gracias", "grazie",
-    "obrigado", "obrigada", "je", "dzięki", "спасибо",
+    "please", "pls", "plz", "kindly", "bitte", "por favor", "per favore", "s'il te plaît",
+    "s'il te plait", "s'il vous plaît", "s'il vous plait", "alstublieft", "prosze", "proszę",
+    "пожалуйста",
 )  # fmt: skip
-"""Their last words."""
+_COURTESIES: Final = (
+    *_PLEASE, "thanks", "thank you", "thx", "danke", "merci", "gracias", "grazie", "obrigado",
+    "obrigada", "dank je", "dzięki", "спасибо",
+)  # fmt: skip
+_BEFORE: Final = re.compile(
+    rf"(?:(?:{'|'.join(_PLEASE)})\b[,:]?\s+|[请請][问問]?(?![求假教客示]))+(?=\S)", re.IGNORECASE
+)
+_BEHIND: Final = re.compile(
+    rf"(?<=\w),?\s+(?:{'|'.join(_COURTESIES)})(?=[{_ENDS}]*\Z)", re.IGNORECASE
+)
 _LONGEST: Final = 40
-"""Characters at the end of a text that are searched for them."""
+"""Characters at the end of a text that are searched for courtesies."""
 
 _BLANKS: Final = re.compile(r"[ \t]{2,}")
 
@@ -78,7 +75,7 @@ def uncourteous(text: str) -> str:
     if before is not None:
         text = text[before.end() :]
     # Few texts end like that; to search each of them costs six microseconds.
-    if not text[-_LONGEST:].rstrip(_ENDS).lower().endswith(_LAST):
+    if not text[-_LONGEST:].rstrip(_ENDS).lower().endswith(_COURTESIES):
         return text
     behind = _BEHIND.search(text, max(len(text) - _LONGEST, 0))
     return text if behind is None else text[: behind.start()] + text[behind.end() :]

@@ -1,4 +1,4 @@
-"""The screen before the network of asides: what it spares, and that it loses nothing."""
+"""The screen spares the network of asides most sentences, and loses none of its asides."""
 
 from __future__ import annotations
 
